@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The settings of this process, read once from the environment.
+ *
+ * NUMATALLY_CONF_FILE names a file with one `key:value` a line ('#' starts a
+ * comment); NUMATALLY_CONF holds `key:value,key:value` and wins. The table of keys
+ * is in conf.c. What cannot be understood costs one line on stderr and leaves the
+ * default. A process that runs with more rights than its caller (AT_SECURE) reads
+ * nothing at all.
+ *
+ * nt__conf_load runs once, before a second thread can call; after it the settings
+ * never change, so everybody reads them without a lock. Nothing here allocates.
+ */
+#ifndef NT_BASE_CONF_H
+#define NT_BASE_CONF_H
+
+#include "src/base/base.h"
+
+#define NT_CONF_PATH_MAX 1024   /* bytes of a path in a setting, with its 0 */
+#define NT_CONF_CLASSES_MAX 127 /* sizes in a class table; large blocks are extra */
+
+enum nt_hugepages { NT_HUGEPAGES_OFF, NT_HUGEPAGES_THP, NT_HUGEPAGES_HUGETLB };
+
+struct nt_conf {
+    char report[NT_CONF_PATH_MAX]; /* "": none; "exit": stderr; else a path pattern,
+                                      absolute since the settings were read */
+    enum nt_hugepages hugepages;
+    bool check;                                /* proven misuse stops the program */
+    uint32_t class_count;                      /* 0: the built-in table */
+    uint32_t class_bytes[NT_CONF_CLASSES_MAX]; /* ascending multiples of 16, <= 512K */
+    char live[NT_CONF_PATH_MAX]; /* "": off; else the folder of the live file */
+    uint32_t return_ms;          /* free memory is given back after this delay */
+
+    /* from NUMATALLY_RUN, which `numatally run` sets: PID:FOLDER:WHO */
+    int64_t run_pid; /* 0: not under `numatally run` */
+    char run_dir[NT_CONF_PATH_MAX];
+    bool run_children; /* every process below it wants a record */
+    bool run_ranks;    /* so do those that an MPI launcher started */
+};
+
+/* Read the settings. Later calls do nothing. */
+NT_HIDDEN void nt__conf_load(void);
+
+/* The settings: the defaults until nt__conf_load ran. Never NULL. */
+NT_HIDDEN const struct nt_conf *nt__conf(void);
+
+/* getenv, or NULL in a process with AT_SECURE: for variables of their own, such as
+ * NUMATALLY_TOPOLOGY. */
+NT_HIDDEN const char *nt__conf_env(const char *name);
+
+/* Is this process, as it is now (a fork changes the answer), one that the
+ * `numatally run` above it wants a record of? */
+NT_HIDDEN bool nt__conf_run_wants(void);
+
+/* The folder for this process's live file: that of `numatally run` if it wants us,
+ * else the setting live:. NULL when there shall be none. */
+NT_HIDDEN const char *nt__conf_live_dir(void);
+
+/* The MPI rank that the launcher put into the environment; -1 when there is none. */
+NT_HIDDEN int64_t nt__conf_rank(void);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The live file: the last snapshot of a process, kept where it outlives the process.
+ *
+ * numatally-PID.live holds a header and two slots. A writer fills the slot that is
+ * not current, then makes it current by one store of the sequence number; so there
+ * is a whole snapshot in the file at every moment, also when SIGKILL comes in the
+ * middle of a write. A reader copies the current slot and takes it if the sequence
+ * number did not move meanwhile.
+ *
+ * Callers serialise open, write and fork_child among themselves (the heap's snapshot
+ * lock does); nt__live_read is for anybody, in any process.
+ */
+#ifndef NT_TRACK_LIVE_H
+#define NT_TRACK_LIVE_H
+
+#include "src/base/base.h"
+#include <numatally/stats.h>
+
+/* Create this process's file in folder `dir` and map it. False, after one warning
+ * in the process's life, when that is impossible: there is no file then, and
+ * nt__live_write does nothing. A folder that does not exist is not worth a warning:
+ * the `numatally run` that made it has ended. */
+NT_HIDDEN bool nt__live_open(const char *dir);
+
+NT_HIDDEN bool nt__live_is_open(void);
+
+/* Make `*s` the file's snapshot. Does nothing in a process other than the one that
+ * opened the file (a vfork or clone child). About 20 KiB are copied, and the used
+ * part of the matrix. */
+NT_HIDDEN void nt__live_write(const struct nt_snapshot *s);
+
+/* In a forked child: forget the parent's file. */
+NT_HIDDEN void nt__live_fork_child(void);
+
+/* Read the snapshot in `path` into *out. 0; -EBADMSG: not a live file of this
+ * version; -ENODATA: nothing was written to it yet; -EAGAIN: its writer never stood
+ * still; or the negative errno of open or read. */
+NT_HIDDEN int nt__live_read(const char *path, struct nt_snapshot *out);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Figures to text and to the JSON record, and both to where the settings want them.
+ *
+ * There is one writer of formats: the library uses it at exit and on demand, the
+ * tool on what it read from a live file or a record. Lists that public stats.h does
+ * not name by macro (process, thread, pool) are named here, once, for the writer,
+ * for the tool's reader and for the check of docs/counters.md.
+ *
+ * Every call may be made by several threads at once; none allocates or uses stdio.
+ */
+#ifndef NT_TRACK_REPORT_H
+#define NT_TRACK_REPORT_H
+
+#include "src/base/base.h"
+#include <numatally/stats.h>
+
+/* X(name, unit, label, text), as in stats.h. */
+#define NT_PROCESS_FIGURES(X)                                                          \
+    X(threads_now, 'n', "Threads", "threads that hold a shard")                        \
+    X(threads_total, 'n', "Threads, ever", "threads that ever took one")               \
+    X(foreign_frees_total, 'n', "Foreign frees",                                       \
+      "blocks of glibc's heap passed to it")                                           \
+    X(metadata_bytes_now, 'b', "Own structures", "the library's own memory")
+
+#define NT_THREAD_FIGURES(X)                                                           \
+    X(allocations_total, 'n', "Allocations", "blocks it allocated")                    \
+    X(allocated_bytes_total, 'b', "Allocated", "block bytes of these")                 \
+    X(requested_bytes_total, 'b', "Requested", "bytes it asked for")                   \
+    X(frees_total, 'n', "Frees", "blocks it freed, whoever had allocated them")        \
+    X(freed_bytes_total, 'b', "Freed", "block bytes of these")                         \
+    X(remote_frees_total, 'n', "Remote frees", "of these, of another thread's slabs")  \
+    X(live_bytes_peak, 'b', "Live, peak", "most it had allocated and not freed itself")
+
+#define NT_POOL_FIGURES(X)                                                             \
+    X(allocations_total, 'n', "Allocations", "blocks handed out")                      \
+    X(allocated_bytes_total, 'b', "Allocated", "block bytes handed out")               \
+    X(requested_bytes_total, 'b', "Requested", "bytes that callers asked for")         \
+    X(frees_total, 'n', "Frees", "blocks that came back")                              \
+    X(freed_bytes_total, 'b', "Freed", "block bytes that came back")                   \
+    X(live_blocks_now, 'n', "Live blocks", "blocks in use")                            \
+    X(live_bytes_now, 'b', "Live", "block bytes in use")                               \
+    X(live_bytes_peak, 'b', "Live, peak", "most block bytes ever in use")              \
+    X(committed_bytes_now, 'b', "Committed", "handed to the pool's slabs and blocks")  \
+    X(limit_bytes, 'b', "Limit", "what it may take from the system; 0: no limit")
+
+/* Write a report to `fd`. Arrays may be NULL with a count of 0: then that table is
+ * left out. 0, -EINVAL for an unknown format, or the negative errno of write(2). */
+NT_HIDDEN int nt__report_write(int fd, enum nt_format f, const struct nt_snapshot *s,
+                               const struct nt_thread_figures *threads, size_t nthreads,
+                               const struct nt_pool_figures *pools, size_t npools);
+
+/* Call once after nt__conf_load. With report:exit it keeps a copy of stderr, since
+ * many programs close theirs in exit handlers that run before ours. */
+NT_HIDDEN void nt__report_start(void);
+
+/* In a forked child: give that copy up, so that a daemon does not hold it. */
+NT_HIDDEN void nt__report_fork_child(void);
+
+/* Write the report that the setting report: asks for, if it does. What goes wrong
+ * is one line on stderr; the program's exit status is left alone. */
+NT_HIDDEN void nt__report_at_exit(const struct nt_snapshot *s,
+                                  const struct nt_thread_figures *threads,
+                                  size_t nthreads, const struct nt_pool_figures *pools,
+                                  size_t npools);
+
+/* Write `pattern` into `out` with %h %r %p %% replaced by `s`'s host, rank ("none"
+ * without one), pid and '%'. 0, or -ENAMETOOLONG. */
+NT_HIDDEN int nt__report_expand(char *out, size_t cap, const char *pattern,
+                                const struct nt_snapshot *s);
+
+/* Open a file for a report: created 0600 or emptied, but never through a symbolic
+ * link, nor anything but a regular file of ours with one name. Returns the
+ * descriptor or a negative errno; *why is then what is wrong, in words. */
+NT_HIDDEN int nt__report_open(const char *path, const char **why);
+
+/* The format that a path's suffix stands for: .json JSON, everything else text. */
+NT_HIDDEN enum nt_format nt__report_format(const char *path);
+
+#endif
