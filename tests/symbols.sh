@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# What the shared libraries export is the contract and nothing else: nt_* from both,
+# and from libnumatally_malloc.so all the names of cmake/numatally.map. What they
+# import holds nothing that allocates, prints or looks up users.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+build=${NT_BUILD:-build/release}
+core=$build/libnumatally.so front=$build/libnumatally_malloc.so
+bad=0
+
+wrong() {
+    printf '%s\n' "$*" >&2
+    bad=1
+}
+
+exports() { nm -D --defined-only "$1" | awk '{ sub("@.*", "", $3); print $3 }' | sort -u; }
+imports() { nm -D --undefined-only "$1" | awk '{ sub("@.*", "", $2); print $2 }' | sort -u; }
+
+for library in "$core" "$front"; do
+    [ -e "$library" ] || { wrong "$library is missing: ./dev build"; exit 1; }
+done
+# The names of the map, with their stars: those after "global:" and before "local:".
+mapfile -t contract < <(sed -n '/^global:/,/^local:/s/^ *\([A-Za-z_0-9*]*\);.*/\1/p' \
+    cmake/numatally.map)
+mapfile -t api < <(sed -n 's/^NT_API .*\b\(nt_[a-z0-9_]*\)(.*/\1/p' include/numatally/*.h)
+if [ ${#contract[@]} -lt 20 ] || [ ${#api[@]} -lt 20 ]; then
+    wrong "the map or the headers could not be read"
+fi
+
+listed() {
+    local pattern
+    for pattern in "${contract[@]}"; do
+        # shellcheck disable=SC2254  # the map's stars are patterns
+        case $1 in $pattern) return 0 ;; esac
+    done
+    return 1
+}
+
+for name in $(exports "$core"); do
+    case $name in
+    nt__*) wrong "$core exports $name, which is private: mark it NT_HIDDEN" ;;
+    nt_*) ;;
+    *) wrong "$core exports $name: only nt_* belongs there" ;;
+    esac
+done
+for name in $(exports "$front"); do
+    case $name in
+    nt__*) wrong "$front exports $name, which is private: mark it NT_HIDDEN" ;;
+    *) listed "$name" || wrong "$front exports $name, which cmake/numatally.map lacks" ;;
+    esac
+done
+for library in "$core" "$front"; do
+    for name in "${api[@]}"; do
+        exports "$library" | grep -qx "$name" ||
+            wrong "$library lacks $name, which a public header promises"
+    done
+done
+for pattern in "${contract[@]}"; do
+    exports "$front" | grep -qx "${pattern//\*/.*}" ||
+        wrong "$front lacks $pattern, which cmake/numatally.map promises"
+done
+
+# free stands for the whole family: to need it is to need somebody else's heap.
+forbidden='malloc|calloc|realloc|free|strdup|strndup|asprintf|vasprintf|getline'
+forbidden+='|.*printf|.*printf_chk|fopen|fdopen|fwrite|fputs|fputc|putc|puts|fflush|std(out|err|in)'
+forbidden+='|getpw.*|getgr.*|getaddrinfo|gethostby.*|opendir|readdir|scandir|setlocale|qsort'
+while IFS= read -r name; do
+    wrong "$core calls $name: nothing inside the library may allocate"
+done < <(imports "$core" | grep -xE "$forbidden")
+# malloc_info writes to the FILE that its caller hands over.
+while IFS= read -r name; do
+    wrong "$front calls $name: nothing inside the library may allocate"
+done < <(imports "$front" | grep -xE "$forbidden" | grep -vxE 'fputs|fwrite|fflush')
+
+for library in "$core" "$front"; do
+    needed=$(readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+    for name in $needed; do
+        case $name in
+        libc.so.* | libnuma.so.* | ld-linux*) ;;
+        *) wrong "$library needs $name: only libc and libnuma are promised" ;;
+        esac
+    done
+    readelf -d "$library" | grep -q 'NODELETE' || wrong "$library can be unloaded"
+    readelf -d "$library" | grep -q 'SONAME.*\.so\.0\]' || wrong "$library has no SONAME .so.0"
+done
+exit "$bad"
