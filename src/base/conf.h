@@ -44,6 +44,10 @@ NT_HIDDEN void nt__conf_load(void);
 /* The settings: the defaults until nt__conf_load ran. Never NULL. */
 NT_HIDDEN const struct nt_conf *nt__conf(void);
 
+struct nt_fmt;
+/* Print the table of settings: key, meaning, range and (default), a line each. */
+NT_HIDDEN void nt__conf_describe(struct nt_fmt *f);
+
 /* getenv, or NULL in a process with AT_SECURE: for variables of their own, such as
  * NUMATALLY_TOPOLOGY. */
 NT_HIDDEN const char *nt__conf_env(const char *name);

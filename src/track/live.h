@@ -17,6 +17,8 @@
 #include "src/base/base.h"
 #include <numatally/stats.h>
 
+#define NT_LIVE_PATH_MAX 1100 /* bytes of a live file's path, with its 0 */
+
 /* Create this process's file in folder `dir` and map it. False, after one warning
  * in the process's life, when that is impossible: there is no file then, and
  * nt__live_write does nothing. A folder that does not exist is not worth a warning:

@@ -44,6 +44,25 @@
     X(committed_bytes_now, 'b', "Committed", "handed to the pool's slabs and blocks")  \
     X(limit_bytes, 'b', "Limit", "what it may take from the system; 0: no limit")
 
+/* The lists as data, for everything that walks them. */
+struct nt_figure {
+    const char *name;
+    const char *label;
+    char unit;
+    uint16_t offset; /* of the uint64_t in its struct */
+};
+
+enum nt_figure_list {
+    NT_LIST_PROCESS, /* in struct nt_snapshot */
+    NT_LIST_NODE,    /* in struct nt_node_figures */
+    NT_LIST_CLASS,
+    NT_LIST_THREAD,
+    NT_LIST_POOL,
+};
+
+/* A list, ended by an entry without a name. */
+NT_HIDDEN const struct nt_figure *nt__figures(enum nt_figure_list list);
+
 /* Write a report to `fd`. Arrays may be NULL with a count of 0: then that table is
  * left out. 0, -EINVAL for an unknown format, or the negative errno of write(2). */
 NT_HIDDEN int nt__report_write(int fd, enum nt_format f, const struct nt_snapshot *s,

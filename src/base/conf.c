@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One table of settings and the little parser that fills struct nt_conf from it.
+ *
+ * The idea: a setting is a row (key, default, what it may be, meaning) and a function
+ * that understands its value. The defaults are parsed by the same functions, so they
+ * are written in the table as a user would write them. A value reaches nt_conf only
+ * when all of it was understood. Each row complains once per process, so a bad
+ * value in the file and another in the environment cost two lines at most.
+ *
+ * This runs inside the first malloc, perhaps before libc's constructors: only open,
+ * read, getcwd and the environment are used.
+ */
+#include "src/base/conf.h"
+#include "src/base/fmt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_BYTES_MAX ((size_t)16384) /* of NUMATALLY_CONF_FILE */
+#define VALUE_SHOWN 48                 /* bytes of a bad value that a warning quotes */
+#define CLASS_BYTES_MAX (512 * NT_KIB)
+#define RETURN_MS_MAX 3600000u
+
+/* A piece of text that is not ended by 0. */
+struct text {
+    const char *s;
+    size_t len;
+};
+
+/* A reader of values: NULL, or what is wrong with the value, in words. */
+typedef const char *(*parse_fn)(struct text v, struct nt_conf *out);
+
+static const char *parse_report(struct text v, struct nt_conf *out);
+static const char *parse_hugepages(struct text v, struct nt_conf *out);
+static const char *parse_check(struct text v, struct nt_conf *out);
+static const char *parse_classes(struct text v, struct nt_conf *out);
+static const char *parse_live(struct text v, struct nt_conf *out);
+static const char *parse_return(struct text v, struct nt_conf *out);
+
+static const struct setting {
+    const char *key;
+    const char *initial;
+    const char *range;
+    const char *meaning;
+    parse_fn parse;
+} settings[] = {
+    {"report", "off", "off, exit or a path with %h %r %p %%",
+     "where the report goes when the process ends", parse_report},
+    {"hugepages", "off", "off, thp or hugetlb", "what backs the memory",
+     parse_hugepages},
+    {"check", "on", "on or off", "stop at a double or foreign free", parse_check},
+    {"classes", "default",
+     "default, or sizes such as 16;32;48;64;1K: ascending multiples of 16 up to 512K",
+     "the size class table", parse_classes},
+    {"live", "off", "off, on or a folder", "keep the figures in a live file",
+     parse_live},
+    {"return", "1000", "a number of milliseconds from 0 to 3600000",
+     "how long free memory is kept before the system gets it back", parse_return},
+};
+
+static struct {
+    bool defaults; /* conf holds the defaults, at least */
+    bool loaded;
+    struct nt_conf conf;
+    bool complained[NT_ARRAY_LEN(settings)];
+    bool complained_key;           /* about a key or an entry without one */
+    char file[FILE_BYTES_MAX + 1]; /* NUMATALLY_CONF_FILE's bytes */
+} C;
+
+/* ---- text ------------------------------------------------------------------- */
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static struct text trim(struct text t)
+{
+    while (t.len > 0 && is_space(t.s[0])) {
+        t.s++;
+        t.len--;
+    }
+    while (t.len > 0 && is_space(t.s[t.len - 1]))
+        t.len--;
+    return t;
+}
+
+static bool text_is(struct text t, const char *word)
+{
+    return t.len == strlen(word) && memcmp(t.s, word, t.len) == 0;
+}
+
+/* Cut the part before the first `c` off `*rest`; false when nothing is left. */
+static bool next_part(struct text *rest, char c, struct text *part)
+{
+    const char *end;
+
+    if (rest->s == NULL)
+        return false;
+    end = memchr(rest->s, c, rest->len);
+    if (end == NULL) {
+        *part = *rest;
+        *rest = (struct text){NULL, 0};
+    } else {
+        *part = (struct text){rest->s, (size_t)(end - rest->s)};
+        *rest = (struct text){end + 1, rest->len - part->len - 1};
+    }
+    return true;
+}
+
+/* The number `t` is, all of it, up to `max`; a K behind it counts 1024. */
+static bool parse_number(struct text t, uint64_t max, bool k_allowed, uint64_t *out)
+{
+    uint64_t v = 0, unit = 1;
+
+    if (k_allowed && t.len > 0 && (t.s[t.len - 1] == 'K' || t.s[t.len - 1] == 'k')) {
+        unit = 1024;
+        t.len--;
+    }
+    if (t.len == 0)
+        return false;
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.s[i] < '0' || t.s[i] > '9')
+            return false;
+        v = v * 10 + (uint64_t)(t.s[i] - '0');
+        if (v * unit > max)
+            return false;
+    }
+    *out = v * unit;
+    return true;
+}
+
+/* Copy a path and make it absolute, as the program may change its folder later. */
+static const char *parse_path(struct text v, char out[static NT_CONF_PATH_MAX])
+{
+    char path[NT_CONF_PATH_MAX];
+    size_t at = 0;
+
+    if (v.len == 0)
+        return "is empty";
+    if (memchr(v.s, '\0', v.len) != NULL)
+        return "holds a byte 0";
+    if (v.s[0] != '/') {
+        /* A folder that was deleted or is too deep has no name. */
+        if (getcwd(path, sizeof path) == NULL || path[0] != '/')
+            return "is relative, and the current folder's path cannot be had";
+        at = strlen(path);
+        if (at < sizeof path - 1 && at > 1)
+            path[at++] = '/';
+    }
+    if (at + v.len >= sizeof path)
+        return "is too long: 1023 bytes with the folder's path are allowed";
+    memcpy(path + at, v.s, v.len);
+    path[at + v.len] = '\0';
+    memcpy(out, path, at + v.len + 1);
+    return NULL;
+}
+
+/* ---- values ----------------------------------------------------------------- */
+
+static const char *parse_report(struct text v, struct nt_conf *out)
+{
+    char path[NT_CONF_PATH_MAX];
+    const char *wrong;
+
+    if (text_is(v, "off") || text_is(v, "exit")) {
+        memcpy(out->report, v.len == 3 ? "" : "exit", v.len == 3 ? 1 : 5);
+        return NULL;
+    }
+    for (size_t i = 0; i < v.len; i++)
+        if (v.s[i] == '%' && (++i == v.len || memchr("hrp%", v.s[i], 4) == NULL))
+            return "has a % that is none of %h (host), %r (rank), %p (pid), %%";
+    wrong = parse_path(v, path);
+    if (wrong != NULL)
+        return wrong;
+    if (memchr(path, '%', strlen(path) - v.len) != NULL)
+        return "is relative to a folder with a % in its name";
+    memcpy(out->report, path, sizeof path);
+    return NULL;
+}
+
+static const char *parse_hugepages(struct text v, struct nt_conf *out)
+{
+    if (text_is(v, "off"))
+        out->hugepages = NT_HUGEPAGES_OFF;
+    else if (text_is(v, "thp"))
+        out->hugepages = NT_HUGEPAGES_THP;
+    else if (text_is(v, "hugetlb"))
+        out->hugepages = NT_HUGEPAGES_HUGETLB;
+    else
+        return "is unknown";
+    return NULL;
+}
+
+static const char *parse_check(struct text v, struct nt_conf *out)
+{
+    if (!text_is(v, "on") && !text_is(v, "off"))
+        return "is unknown";
+    out->check = text_is(v, "on");
+    return NULL;
+}
+
+static const char *parse_classes(struct text v, struct nt_conf *out)
+{
+    uint32_t sizes[NT_CONF_CLASSES_MAX];
+    uint32_t n = 0;
+    struct text part;
+
+    if (text_is(v, "default")) {
+        out->class_count = 0;
+        return NULL;
+    }
+    while (next_part(&v, ';', &part)) {
+        uint64_t size;
+
+        part = trim(part);
+        if (part.len == 0 && v.s == NULL)
+            break; /* a ';' at the end is fine */
+        if (!parse_number(part, CLASS_BYTES_MAX, true, &size) || size == 0)
+            return "has an entry that is no size from 16 to 512K";
+        if (size % 16 != 0)
+            return "has a size that is no multiple of 16";
+        if (n > 0 && size <= sizes[n - 1])
+            return "is not ascending";
+        if (n == NT_ARRAY_LEN(sizes))
+            return "has more than 127 sizes";
+        sizes[n++] = (uint32_t)size;
+    }
+    if (n == 0)
+        return "has no size";
+    memcpy(out->class_bytes, sizes, n * sizeof sizes[0]);
+    out->class_count = n;
+    return NULL;
+}
+
+static const char *parse_live(struct text v, struct nt_conf *out)
+{
+    if (text_is(v, "off")) {
+        out->live[0] = '\0';
+        return NULL;
+    }
+    if (text_is(v, "on"))
+        v = (struct text){"/dev/shm", 8};
+    return parse_path(v, out->live);
+}
+
+static const char *parse_return(struct text v, struct nt_conf *out)
+{
+    uint64_t ms;
+
+    if (!parse_number(v, RETURN_MS_MAX, false, &ms))
+        return "is out of range";
+    out->return_ms = (uint32_t)ms;
+    return NULL;
+}
+
+/* ---- entries ---------------------------------------------------------------- */
+
+/* How many letters must be inserted, deleted or replaced to make `b` from `a`. */
+static size_t edit_distance(struct text a, const char *b)
+{
+    size_t row[32];
+    size_t m = nt__min(strlen(b), NT_ARRAY_LEN(row) - 1);
+
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t replaced = diagonal + (a.s[i - 1] != b[j - 1]);
+
+            diagonal = row[j];
+            row[j] = nt__min(replaced, nt__min(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[m];
+}
+
+static const char *nearest_key(struct text key)
+{
+    size_t best = SIZE_MAX;
+    const char *name = NULL;
+
+    if (key.len > 2 * VALUE_SHOWN)
+        key.len = 2 * VALUE_SHOWN;
+    for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++) {
+        size_t d = edit_distance(key, settings[i].key);
+
+        if (d < best) {
+            best = d;
+            name = settings[i].key;
+        }
+    }
+    return name;
+}
+
+static int shown(struct text t)
+{
+    return (int)nt__min(t.len, VALUE_SHOWN);
+}
+
+static const char *dots(struct text t)
+{
+    return t.len > VALUE_SHOWN ? "..." : "";
+}
+
+static void read_value(size_t row, struct text value, const char *source)
+{
+    const struct setting *s = &settings[row];
+    const char *wrong = s->parse(value, &C.conf);
+
+    if (wrong == NULL || C.complained[row])
+        return;
+    C.complained[row] = true;
+    nt__warn("%s: %s:%.*s%s %s; it may be %s. Kept: the value before", source, s->key,
+             shown(value), value.s, dots(value), wrong, s->range);
+}
+
+/* `key:value`, or nothing but blanks. */
+static void read_entry(struct text entry, const char *source)
+{
+    struct text key, value;
+
+    value = trim(entry);
+    if (value.len == 0)
+        return;
+    next_part(&value, ':', &key);
+    if (value.s != NULL) {
+        key = trim(key);
+        for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++) {
+            if (text_is(key, settings[i].key)) {
+                read_value(i, trim(value), source);
+                return;
+            }
+        }
+    }
+    if (C.complained_key)
+        return;
+    C.complained_key = true;
+    if (value.s == NULL)
+        nt__warn("%s: \"%.*s%s\" has no value and is ignored; write key:value, "
+                 "perhaps %s:...",
+                 source, shown(key), key.s, dots(key), nearest_key(key));
+    else
+        nt__warn("%s: unknown setting \"%.*s%s\" is ignored; did you mean \"%s\"?",
+                 source, shown(key), key.s, dots(key), nearest_key(key));
+}
+
+static void read_lines(struct text all, const char *source)
+{
+    struct text line, code;
+
+    while (next_part(&all, '\n', &line)) {
+        next_part(&line, '#', &code);
+        read_entry(code, source);
+    }
+}
+
+/* ---- sources ---------------------------------------------------------------- */
+
+static void complain_file(const char *path, const char *why)
+{
+    nt__warn("NUMATALLY_CONF_FILE: %.256s %s; none of its settings is used", path, why);
+}
+
+/* Read the file into C.file. The length, or -1 after a complaint. */
+static ssize_t read_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    size_t len = 0;
+    ssize_t n = 1;
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        complain_file(path, nt__errno_text(errno));
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        close(fd);
+        complain_file(path, "is not a regular file");
+        return -1;
+    }
+    while (len < sizeof C.file && n > 0) {
+        n = read(fd, C.file + len, sizeof C.file - len);
+        if (n < 0 && errno == EINTR)
+            n = 1;
+        else if (n > 0)
+            len += (size_t)n;
+    }
+    if (n < 0)
+        complain_file(path, nt__errno_text(errno));
+    close(fd);
+    if (len > FILE_BYTES_MAX) {
+        complain_file(path, "is longer than 16384 bytes");
+        return -1;
+    }
+    return n < 0 ? -1 : (ssize_t)len;
+}
+
+/* PID:FOLDER:WHO as the tool writes it. Anything else is not from the tool. */
+static void read_run(const char *s)
+{
+    struct text rest = {s, strlen(s)};
+    struct text pid, dir;
+    uint64_t n;
+    const char *colon = strrchr(s, ':');
+
+    if (!next_part(&rest, ':', &pid) || rest.s == NULL || colon < rest.s)
+        return;
+    dir = (struct text){rest.s, (size_t)(colon - rest.s)};
+    if (!parse_number(pid, INT32_MAX, false, &n) || dir.len == 0 || dir.s[0] != '/' ||
+        parse_path(dir, C.conf.run_dir) != NULL)
+        return;
+    C.conf.run_pid = (int64_t)n;
+    C.conf.run_children = strcmp(colon, ":1") == 0;
+    C.conf.run_ranks = strcmp(colon, ":r") == 0;
+}
+
+const char *nt__conf_env(const char *name)
+{
+    return getauxval(AT_SECURE) != 0 ? NULL : getenv(name);
+}
+
+void nt__conf_load(void)
+{
+    int saved = errno;
+    const char *path, *entries, *run;
+    struct text part;
+
+    if (C.loaded)
+        return;
+    C.loaded = true;
+    (void)nt__conf();
+    path = nt__conf_env("NUMATALLY_CONF_FILE");
+    if (path != NULL && path[0] != '\0') {
+        ssize_t len = read_file(path);
+
+        if (len >= 0)
+            read_lines((struct text){C.file, (size_t)len}, "NUMATALLY_CONF_FILE");
+    }
+    entries = nt__conf_env("NUMATALLY_CONF");
+    if (entries != NULL) {
+        struct text rest = {entries, strlen(entries)};
+
+        while (next_part(&rest, ',', &part))
+            read_entry(part, "NUMATALLY_CONF");
+    }
+    run = nt__conf_env("NUMATALLY_RUN");
+    if (run != NULL)
+        read_run(run);
+    errno = saved;
+}
+
+const struct nt_conf *nt__conf(void)
+{
+    if (!C.defaults) {
+        C.defaults = true;
+        for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++)
+            read_value(i,
+                       (struct text){settings[i].initial, strlen(settings[i].initial)},
+                       "the default");
+    }
+    return &C.conf;
+}
+
+/* ---- questions -------------------------------------------------------------- */
+
+void nt__conf_describe(struct nt_fmt *f)
+{
+    for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++)
+        nt__fmt_print(f, "  %s:VALUE  %s; %s (%s)\n", settings[i].key,
+                      settings[i].meaning, settings[i].range, settings[i].initial);
+}
+
+int64_t nt__conf_rank(void)
+{
+    static const char *const names[] = {"PMIX_RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK",
+                                        "SLURM_PROCID"};
+
+    for (size_t i = 0; i < NT_ARRAY_LEN(names); i++) {
+        const char *s = nt__conf_env(names[i]);
+        uint64_t rank;
+
+        if (s != NULL &&
+            parse_number((struct text){s, strlen(s)}, INT32_MAX, false, &rank))
+            return (int64_t)rank;
+    }
+    return -1;
+}
+
+bool nt__conf_run_wants(void)
+{
+    const struct nt_conf *c = nt__conf();
+
+    if (c->run_pid == 0)
+        return false;
+    return c->run_children || c->run_pid == getpid() ||
+           (c->run_ranks && nt__conf_rank() >= 0);
+}
+
+const char *nt__conf_live_dir(void)
+{
+    const struct nt_conf *c = nt__conf();
+
+    if (nt__conf_run_wants())
+        return c->run_dir;
+    return c->live[0] != '\0' ? c->live : NULL;
+}

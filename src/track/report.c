@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A snapshot as text and as a JSON record.
+ *
+ * Both are walks over the same lists of figures (name, label, unit, offset), so a
+ * figure added to stats.h appears in both. The text follows numastat: figures are
+ * rows, nodes are columns, the total is last, bytes are MiB to two decimals. Tables
+ * of things of which there may be many (classes, threads, pools) have a row for each
+ * thing and a column for each figure.
+ *
+ * Output is gathered in one static buffer, so that most reports leave in one write
+ * and those of several processes do not mix; a second thread that reports at the
+ * same time works with a small buffer on its stack. Where reports go is report_out.c.
+ */
+#include "src/track/report.h"
+#include "src/base/fmt.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define BUFFER_BYTES ((size_t)64 * 1024)
+#define LABEL_WIDTH 20 /* of the first column */
+#define NODE_WIDTH 16  /* of a column of the table of nodes */
+#define CELL_WIDTH 13  /* of a column of the other tables */
+#define NODES_PER_TABLE 8
+
+static struct {
+    atomic_flag busy;
+    char buf[BUFFER_BYTES]; /* whoever set busy */
+} R = {.busy = ATOMIC_FLAG_INIT};
+
+/* ---- the lists as data ------------------------------------------------------ */
+
+#define NT_ENTRY(name, unit, label, text) {#name, label, unit, offsetof(NT_OF, name)},
+#define NT_ADD(name, unit, label, text) +sizeof(uint64_t)
+
+#define NT_OF struct nt_snapshot
+static const struct nt_figure process_figures[] = {
+    NT_PROCESS_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
+#undef NT_OF
+#define NT_OF struct nt_node_figures
+static const struct nt_figure node_figures[] = {
+    NT_NODE_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
+#undef NT_OF
+#define NT_OF struct nt_class_figures
+static const struct nt_figure class_figures[] = {
+    NT_CLASS_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
+#undef NT_OF
+#define NT_OF struct nt_thread_figures
+static const struct nt_figure thread_figures[] = {
+    NT_THREAD_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
+#undef NT_OF
+#define NT_OF struct nt_pool_figures
+static const struct nt_figure pool_figures[] = {
+    NT_POOL_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
+#undef NT_OF
+
+/* The lists of report.h name every field of the structs in stats.h. */
+_Static_assert(sizeof(struct nt_thread_figures) ==
+                   2 * sizeof(int64_t) + 16 NT_THREAD_FIGURES(NT_ADD),
+               "a thread figure is missing");
+_Static_assert(sizeof(struct nt_pool_figures) == 32 NT_POOL_FIGURES(NT_ADD),
+               "a pool figure is missing");
+_Static_assert(offsetof(struct nt_snapshot, page_bytes) -
+                       offsetof(struct nt_snapshot, threads_now) ==
+                   0 NT_PROCESS_FIGURES(NT_ADD),
+               "a process figure is missing");
+
+const struct nt_figure *nt__figures(enum nt_figure_list list)
+{
+    static const struct nt_figure *const lists[] = {
+        [NT_LIST_PROCESS] = process_figures, [NT_LIST_NODE] = node_figures,
+        [NT_LIST_CLASS] = class_figures,     [NT_LIST_THREAD] = thread_figures,
+        [NT_LIST_POOL] = pool_figures,
+    };
+
+    return lists[list];
+}
+
+static uint64_t value(const struct nt_figure *g, const void *base)
+{
+    uint64_t v;
+
+    memcpy(&v, (const char *)base + g->offset, sizeof v);
+    return v;
+}
+
+static bool class_used(const struct nt_class_figures *c)
+{
+    return c->allocations_total != 0 || c->frees_total != 0 || c->slabs_now != 0 ||
+           c->live_blocks_now != 0;
+}
+
+/* ---- text ------------------------------------------------------------------- */
+
+static void cell_text(struct nt_fmt *f, int width, const char *text)
+{
+    nt__fmt_print(f, " %*s", width - 1, text);
+}
+
+static void cell(struct nt_fmt *f, int width, const struct nt_figure *g,
+                 const void *base)
+{
+    uint64_t v = value(g, base);
+    char text[32];
+
+    if (g->unit == 'b') {
+        uint64_t rest = ((v % NT_MIB) * 100 + NT_MIB / 2) / NT_MIB;
+
+        nt__fmt_into(text, sizeof text, "%llu.%02llu",
+                     (unsigned long long)(v / NT_MIB + rest / 100),
+                     (unsigned long long)(rest % 100));
+    } else {
+        nt__fmt_into(text, sizeof text, "%llu", (unsigned long long)v);
+    }
+    cell_text(f, width, text);
+}
+
+static void rule(struct nt_fmt *f, int label, int width, size_t columns)
+{
+    static const char dashes[] = "------------------------";
+
+    nt__fmt_print(f, "%*s", label, "");
+    for (size_t i = 0; i < columns; i++)
+        nt__fmt_print(f, " %.*s", width - 1, dashes);
+    nt__fmt_char(f, '\n');
+}
+
+static void text_head(struct nt_fmt *f, const struct nt_snapshot *s)
+{
+    uint64_t ns =
+        s->now_unix_ns > s->start_unix_ns ? s->now_unix_ns - s->start_unix_ns : 0;
+
+    nt__fmt_print(f, "numatally %s: %s, pid %lld", s->version_string, s->program,
+                  (long long)s->pid);
+    if (s->rank >= 0)
+        nt__fmt_print(f, ", rank %lld", (long long)s->rank);
+    nt__fmt_print(f, ", host %s\n", s->host);
+    nt__fmt_print(f, "%s %llu.%03llu s after its %s%s\n",
+                  s->final ? "At its end," : "While it ran,",
+                  (unsigned long long)(ns / 1000000000),
+                  (unsigned long long)(ns / 1000000 % 1000),
+                  s->inherited ? "fork" : "start",
+                  s->inherited ? "; a forked child counts from there" : "");
+    if (s->fake_topology)
+        nt__fmt_str(f, "The nodes are made up (NUMATALLY_TOPOLOGY): "
+                       "binding was only recorded\n");
+}
+
+/* Nodes from .. to-1, and the total after the last one. */
+static void text_nodes(struct nt_fmt *f, const struct nt_snapshot *s, size_t from,
+                       size_t to)
+{
+    bool last = to == s->nodes;
+    char head[16];
+
+    nt__fmt_print(f, "\n%-*s", LABEL_WIDTH, "Nodes");
+    for (size_t n = from; n < to; n++) {
+        nt__fmt_into(head, sizeof head, "Node %d", s->node_id[n]);
+        cell_text(f, NODE_WIDTH, head);
+    }
+    if (last)
+        cell_text(f, NODE_WIDTH, "Total");
+    nt__fmt_char(f, '\n');
+    rule(f, LABEL_WIDTH, NODE_WIDTH, to - from + last);
+    for (const struct nt_figure *g = node_figures; g->name != NULL; g++) {
+        nt__fmt_print(f, "%-*s", LABEL_WIDTH, g->label);
+        for (size_t n = from; n < to; n++)
+            cell(f, NODE_WIDTH, g, &s->node[n]);
+        if (last)
+            cell(f, NODE_WIDTH, g, &s->total);
+        nt__fmt_char(f, '\n');
+    }
+}
+
+static void text_process(struct nt_fmt *f, const struct nt_snapshot *s)
+{
+    nt__fmt_print(f, "\n%-*s", LABEL_WIDTH, "Process");
+    cell_text(f, NODE_WIDTH, "Total");
+    nt__fmt_char(f, '\n');
+    rule(f, LABEL_WIDTH, NODE_WIDTH, 1);
+    for (const struct nt_figure *g = process_figures; g->name != NULL; g++) {
+        nt__fmt_print(f, "%-*s", LABEL_WIDTH, g->label);
+        cell(f, NODE_WIDTH, g, s);
+        nt__fmt_char(f, '\n');
+    }
+}
+
+/* The two lines above a table whose columns are the figures of `list`. */
+static void columns_head(struct nt_fmt *f, const char *title,
+                         const struct nt_figure *list)
+{
+    size_t n = 0;
+
+    nt__fmt_print(f, "\n%-*s", LABEL_WIDTH, title);
+    for (const struct nt_figure *g = list; g->name != NULL; g++, n++)
+        cell_text(f, CELL_WIDTH, g->label);
+    nt__fmt_char(f, '\n');
+    rule(f, LABEL_WIDTH, CELL_WIDTH, n);
+}
+
+static void columns(struct nt_fmt *f, const struct nt_figure *list, const void *base)
+{
+    for (const struct nt_figure *g = list; g->name != NULL; g++)
+        cell(f, CELL_WIDTH, g, base);
+    nt__fmt_char(f, '\n');
+}
+
+static void text_classes(struct nt_fmt *f, const struct nt_snapshot *s)
+{
+    columns_head(f, "Block size, bytes", class_figures + 1);
+    for (size_t i = 0; i < s->classes; i++) {
+        const struct nt_class_figures *c = &s->class_[i];
+
+        if (!class_used(c))
+            continue;
+        if (c->block_bytes == 0)
+            nt__fmt_print(f, "%-*s", LABEL_WIDTH, "large");
+        else
+            nt__fmt_print(f, "%-*llu", LABEL_WIDTH, (unsigned long long)c->block_bytes);
+        columns(f, class_figures + 1, c);
+    }
+}
+
+static void text_matrix(struct nt_fmt *f, const struct nt_snapshot *s)
+{
+    char head[24];
+
+    nt__fmt_print(f, "\n%-*s", LABEL_WIDTH, "Frees, blocks");
+    for (size_t h = 0; h < s->nodes; h++) {
+        nt__fmt_into(head, sizeof head, "Home %d", s->node_id[h]);
+        cell_text(f, CELL_WIDTH, head);
+    }
+    nt__fmt_char(f, '\n');
+    rule(f, LABEL_WIDTH, CELL_WIDTH, s->nodes);
+    for (size_t n = 0; n < s->nodes; n++) {
+        nt__fmt_into(head, sizeof head, "Freed on %d", s->node_id[n]);
+        nt__fmt_print(f, "%-*s", LABEL_WIDTH, head);
+        for (size_t h = 0; h < s->nodes; h++)
+            nt__fmt_print(f, " %*llu", CELL_WIDTH - 1,
+                          (unsigned long long)s->free_matrix[n][h]);
+        nt__fmt_char(f, '\n');
+    }
+}
+
+static void text_threads(struct nt_fmt *f, const struct nt_thread_figures *t, size_t n)
+{
+    char label[48];
+
+    columns_head(f, "Threads, node", thread_figures);
+    for (size_t i = 0; i < n; i++) {
+        if (t[i].tid == 0)
+            nt__fmt_into(label, sizeof label, "%.15s", t[i].name);
+        else
+            nt__fmt_into(label, sizeof label, "%lld %.15s, %lld", (long long)t[i].tid,
+                         t[i].name, (long long)t[i].node);
+        nt__fmt_print(f, "%-*s", LABEL_WIDTH, label);
+        columns(f, thread_figures, &t[i]);
+    }
+}
+
+static void text_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t n)
+{
+    columns_head(f, "Pools", pool_figures);
+    for (size_t i = 0; i < n; i++) {
+        nt__fmt_print(f, "%-*.31s", LABEL_WIDTH, p[i].name);
+        columns(f, pool_figures, &p[i]);
+    }
+}
+
+static void text(struct nt_fmt *f, const struct nt_snapshot *s,
+                 const struct nt_thread_figures *threads, size_t nthreads,
+                 const struct nt_pool_figures *pools, size_t npools)
+{
+    size_t from = 0;
+
+    text_head(f, s);
+    nt__fmt_str(f, "Counts are blocks; bytes are shown in MiB (those with a point)\n");
+    do {
+        size_t to = nt__min(from + NODES_PER_TABLE, s->nodes);
+
+        text_nodes(f, s, from, to);
+        from = to;
+    } while (from < s->nodes);
+    text_process(f, s);
+    if (s->nodes > 1)
+        text_matrix(f, s);
+    text_classes(f, s);
+    if (npools > 0)
+        text_pools(f, pools, npools);
+    if (nthreads > 0)
+        text_threads(f, threads, nthreads);
+    nt__fmt_char(f, '\n');
+}
+
+/* ---- JSON ------------------------------------------------------------------- */
+
+static void json_figures(struct nt_fmt *f, const struct nt_figure *list,
+                         const void *base)
+{
+    for (const struct nt_figure *g = list; g->name != NULL; g++) {
+        nt__json_key(f, g->name);
+        nt__json_u64(f, value(g, base));
+    }
+}
+
+static void json_process(struct nt_fmt *f, const struct nt_snapshot *s)
+{
+    nt__json_key(f, "numatally");
+    nt__json_str(f, s->version_string);
+    nt__json_key(f, "record");
+    nt__json_u64(f, NT_SNAPSHOT_VERSION);
+    nt__json_key(f, "program");
+    nt__json_str(f, s->program);
+    nt__json_key(f, "pid");
+    nt__json_i64(f, s->pid);
+    nt__json_key(f, "rank");
+    if (s->rank < 0)
+        nt__json_null(f);
+    else
+        nt__json_i64(f, s->rank);
+    nt__json_key(f, "host");
+    nt__json_str(f, s->host);
+    nt__json_key(f, "start_unix_ns");
+    nt__json_u64(f, s->start_unix_ns);
+    nt__json_key(f, "now_unix_ns");
+    nt__json_u64(f, s->now_unix_ns);
+    nt__json_key(f, "final");
+    nt__json_bool(f, s->final);
+    nt__json_key(f, "inherited");
+    nt__json_bool(f, s->inherited);
+    nt__json_key(f, "fake_topology");
+    nt__json_bool(f, s->fake_topology);
+    nt__json_key(f, "page_bytes");
+    nt__json_u64(f, s->page_bytes);
+    json_figures(f, process_figures, s);
+}
+
+static void json_nodes(struct nt_fmt *f, const struct nt_snapshot *s)
+{
+    nt__json_key(f, "nodes");
+    nt__json_open(f, '[');
+    for (size_t n = 0; n < s->nodes; n++) {
+        nt__json_open(f, '{');
+        nt__json_key(f, "node");
+        nt__json_i64(f, s->node_id[n]);
+        json_figures(f, node_figures, &s->node[n]);
+        nt__json_close(f, '}');
+    }
+    nt__json_close(f, ']');
+    nt__json_key(f, "total");
+    nt__json_open(f, '{');
+    json_figures(f, node_figures, &s->total);
+    nt__json_close(f, '}');
+    nt__json_key(f, "free_matrix");
+    nt__json_open(f, '[');
+    for (size_t n = 0; n < s->nodes; n++) {
+        nt__json_open(f, '[');
+        for (size_t h = 0; h < s->nodes; h++)
+            nt__json_u64(f, s->free_matrix[n][h]);
+        nt__json_close(f, ']');
+    }
+    nt__json_close(f, ']');
+}
+
+static void json_classes(struct nt_fmt *f, const struct nt_snapshot *s)
+{
+    nt__json_key(f, "classes");
+    nt__json_open(f, '[');
+    for (size_t i = 0; i < s->classes; i++) {
+        if (!class_used(&s->class_[i]))
+            continue;
+        nt__json_open(f, '{');
+        json_figures(f, class_figures, &s->class_[i]);
+        nt__json_close(f, '}');
+    }
+    nt__json_close(f, ']');
+}
+
+static void json_threads(struct nt_fmt *f, const struct nt_thread_figures *t, size_t n)
+{
+    nt__json_key(f, "threads");
+    nt__json_open(f, '[');
+    for (size_t i = 0; i < n; i++) {
+        char name[sizeof t->name + 1] = {0};
+
+        memcpy(name, t[i].name, sizeof t->name);
+        nt__json_open(f, '{');
+        nt__json_key(f, "tid");
+        nt__json_i64(f, t[i].tid);
+        nt__json_key(f, "name");
+        nt__json_str(f, name);
+        nt__json_key(f, "node");
+        nt__json_i64(f, t[i].node);
+        json_figures(f, thread_figures, &t[i]);
+        nt__json_close(f, '}');
+    }
+    nt__json_close(f, ']');
+}
+
+static void json_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t n)
+{
+    nt__json_key(f, "pools");
+    nt__json_open(f, '[');
+    for (size_t i = 0; i < n; i++) {
+        char name[sizeof p->name + 1] = {0};
+
+        memcpy(name, p[i].name, sizeof p->name);
+        nt__json_open(f, '{');
+        nt__json_key(f, "name");
+        nt__json_str(f, name);
+        json_figures(f, pool_figures, &p[i]);
+        nt__json_close(f, '}');
+    }
+    nt__json_close(f, ']');
+}
+
+static void json(struct nt_fmt *f, const struct nt_snapshot *s,
+                 const struct nt_thread_figures *threads, size_t nthreads,
+                 const struct nt_pool_figures *pools, size_t npools)
+{
+    nt__json_open(f, '{');
+    json_process(f, s);
+    json_nodes(f, s);
+    json_classes(f, s);
+    if (npools > 0)
+        json_pools(f, pools, npools);
+    if (nthreads > 0)
+        json_threads(f, threads, nthreads);
+    nt__json_close(f, '}');
+    nt__fmt_char(f, '\n');
+}
+
+/* ---- both ------------------------------------------------------------------- */
+
+int nt__report_write(int fd, enum nt_format format, const struct nt_snapshot *s,
+                     const struct nt_thread_figures *threads, size_t nthreads,
+                     const struct nt_pool_figures *pools, size_t npools)
+{
+    char small[1024];
+    struct nt_fmt f;
+    bool large;
+
+    if ((format != NT_FORMAT_TEXT && format != NT_FORMAT_JSON) ||
+        s->nodes > NT_NODES_MAX || s->classes > NT_CLASSES_MAX)
+        return -EINVAL;
+    if (fd < 0)
+        return -EBADF;
+    /* Acquire and release: the buffer passes from one reporter to the next. */
+    large = !atomic_flag_test_and_set_explicit(&R.busy, memory_order_acquire);
+    if (large)
+        nt__fmt_init(&f, R.buf, sizeof R.buf, fd);
+    else
+        nt__fmt_init(&f, small, sizeof small, fd);
+    if (format == NT_FORMAT_JSON)
+        json(&f, s, threads, nthreads, pools, npools);
+    else
+        text(&f, s, threads, nthreads, pools, npools);
+    nt__fmt_flush(&f);
+    if (large)
+        atomic_flag_clear_explicit(&R.busy, memory_order_release);
+    return f.error;
+}

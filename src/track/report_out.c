@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where reports go: stderr as it was at the start, or a file that is really ours.
+ *
+ * Two dangers shape this file. A program may close descriptor 2 before it ends (its
+ * own exit handlers run before ours) and may even get the number again for a file of
+ * its data: so stderr's identity is noted at the start and a report goes only to a
+ * descriptor that still has it. And a report's path may lie in a folder that others
+ * write to: so nothing is followed, waited for or emptied before it is known to be a
+ * regular file with one name that belongs to us.
+ *
+ * Start, fork and exit are serialised by their callers.
+ */
+#include "src/base/conf.h"
+#include "src/base/fmt.h"
+#include "src/track/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define COPY_FD_MIN 240 /* out of the way of programs that count on low numbers */
+
+static struct {
+    bool started;
+    dev_t dev; /* what stderr was at the start */
+    ino_t ino;
+    int copy; /* of stderr; -1: none */
+} O = {.copy = -1};
+
+/* ---- stderr ----------------------------------------------------------------- */
+
+void nt__report_start(void)
+{
+    struct stat st;
+    int saved = errno;
+
+    if (!O.started && nt__conf()->report[0] != '\0' && fstat(STDERR_FILENO, &st) == 0) {
+        O.dev = st.st_dev;
+        O.ino = st.st_ino;
+        if (strcmp(nt__conf()->report, "exit") == 0)
+            O.copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, COPY_FD_MIN);
+        O.started = true;
+    }
+    errno = saved;
+}
+
+static bool is_stderr(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && st.st_dev == O.dev && st.st_ino == O.ino;
+}
+
+void nt__report_fork_child(void)
+{
+    if (O.copy >= 0 && is_stderr(O.copy))
+        close(O.copy);
+    O.copy = -1;
+}
+
+/* The descriptor that is what stderr was; -1 when the program kept none. */
+static int find_stderr(void)
+{
+    if (!O.started || is_stderr(STDERR_FILENO))
+        return STDERR_FILENO;
+    return O.copy >= 0 && is_stderr(O.copy) ? O.copy : -1;
+}
+
+/* ---- files ------------------------------------------------------------------ */
+
+int nt__report_expand(char *out, size_t cap, const char *pattern,
+                      const struct nt_snapshot *s)
+{
+    struct nt_fmt f;
+
+    nt__fmt_init(&f, out, cap, -1);
+    for (const char *p = pattern; *p != '\0'; p++) {
+        if (*p != '%' || p[1] == '\0') {
+            nt__fmt_char(&f, *p);
+            continue;
+        }
+        p++;
+        if (*p == 'h')
+            for (const char *h = s->host; *h != '\0'; h++)
+                nt__fmt_char(&f, *h == '/' ? '_' : *h);
+        else if (*p == 'p')
+            nt__fmt_print(&f, "%lld", (long long)s->pid);
+        else if (*p == 'r' && s->rank < 0)
+            nt__fmt_str(&f, "none");
+        else if (*p == 'r')
+            nt__fmt_print(&f, "%lld", (long long)s->rank);
+        else if (*p == '%')
+            nt__fmt_char(&f, '%');
+        else
+            nt__fmt_print(&f, "%%%c", *p);
+    }
+    return f.cut > 0 ? -ENAMETOOLONG : 0;
+}
+
+/* NULL when a report may overwrite the file that `st` describes. */
+static const char *refusal(const struct stat *st)
+{
+    if (S_ISDIR(st->st_mode))
+        return "is a folder; name a file in it";
+    if (S_ISLNK(st->st_mode))
+        return "is a symbolic link; name the file itself";
+    if (S_ISFIFO(st->st_mode))
+        return "is a FIFO; name a regular file";
+    if (!S_ISREG(st->st_mode))
+        return "is a device or socket; name a regular file";
+    if (st->st_nlink != 1)
+        return "has other names (hard links); remove it or name another file";
+    if (st->st_uid != geteuid())
+        return "belongs to another user; name another file";
+    return NULL;
+}
+
+int nt__report_open(const char *path, const char **why)
+{
+    const int flags =
+        O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    struct stat st;
+    int fd, err;
+
+    *why = NULL;
+    if (lstat(path, &st) == 0)
+        *why = refusal(&st);
+    if (*why != NULL)
+        return -EINVAL;
+    fd = open(path, flags, 0600);
+    if (fd < 0) {
+        err = -errno;
+        *why = err == -ENOENT ? "cannot be created: its folder does not exist"
+                              : nt__errno_text(err);
+        return err;
+    }
+    /* Asked again, as the name may mean another file by now; emptied only then. */
+    err = fstat(fd, &st) != 0 ? -errno : 0;
+    if (err == 0) {
+        *why = refusal(&st);
+        if (*why != NULL)
+            err = -EINVAL;
+        else if (ftruncate(fd, 0) != 0)
+            err = -errno;
+    }
+    if (err == 0)
+        return fd;
+    if (*why == NULL)
+        *why = nt__errno_text(err);
+    close(fd);
+    return err;
+}
+
+enum nt_format nt__report_format(const char *path)
+{
+    size_t len = strlen(path);
+
+    return len >= 5 && strcmp(path + len - 5, ".json") == 0 ? NT_FORMAT_JSON
+                                                            : NT_FORMAT_TEXT;
+}
+
+/* ---- at exit ---------------------------------------------------------------- */
+
+static void to_file(const char *pattern, const struct nt_snapshot *s,
+                    const struct nt_thread_figures *threads, size_t nthreads,
+                    const struct nt_pool_figures *pools, size_t npools)
+{
+    char path[NT_CONF_PATH_MAX];
+    const char *why;
+    int fd, err;
+
+    /* A warning goes to descriptor 2: not when that is something else by now. */
+    bool may_warn = find_stderr() == STDERR_FILENO;
+
+    if (nt__report_expand(path, sizeof path, pattern, s) != 0) {
+        if (may_warn)
+            nt__warn("no report: its path, %.256s with its %% filled in, is longer "
+                     "than %d bytes",
+                     pattern, NT_CONF_PATH_MAX - 1);
+        return;
+    }
+    fd = nt__report_open(path, &why);
+    if (fd < 0) {
+        if (may_warn)
+            nt__warn("no report: %.512s: %s", path, why);
+        return;
+    }
+    err = nt__report_write(fd, nt__report_format(path), s, threads, nthreads, pools,
+                           npools);
+    if (close(fd) != 0 && err == 0)
+        err = -errno;
+    if (err != 0 && may_warn)
+        nt__warn("the report in %.512s is incomplete: %s", path, nt__errno_text(err));
+}
+
+void nt__report_at_exit(const struct nt_snapshot *s,
+                        const struct nt_thread_figures *threads, size_t nthreads,
+                        const struct nt_pool_figures *pools, size_t npools)
+{
+    const char *to = nt__conf()->report;
+    int saved = errno;
+
+    if (strcmp(to, "exit") == 0) {
+        int fd = find_stderr();
+
+        if (fd >= 0)
+            (void)nt__report_write(fd, NT_FORMAT_TEXT, s, threads, nthreads, pools,
+                                   npools);
+    } else if (to[0] != '\0') {
+        to_file(to, s, threads, nthreads, pools, npools);
+    }
+    errno = saved;
+}
