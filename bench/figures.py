@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""From readings to figures: medians, ratios, instruction counts. No input or output.
+
+Readings are kept as {case: {allocator: [value, ...]}}, one value per round. Values are
+costs: lower is better.
+"""
+import math
+import re
+import statistics
+
+CONTROL = "again"  # the name of the A/A control: the subject, measured a second time
+
+
+def medians(readings):
+    """{case: {allocator: median}}; an allocator without a reading is left out."""
+    return {case: {name: statistics.median(values)
+                   for name, values in row.items() if values}
+            for case, row in readings.items()}
+
+
+def geometric_mean(values):
+    values = list(values)
+    if not values:
+        return math.nan
+    return math.exp(sum(math.log(value) for value in values) / len(values))
+
+
+def ratio_to_best(row, subject):
+    """The subject over the cheapest allocator of a row {allocator: figure}.
+
+    The control is no competitor: it is the subject again."""
+    best = min(value for name, value in row.items() if name != CONTROL)
+    return row[subject] / best if best > 0 else math.nan
+
+
+def ratio_to_median_peer(row, subject, peers):
+    """The subject over the median of the peers in the row; nan if there are none."""
+    others = [row[name] for name in peers if name in row and name != subject]
+    if not others:
+        return math.nan
+    middle = statistics.median(others)
+    return row[subject] / middle if middle > 0 else math.nan
+
+
+def group_of(case):
+    return case.split("/", 1)[0]
+
+
+def group_means(table, names):
+    """{group: {name: geometric mean of its ratios to the best}}, and "all" at the end.
+
+    A name counts in a group with the cases it has."""
+    ratios = {}
+    for case, row in table.items():
+        for group in (group_of(case), "all"):
+            for name in names:
+                if name in row:
+                    ratios.setdefault(group, {}).setdefault(name, []).append(
+                        ratio_to_best(row, name))
+    whole = ratios.pop("all", None)
+    if whole is not None:
+        ratios["all"] = whole
+    return {group: {name: geometric_mean(values) for name, values in row.items()}
+            for group, row in ratios.items()}
+
+
+def control_spread(table, subject):
+    """The A/A control: |control / subject - 1| of all cases, sorted."""
+    return sorted(abs(row[CONTROL] / row[subject] - 1) for row in table.values()
+                  if CONTROL in row and subject in row)
+
+
+def quantile(ordered, share):
+    """The value below which `share` of the sorted list lies (nearest rank)."""
+    if not ordered:
+        return math.nan
+    return ordered[min(len(ordered) - 1, max(0, math.ceil(share * len(ordered)) - 1))]
+
+
+def parse_line(text):
+    """A bench program's line to a dict; ValueError if it is not one."""
+    fields = {}
+    head, _, fields["malloc"] = text.strip().partition(" malloc=")
+    for word in head.split():
+        name, mark, value = word.partition("=")
+        if not mark:
+            raise ValueError(f"not a bench line: {text!r}")
+        fields[name] = value
+    for name in ("wall_ns", "cpu_ns"):
+        fields[name] = float(fields[name]) if name in fields else None
+    for name in ("threads", "ops", "peak_kib"):
+        fields[name] = int(fields[name]) if name in fields else None
+    if "case" not in fields or None in fields.values():
+        raise ValueError(f"not a bench line: {text!r}")
+    return fields
+
+
+def cost_of(fields):
+    """What a line's operation cost: CPU time of one thread, wall clock of several.
+
+    A single thread that was put aside lost nothing that is the allocator's; threads
+    that wait for each other have to be timed by the clock."""
+    return fields["cpu_ns"] if fields["threads"] == 1 else fields["wall_ns"]
+
+
+def callgrind_work(text):
+    """(loop, inside, calls) of a callgrind file made with --compress-strings=no
+    --compress-pos=no and one event: the instructions of the work_* functions themselves,
+    those of everything they called, and how many calls that was.
+
+    A cost line is "position count". After calls=N the next one is the inclusive cost of
+    those N calls; any other belongs to the function of the last fn= line."""
+    loop = inside = calls = 0
+    at_work = is_call = False
+    for line in text.splitlines():
+        if line.startswith("fn="):
+            at_work = line.startswith("fn=work_")
+        elif not at_work:
+            continue
+        elif line.startswith("calls="):
+            calls += int(line[6:].split()[0])
+            is_call = True
+        elif re.match(r"[0-9]", line):
+            count = int(line.split()[1])
+            if is_call:
+                inside += count
+            else:
+                loop += count
+            is_call = False
+    return loop, inside, calls
