@@ -56,7 +56,7 @@ static const struct setting {
      parse_hugepages},
     {"check", "on", "on or off", "stop at a double or foreign free", parse_check},
     {"classes", "default",
-     "default, or sizes such as 16;32;48;64;1K: ascending multiples of 16 up to 512K",
+     "default, or ascending multiples of 16 up to 512K such as 16;32;1K",
      "the size class table", parse_classes},
     {"live", "off", "off, on or a folder", "keep the figures in a live file",
      parse_live},
@@ -262,28 +262,6 @@ static const char *parse_return(struct text v, struct nt_conf *out)
 
 /* ---- entries ---------------------------------------------------------------- */
 
-/* How many letters must be inserted, deleted or replaced to make `b` from `a`. */
-static size_t edit_distance(struct text a, const char *b)
-{
-    size_t row[32];
-    size_t m = nt__min(strlen(b), NT_ARRAY_LEN(row) - 1);
-
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t replaced = diagonal + (a.s[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            row[j] = nt__min(replaced, nt__min(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[m];
-}
-
 static const char *nearest_key(struct text key)
 {
     size_t best = SIZE_MAX;
@@ -292,7 +270,7 @@ static const char *nearest_key(struct text key)
     if (key.len > 2 * VALUE_SHOWN)
         key.len = 2 * VALUE_SHOWN;
     for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++) {
-        size_t d = edit_distance(key, settings[i].key);
+        size_t d = nt__edit_distance(key.s, key.len, settings[i].key);
 
         if (d < best) {
             best = d;
@@ -478,8 +456,8 @@ const struct nt_conf *nt__conf(void)
 void nt__conf_describe(struct nt_fmt *f)
 {
     for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++)
-        nt__fmt_print(f, "  %s:VALUE  %s; %s (%s)\n", settings[i].key,
-                      settings[i].meaning, settings[i].range, settings[i].initial);
+        nt__fmt_print(f, "  %s:%s\n      %s:\n      %s\n", settings[i].key,
+                      settings[i].initial, settings[i].meaning, settings[i].range);
 }
 
 int64_t nt__conf_rank(void)

@@ -247,6 +247,29 @@ size_t nt__fmt_into(char *buf, size_t cap, const char *format, ...)
     return f.len;
 }
 
+/* ---- words ------------------------------------------------------------------ */
+
+size_t nt__edit_distance(const char *a, size_t len, const char *b)
+{
+    size_t row[32];
+    size_t m = nt__min(strlen(b), NT_ARRAY_LEN(row) - 1);
+
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= len; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+
+            diagonal = row[j];
+            row[j] = nt__min(replaced, nt__min(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[m];
+}
+
 /* ---- JSON ------------------------------------------------------------------- */
 
 static void json_value(struct nt_fmt *f)

@@ -49,6 +49,10 @@ NT_HIDDEN void nt__fmt_vprint(struct nt_fmt *f, const char *format, va_list ap)
 NT_HIDDEN size_t nt__fmt_into(char *buf, size_t cap, const char *format, ...)
     NT_PRINTF(3, 4);
 
+/* How many letters must be inserted, deleted or replaced to make `b` (31 bytes of it)
+ * from the `len` bytes at `a`: for "did you mean". */
+NT_HIDDEN size_t nt__edit_distance(const char *a, size_t len, const char *b);
+
 /* JSON. Commas come by themselves: open, key, value..., close. Strings that are not
  * UTF-8 get U+FFFD for each bad byte, so that every record can be read. */
 NT_HIDDEN void nt__json_open(struct nt_fmt *f, char bracket);

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The folder of live files of one `numatally run`.
+ *
+ * Every process that is wanted keeps a live file there. Files whose process is gone
+ * become records: they are formatted at once into the spool, a file without a name,
+ * and removed, so a build with ten thousand compilers needs no more room than runs
+ * at a time. What is left when the started program has ended is taken in the order
+ * in which the processes started.
+ *
+ * A process that calls exec leaves a file for each program it was. Without
+ * --children only the last one counts for the started process.
+ */
+#include "src/base/base.h"
+#include "src/base/fmt.h"
+#include "src/tool/tool.h"
+#include "src/track/live.h"
+#include "src/track/report.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+/* One live file, by name. */
+struct found {
+    char name[64];
+    long pid;
+    uint64_t start_unix_ns;
+    bool alive;
+};
+
+static struct nt_snapshot snapshot; /* too large for a stack */
+
+/* ---- the folder ------------------------------------------------------------- */
+
+int nt__collect_open(struct nt_collector *c)
+{
+    const char *places[] = {getenv("XDG_RUNTIME_DIR"), "/dev/shm", getenv("TMPDIR"),
+                            "/tmp"};
+
+    c->spool = -1;
+    for (size_t i = 0; i < NT_ARRAY_LEN(places); i++) {
+        if (places[i] == NULL || places[i][0] != '/' || strlen(places[i]) > 900)
+            continue;
+        nt__fmt_into(c->dir, sizeof c->dir, "%s/numatally-XXXXXX", places[i]);
+        if (mkdtemp(c->dir) != NULL)
+            return 0;
+    }
+    c->dir[0] = '\0';
+    nt__warn(
+        "cannot make a folder for live files in $XDG_RUNTIME_DIR, /dev/shm, $TMPDIR "
+        "or /tmp: %s",
+        nt__errno_text(errno));
+    return -1;
+}
+
+void nt__collect_close(struct nt_collector *c)
+{
+    DIR *d = c->dir[0] != '\0' ? opendir(c->dir) : NULL;
+    const struct dirent *e;
+
+    while (d != NULL && (e = readdir(d)) != NULL)
+        unlinkat(dirfd(d), e->d_name, 0);
+    if (d != NULL)
+        closedir(d);
+    if (c->dir[0] != '\0')
+        rmdir(c->dir);
+    if (c->spool >= 0)
+        close(c->spool);
+    c->dir[0] = '\0';
+    c->spool = -1;
+}
+
+/* ---- records ---------------------------------------------------------------- */
+
+/* Somewhere to gather records: memory, or a file without a name. */
+static int spool(struct nt_collector *c)
+{
+    char name[sizeof c->dir + 8];
+
+    if (c->spool < 0)
+        c->spool = memfd_create("numatally-spool", MFD_CLOEXEC);
+    if (c->spool < 0) {
+        nt__fmt_into(name, sizeof name, "%s/spool", c->dir);
+        c->spool = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        unlink(name);
+    }
+    return c->spool;
+}
+
+static void say_age(struct nt_fmt *f, const struct nt_collector *c)
+{
+    uint64_t ns;
+
+    if (snapshot.pid == c->pid && c->end_unix_ns > snapshot.now_unix_ns) {
+        ns = c->end_unix_ns - snapshot.now_unix_ns;
+        nt__fmt_print(f, "%llu.%03llu ms before its end",
+                      (unsigned long long)(ns / 1000000),
+                      (unsigned long long)(ns / 1000 % 1000));
+    } else {
+        time_t at = (time_t)(snapshot.now_unix_ns / 1000000000);
+        char text[32] = "";
+        struct tm tm;
+
+        if (localtime_r(&at, &tm) != NULL)
+            strftime(text, sizeof text, "%H:%M:%S", &tm);
+        nt__fmt_print(f, "%s.%03llu, its last update", text,
+                      (unsigned long long)(snapshot.now_unix_ns / 1000000 % 1000));
+    }
+}
+
+/* Say why figures may be behind, where a reader of the report will see it. */
+static void note(struct nt_collector *c, bool alive)
+{
+    char line[256];
+    struct nt_fmt f;
+
+    nt__fmt_init(&f, line, sizeof line, -1);
+    nt__fmt_print(&f, "%.64s (pid %lld) %s: figures as of ", snapshot.program,
+                  (long long)snapshot.pid,
+                  alive ? "still runs"
+                        : "ended without its last word (a signal, _exit "
+                          "or exec)");
+    say_age(&f, c);
+    nt__fmt_str(&f, "; what it did after that is missing");
+    if (c->format == NT_FORMAT_TEXT) {
+        nt__fmt_char(&f, '\n');
+        (void)nt__write_all(c->spool, line, f.len);
+    } else {
+        nt__warn("%s", line);
+    }
+}
+
+static void take(struct nt_collector *c, const struct found *file)
+{
+    char path[sizeof c->dir + 64];
+    int err;
+
+    nt__fmt_into(path, sizeof path, "%s/%s", c->dir, file->name);
+    err = nt__live_read(path, &snapshot);
+    if (err == 0 && spool(c) < 0)
+        err = -errno;
+    if (err == 0) {
+        if (!snapshot.final)
+            note(c, file->alive);
+        err = nt__report_write(c->spool, c->format, &snapshot, NULL, 0, NULL, 0);
+    }
+    if (err == 0) {
+        c->records++;
+        c->seen |= file->pid == c->pid;
+    } else if (err != -ENODATA) {
+        nt__warn("no record of process %ld: %s", file->pid,
+                 err == -EBADMSG ? "its live file is not one of this version"
+                                 : nt__errno_text(err));
+    }
+    if (!file->alive)
+        unlink(path);
+}
+
+/* ---- which files ------------------------------------------------------------ */
+
+/* Is the process there, and more than a zombie? */
+static bool is_alive(long pid)
+{
+    char path[64], text[512] = "";
+    const char *state;
+    FILE *f;
+
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+        return false;
+    nt__fmt_into(path, sizeof path, "/proc/%ld/stat", pid);
+    f = fopen(path, "re");
+    if (f == NULL)
+        return errno != ENOENT;
+    if (fgets(text, sizeof text, f) == NULL)
+        text[0] = '\0';
+    fclose(f);
+    state = strrchr(text, ')');
+    return state == NULL || (state[1] == ' ' && state[2] != 'Z' && state[2] != 'X');
+}
+
+static bool look_at(const struct nt_collector *c, const char *name, struct found *out)
+{
+    char path[sizeof c->dir + 64];
+
+    if (sscanf(name, "numatally-%ld", &out->pid) != 1 ||
+        strlen(name) >= sizeof out->name)
+        return false;
+    strcpy(out->name, name);
+    nt__fmt_into(path, sizeof path, "%s/%s", c->dir, name);
+    out->start_unix_ns =
+        nt__live_read(path, &snapshot) == 0 ? snapshot.start_unix_ns : UINT64_MAX;
+    out->alive = out->pid != c->pid || c->end_unix_ns == 0 ? is_alive(out->pid) : false;
+    return true;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+
+    return (x->start_unix_ns > y->start_unix_ns) -
+           (x->start_unix_ns < y->start_unix_ns);
+}
+
+/* All live files by age into *out, which the caller frees. */
+static size_t list(const struct nt_collector *c, struct found **out)
+{
+    DIR *d = opendir(c->dir);
+    const struct dirent *e;
+    size_t n = 0;
+
+    *out = NULL;
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        struct found *more = reallocarray(*out, n + 1, sizeof **out);
+
+        if (more == NULL)
+            break;
+        *out = more;
+        n += look_at(c, e->d_name, &more[n]);
+    }
+    if (d != NULL)
+        closedir(d);
+    if (n > 0)
+        qsort(*out, n, sizeof **out, by_start);
+    return n;
+}
+
+/* Is there a later file with data of the process that file i is of? */
+static bool superseded(const struct found *files, size_t n, size_t i)
+{
+    for (size_t j = i + 1; j < n; j++)
+        if (files[j].pid == files[i].pid && files[j].start_unix_ns != UINT64_MAX)
+            return true;
+    return false;
+}
+
+void nt__collect_ended(struct nt_collector *c)
+{
+    struct found *files;
+    size_t n = list(c, &files);
+
+    for (size_t i = 0; i < n; i++)
+        if (!files[i].alive && files[i].pid != c->pid)
+            take(c, &files[i]);
+    free(files);
+}
+
+void nt__collect_all(struct nt_collector *c)
+{
+    struct found *files;
+    size_t n = list(c, &files);
+
+    for (size_t i = 0; i < n; i++)
+        if (c->children || files[i].pid != c->pid || !superseded(files, n, i))
+            take(c, &files[i]);
+    free(files);
+}
+
+int nt__collect_write(struct nt_collector *c, int fd)
+{
+    char buf[16384];
+    off_t at = 0;
+    ssize_t n;
+
+    if (c->spool < 0)
+        return 0;
+    while ((n = pread(c->spool, buf, sizeof buf, at)) > 0) {
+        int err = nt__write_all(fd, buf, (size_t)n);
+
+        if (err != 0)
+            return err;
+        at += n;
+    }
+    return n < 0 ? -errno : 0;
+}

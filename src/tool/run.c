@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numatally run: start a program with the library and report when it has ended.
+ *
+ * The program is our child and otherwise left as it would be: our standard files,
+ * terminal, process group, signal mask and ignored signals. All the tool does
+ * meanwhile is wait for signals, in one loop and without handlers:
+ *  - what somebody sent to the tool alone is sent on to the program;
+ *  - what the terminal sends goes to the whole group, so the program has it already;
+ *  - what the program itself sent (to its group, say) is not sent back.
+ * The report is made from live files after the end, so it does not matter how the
+ * program ended. Then the tool ends the same way: same status, or same signal.
+ *
+ * The child waits on a pipe until its report file could be opened, and tells on
+ * another why exec failed, if it did.
+ */
+#include "src/base/base.h"
+#include "src/base/conf.h"
+#include "src/base/fmt.h"
+#include "src/tool/tool.h"
+#include "src/track/report.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define COLLECT_MS 250 /* how often ended children are collected, --children only */
+
+struct run {
+    const char *report; /* path pattern; NULL: stderr */
+    int format;         /* -1: by the report's suffix */
+    char **program;     /* the command line */
+    char *path;         /* the file to execute */
+    char *library;
+    struct nt_collector collector;
+    sigset_t waited;    /* signals that the loop takes */
+    sigset_t mask;      /* as the tool found it */
+    bool child_ignored; /* SIGCHLD was ignored when the tool started */
+    int report_fd;
+};
+
+/* ---- the command line ------------------------------------------------------- */
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct run *r = state->input;
+
+    switch (key) {
+    case 'r':
+        r->report = arg;
+        return 0;
+    case 'f':
+        r->format = nt__tool_format(arg);
+        if (r->format < 0)
+            argp_error(state, "--format is \"%s\"; it may be text or json", arg);
+        return 0;
+    case 'c':
+        r->collector.children = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        r->program = state->argv + state->next - 1;
+        state->next = state->argc;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "no program was given: numatally run [OPTION...] -- PROGRAM");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int nt__tool_format(const char *word)
+{
+    if (strcmp(word, "text") == 0)
+        return NT_FORMAT_TEXT;
+    return strcmp(word, "json") == 0 ? NT_FORMAT_JSON : -1;
+}
+
+/* ---- the child -------------------------------------------------------------- */
+
+static int set_environment(const struct run *r)
+{
+    const struct nt_collector *c = &r->collector;
+    const char *preload = getenv("LD_PRELOAD");
+    char *value;
+    /* Under a launcher ourselves, everything below us has a rank. */
+    char who = c->children ? '1' : nt__conf_rank() < 0 ? 'r' : '0';
+
+    if (preload != NULL && preload[0] != '\0') {
+        if (asprintf(&value, "%s:%s", preload, r->library) < 0)
+            return ENOMEM;
+    } else {
+        value = r->library;
+    }
+    if (setenv("LD_PRELOAD", value, 1) != 0)
+        return errno;
+    if (asprintf(&value, "%lld:%s:%c", (long long)getpid(), c->dir, who) < 0)
+        return ENOMEM;
+    return setenv("NUMATALLY_RUN", value, 1) != 0 ? errno : 0;
+}
+
+/* Wait for the parent's word, become the program; or say why not. */
+static _Noreturn void child(const struct run *r, int go, int failed)
+{
+    char word;
+    int err;
+
+    if (read(go, &word, 1) != 1)
+        _exit(NT_EXIT_TOOL);
+    err = set_environment(r);
+    if (err == 0) {
+        if (r->child_ignored)
+            signal(SIGCHLD, SIG_IGN);
+        sigprocmask(SIG_SETMASK, &r->mask, NULL);
+        execvp(r->path, r->program);
+        err = errno;
+    }
+    if (write(failed, &err, sizeof err) < 0)
+        _exit(NT_EXIT_TOOL);
+    _exit(NT_EXIT_NOT_EXECUTABLE);
+}
+
+/* ---- signals ---------------------------------------------------------------- */
+
+/* Block what the loop will wait for: all that can be sent on, but nothing that is
+ * ignored (nohup), stops and continues the whole job, or means a fault of our own. */
+static void take_signals(struct run *r)
+{
+    static const int left[] = {SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU,
+                               SIGCONT, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,
+                               SIGTRAP, SIGSYS,  SIGPIPE, SIGXFSZ, SIGCHLD};
+    struct sigaction act;
+
+    sigfillset(&r->waited);
+    for (size_t i = 0; i < NT_ARRAY_LEN(left); i++)
+        sigdelset(&r->waited, left[i]);
+    for (int sig = 1; sig <= SIGRTMAX; sig++)
+        if (sigaction(sig, NULL, &act) == 0 && act.sa_handler == SIG_IGN)
+            sigdelset(&r->waited, sig);
+    sigaction(SIGCHLD, NULL, &act);
+    r->child_ignored = act.sa_handler == SIG_IGN;
+    signal(SIGCHLD, SIG_DFL);
+    sigaddset(&r->waited, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &r->waited, &r->mask);
+}
+
+static void send_on(pid_t pid, const siginfo_t *info)
+{
+    if (info->si_pid == pid)
+        return; /* the program's own: it sent it to whomever it wanted */
+    if (info->si_code == SI_QUEUE)
+        sigqueue(pid, info->si_signo, info->si_value);
+    else if (info->si_code == SI_USER || info->si_code == SI_TKILL)
+        kill(pid, info->si_signo);
+}
+
+/* Wait for the program's end, sending signals on. Its wait status. */
+static int wait_for(struct run *r)
+{
+    const struct timespec pause = {0, COLLECT_MS * 1000000L};
+    pid_t pid = r->collector.pid;
+    siginfo_t info;
+    int status;
+
+    for (;;) {
+        int sig;
+        pid_t got = waitpid(pid, &status, WNOHANG);
+
+        if (got == pid)
+            return status;
+        if (got < 0 && errno != EINTR)
+            return NT_EXIT_TOOL << 8;
+        sig = r->collector.children ? sigtimedwait(&r->waited, &info, &pause)
+                                    : sigwaitinfo(&r->waited, &info);
+        if (sig > 0 && sig != SIGCHLD)
+            send_on(pid, &info);
+        else if (sig < 0 && errno == EAGAIN)
+            nt__collect_ended(&r->collector);
+    }
+}
+
+/* ---- the report ------------------------------------------------------------- */
+
+/* Open the report's file. 0, or -1 after a complaint. */
+static int open_report(struct run *r)
+{
+    static struct nt_snapshot names; /* only what a path may refer to */
+    char path[4096];
+    const char *why;
+    int err;
+
+    r->report_fd = STDERR_FILENO;
+    if (r->report == NULL)
+        return 0;
+    names.pid = r->collector.pid;
+    names.rank = nt__conf_rank();
+    if (gethostname(names.host, sizeof names.host - 1) != 0)
+        names.host[0] = '\0';
+    err = nt__report_expand(path, sizeof path, r->report, &names);
+    why = nt__errno_text(err);
+    if (err == 0)
+        err = r->report_fd = nt__report_open(path, &why);
+    if (err < 0)
+        nt__warn("--report %.512s %s", r->report, why);
+    return err < 0 ? -1 : 0;
+}
+
+static void report(struct run *r)
+{
+    struct nt_collector *c = &r->collector;
+    int err;
+
+    nt__collect_all(c);
+    err = nt__collect_write(c, r->report_fd);
+    if (r->report_fd != STDERR_FILENO && close(r->report_fd) != 0 && err == 0)
+        err = -errno;
+    if (err != 0)
+        nt__warn("the report%s%.512s is incomplete: %s",
+                 r->report != NULL ? " in " : "", r->report != NULL ? r->report : "",
+                 nt__errno_text(err));
+    if (!c->seen)
+        nt__warn(
+            "%.512s (pid %lld) left no figures: it did not load %s (static, setuid "
+            "or for another machine, or LD_PRELOAD was cleared), or ended before "
+            "it allocated",
+            r->program[0], (long long)c->pid, r->library);
+}
+
+static uint64_t unix_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* End as the program did. */
+static int end_like(int status)
+{
+    const struct rlimit none = {0, 0};
+    sigset_t one;
+    int sig;
+
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    sig = WTERMSIG(status);
+    setrlimit(RLIMIT_CORE, &none); /* the program's core is the one that is wanted */
+    if (sig != SIGKILL)
+        signal(sig, SIG_DFL);
+    raise(sig);
+    sigemptyset(&one);
+    sigaddset(&one, sig);
+    sigprocmask(SIG_UNBLOCK, &one, NULL);
+    return 128 + sig;
+}
+
+/* ---- all of it -------------------------------------------------------------- */
+
+/* Let the child go. 0, or the tool's exit status after a complaint. */
+static int release(struct run *r, int go, int failed)
+{
+    int err = 0;
+
+    if (open_report(r) != 0) {
+        close(go);
+        waitpid(r->collector.pid, NULL, 0);
+        return NT_EXIT_TOOL;
+    }
+    if (write(go, "g", 1) != 1)
+        err = errno;
+    close(go);
+    while (err == 0 && read(failed, &err, sizeof err) < 0 && errno == EINTR)
+        ;
+    if (err == 0)
+        return 0;
+    waitpid(r->collector.pid, NULL, 0);
+    nt__warn("program \"%.512s\" cannot be executed: %s", r->program[0],
+             nt__errno_text(err));
+    return err == ENOENT ? NT_EXIT_NOT_FOUND : NT_EXIT_NOT_EXECUTABLE;
+}
+
+/* Start the program. 0, or the tool's exit status after a complaint. */
+static int start(struct run *r)
+{
+    int go[2], failed[2];
+    int status;
+    pid_t pid;
+
+    if (pipe2(go, O_CLOEXEC) != 0 || pipe2(failed, O_CLOEXEC) != 0) {
+        nt__warn("cannot make a pipe: %s", nt__errno_text(errno));
+        return NT_EXIT_TOOL;
+    }
+    take_signals(r);
+    pid = fork();
+    if (pid < 0) {
+        nt__warn("cannot start a process: %s", nt__errno_text(errno));
+        return NT_EXIT_TOOL;
+    }
+    if (pid == 0) {
+        close(go[1]);
+        child(r, go[0], failed[1]);
+    }
+    close(go[0]);
+    close(failed[1]);
+    r->collector.pid = pid;
+    status = release(r, go[1], failed[0]);
+    close(failed[0]);
+    return status;
+}
+
+static int run(struct run *r)
+{
+    int status = nt__tool_find_program(r->program[0], &r->path);
+
+    if (status != 0)
+        return status;
+    r->library = nt__tool_find_library();
+    if (r->library == NULL || nt__collect_open(&r->collector) != 0)
+        return NT_EXIT_TOOL;
+    status = start(r);
+    if (status == 0) {
+        status = wait_for(r);
+        r->collector.end_unix_ns = unix_ns();
+        report(r);
+        nt__collect_close(&r->collector);
+        return end_like(status);
+    }
+    nt__collect_close(&r->collector);
+    return status;
+}
+
+int nt__tool_run(int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        {"report", 'r', "FILE", 0,
+         "write the report to FILE instead of stderr; %h %r %p are host, rank and pid",
+         0},
+        {"format", 'f', "text|json", 0, "instead of what FILE's suffix says", 0},
+        {"children", 'c', NULL, 0, "a record for every process, not only the first", 0},
+        {0}};
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "-- PROGRAM [ARG...]",
+        .doc = "Run PROGRAM with numatally's malloc and report what it allocated."
+               "\vThe exit status is PROGRAM's; 125 when numatally itself failed, 126 "
+               "when PROGRAM cannot be executed, 127 when it was not found."};
+    static struct run r = {.format = -1};
+    static char name[] = "numatally run";
+
+    argp_err_exit_status = NT_EXIT_TOOL;
+    argv[0] = name;
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &r);
+    r.collector.format = (enum nt_format)r.format;
+    if (r.format < 0)
+        r.collector.format =
+            r.report != NULL ? nt__report_format(r.report) : NT_FORMAT_TEXT;
+    return run(&r);
+}

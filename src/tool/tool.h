@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the tool share. The tool is an ordinary program: it may use
+ * malloc and stdio. It prints figures through src/track/report.h only, so that text
+ * and records are those of the library, and complains through nt__warn.
+ *
+ * Exit statuses: those of the program that was run; else, as env and timeout have
+ * it, 125 when the tool itself failed, 126 when the program cannot be executed and
+ * 127 when it was not found. The other verbs: 0, 1 for bad input, 2 for bad usage.
+ */
+#ifndef NT_TOOL_TOOL_H
+#define NT_TOOL_TOOL_H
+
+#include <jansson.h>
+#include <numatally/stats.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define NT_EXIT_BAD_INPUT 1
+#define NT_EXIT_USAGE 2
+#define NT_EXIT_TOOL 125
+#define NT_EXIT_NOT_EXECUTABLE 126
+#define NT_EXIT_NOT_FOUND 127
+
+/* The verbs; argv[0] is the verb. They return the tool's exit status. */
+int nt__tool_run(int argc, char **argv);
+int nt__tool_report(int argc, char **argv);
+
+/* The word for --format, or -1. */
+int nt__tool_format(const char *word);
+
+/* ---- program.c: the program to be run and the library it is to load -------------- */
+
+/* Find `name` as execvp would. 0 with *path (the caller frees it), or the exit status
+ * after a complaint. Also says when preloading cannot work for that program. */
+int nt__tool_find_program(const char *name, char **path);
+
+/* The path of libnumatally_malloc.so that belongs to this tool; NULL after a
+ * complaint. The caller frees it. */
+char *nt__tool_find_library(void);
+
+/* ---- collect.c: the folder of live files -------------------------------------- */
+
+/* What is known about one `numatally run`. */
+struct nt_collector {
+    char dir[4096];        /* private folder of the live files */
+    enum nt_format format; /* of the report */
+    bool children;         /* a record for every process */
+    pid_t pid;             /* the started program */
+    uint64_t end_unix_ns;  /* when it ended; 0 while it runs */
+    int spool;             /* finished records wait here; -1: none so far */
+    unsigned records;      /* written to the spool */
+    bool seen;             /* a record of the started program is among them */
+};
+
+/* Make the folder. 0, or -1 after a complaint. */
+int nt__collect_open(struct nt_collector *c);
+
+/* Take the files of processes that are gone, so that a long tree of processes does
+ * not fill the file system of the folder. */
+void nt__collect_ended(struct nt_collector *c);
+
+/* Take all files there are. */
+void nt__collect_all(struct nt_collector *c);
+
+/* Write the collected records to `fd`. 0 or a negative errno. */
+int nt__collect_write(struct nt_collector *c, int fd);
+
+/* Remove the folder and what is in it. */
+void nt__collect_close(struct nt_collector *c);
+
+/* ---- record.c: the JSON record back to figures ---------------------------------- */
+
+/* The figures of one record. */
+struct nt_record {
+    struct nt_snapshot snapshot;
+    struct nt_thread_figures *threads;
+    size_t nthreads;
+    struct nt_pool_figures *pools;
+    size_t npools;
+};
+
+/* Fill *r from `root`. NULL, or what is wrong with it (static text, or kept in
+ * `r` until the next call). nt__record_free in both cases. */
+const char *nt__record_read(const json_t *root, struct nt_record *r);
+void nt__record_free(struct nt_record *r);
+
+#endif
