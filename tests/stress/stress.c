@@ -104,7 +104,10 @@ static unsigned char pattern(const struct block *block, size_t at)
 
 /* Small blocks are written whole; of larger ones every 61st byte and both ends, which
  * meets every page and, over many blocks, every offset. */
-static size_t stride(size_t size) { return size <= 4096 ? 1 : 61; }
+static size_t stride(size_t size)
+{
+    return size <= 4096 ? 1 : 61;
+}
 
 static void fill(struct block *block)
 {
@@ -363,7 +366,9 @@ static void check_figures(void)
 }
 #else
 /* Under a preload the C library allocates too: the records are compared outside. */
-static void check_figures(void) {}
+static void check_figures(void)
+{
+}
 #endif
 
 static uint64_t argument(int argc, char **argv, int at, uint64_t fallback,
@@ -401,8 +406,8 @@ int main(int argc, char **argv)
     uint64_t seed = argument(argc, argv, 1, 1, UINT64_MAX);
     uint64_t threads = argument(argc, argv, 2, 4, THREADS_MAX);
     uint64_t rounds = argument(argc, argv, 3, 3, 1000000);
-    g.operations = argument(argc, argv, 4, 20000, UINT64_C(1) << 40);
-    g.max_bytes = (size_t)argument(argc, argv, 5, 2 << 20, (uint64_t)1 << 40);
+    g.operations = argument(argc, argv, 4, 5000, UINT64_C(1) << 40);
+    g.max_bytes = (size_t)argument(argc, argv, 5, 1 << 20, (uint64_t)1 << 40);
 
     for (size_t i = 0; i < EXCHANGE; i++)
         pthread_mutex_init(&g.exchange[i].lock, NULL);
