@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Settings, read in children with an environment of their own: what is understood,
+ * what is complained about (and how often), and that nothing else changes.
+ */
+#include "src/base/conf.h"
+#include "src/base/fmt.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* What a child that loaded its settings left behind. */
+static struct shared {
+    struct nt_conf conf;
+    bool wants;
+    bool live_is_null;
+    char live_dir[NT_CONF_PATH_MAX];
+    int64_t rank;
+} * got;
+static char complaints[65536];
+static char folder[] = "/tmp/numatally-conf-XXXXXX";
+static char file[64];
+
+static void in_child(const char *entries)
+{
+    if (entries != NULL)
+        setenv("NUMATALLY_CONF", entries, 1);
+    if (strcmp(nt__conf()->report, "") != 0 || !nt__conf()->check)
+        _exit(2); /* the defaults, before anything was read */
+    nt__conf_load();
+    nt__conf_load();
+    got->conf = *nt__conf();
+    got->wants = nt__conf_run_wants();
+    got->rank = nt__conf_rank();
+    got->live_is_null = nt__conf_live_dir() == NULL;
+    if (!got->live_is_null)
+        nt__fmt_into(got->live_dir, sizeof got->live_dir, "%s", nt__conf_live_dir());
+    _exit(0);
+}
+
+/* Load with these entries in a child. Returns how many lines it complained. */
+static int load(const char *entries)
+{
+    size_t len = 0;
+    int p[2], status, lines = 0;
+    pid_t pid;
+
+    memset(got, 0x5a, sizeof *got);
+    assert_int_equal(pipe(p), 0);
+    pid = fork();
+    if (pid == 0) {
+        dup2(p[1], STDERR_FILENO);
+        in_child(entries);
+    }
+    close(p[1]);
+    for (ssize_t n;
+         (n = read(p[0], complaints + len, sizeof complaints - 1 - len)) > 0;)
+        len += (size_t)n;
+    complaints[len] = '\0';
+    close(p[0]);
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+    for (size_t i = 0; i < len; i++)
+        lines += complaints[i] == '\n';
+    return lines;
+}
+
+static void write_file(const char *text, size_t len)
+{
+    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, len), (ssize_t)len);
+    close(fd);
+}
+
+static void assert_defaults(void)
+{
+    assert_string_equal(got->conf.report, "");
+    assert_string_equal(got->conf.live, "");
+    assert_int_equal(got->conf.hugepages, NT_HUGEPAGES_OFF);
+    assert_true(got->conf.check);
+    assert_int_equal(got->conf.class_count, 0);
+    assert_int_equal(got->conf.return_ms, 1000);
+    assert_int_equal(got->conf.run_pid, 0);
+    assert_false(got->wants);
+    assert_true(got->live_is_null);
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    assert_int_equal(load(NULL), 0);
+    assert_defaults();
+    assert_int_equal(load(""), 0);
+    assert_defaults();
+    assert_int_equal(load(" , ,, "), 0);
+    assert_defaults();
+}
+
+static void test_every_key(void **state)
+{
+    (void)state;
+    assert_int_equal(load("report:exit,hugepages:thp,check:off,classes:16;32;1K;512K,"
+                          "live:/tmp,return:0"),
+                     0);
+    assert_string_equal(got->conf.report, "exit");
+    assert_int_equal(got->conf.hugepages, NT_HUGEPAGES_THP);
+    assert_false(got->conf.check);
+    assert_int_equal(got->conf.class_count, 4);
+    assert_int_equal(got->conf.class_bytes[0], 16);
+    assert_int_equal(got->conf.class_bytes[2], 1024);
+    assert_int_equal(got->conf.class_bytes[3], 512 * 1024);
+    assert_string_equal(got->conf.live, "/tmp");
+    assert_string_equal(got->live_dir, "/tmp");
+    assert_int_equal(got->conf.return_ms, 0);
+    assert_int_equal(load(" report : /x/%h.%r.%p.%%.json , hugepages:hugetlb,live:on"),
+                     0);
+    assert_string_equal(got->conf.report, "/x/%h.%r.%p.%%.json");
+    assert_int_equal(got->conf.hugepages, NT_HUGEPAGES_HUGETLB);
+    assert_string_equal(got->conf.live, "/dev/shm");
+    assert_int_equal(load("report:exit,report:off,live:on,live:off,check:off,check:on,"
+                          "classes:32,classes:default,return:3600000"),
+                     0);
+    assert_string_equal(got->conf.report, "");
+    assert_int_equal(got->conf.class_count, 0);
+    assert_int_equal(got->conf.return_ms, 3600000);
+    assert_true(got->conf.check && got->live_is_null);
+}
+
+static void test_relative_path_is_made_absolute(void **state)
+{
+    char here[NT_CONF_PATH_MAX], want[NT_CONF_PATH_MAX + 16], odd[64];
+
+    (void)state;
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(load("report:a/b.txt"), 0);
+    nt__fmt_into(want, sizeof want, "%s/a/b.txt", here);
+    assert_string_equal(got->conf.report, want);
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(load("report:b.txt"), 0);
+    assert_string_equal(got->conf.report, "/b.txt");
+    /* A folder whose name would be taken for a pattern, and one without a name. */
+    nt__fmt_into(odd, sizeof odd, "%s/50%%p", folder);
+    assert_int_equal(mkdir(odd, 0700), 0);
+    assert_int_equal(chdir(odd), 0);
+    assert_int_equal(load("report:b.txt"), 1);
+    assert_defaults();
+    assert_int_equal(rmdir(odd), 0);
+    assert_int_equal(load("report:b.txt"), 1);
+    assert_defaults();
+    assert_int_equal(chdir(here), 0);
+}
+
+static void test_bad_values(void **state)
+{
+    static const char *const bad[] = {"report:",
+                                      "report:/a/%q",
+                                      "report:/a%",
+                                      "hugepages:yes",
+                                      "hugepages:",
+                                      "check:1",
+                                      "check:ON",
+                                      "classes:",
+                                      "classes:;",
+                                      "classes:8",
+                                      "classes:24",
+                                      "classes:0",
+                                      "classes:32;16",
+                                      "classes:16;16",
+                                      "classes:16;;32",
+                                      "classes:513K",
+                                      "classes:-16",
+                                      "classes:16x",
+                                      "classes:99999999999999999999",
+                                      "classes:K",
+                                      "live:",
+                                      "return:",
+                                      "return:-1",
+                                      "return:3600001",
+                                      "return:1s",
+                                      "return:18446744073709551617",
+                                      "return:1 0"};
+
+    (void)state;
+    for (size_t i = 0; i < NT_ARRAY_LEN(bad); i++) {
+        if (load(bad[i]) != 1)
+            fail_msg("%s: not one line: %s", bad[i], complaints);
+        assert_defaults();
+        assert_non_null(strstr(complaints, "NUMATALLY_CONF"));
+        assert_non_null(strstr(complaints, "it may be"));
+    }
+}
+
+static void test_too_long(void **state)
+{
+    static char text[200000];
+    size_t n = 0;
+
+    (void)state;
+    strcpy(text, "report:/");
+    memset(text + 8, 'a', 5000);
+    assert_int_equal(load(text), 1);
+    assert_defaults();
+    assert_true(strlen(complaints) < 400);
+    memset(text, 'k', 100000);
+    text[100000] = '\0';
+    assert_int_equal(load(text), 1);
+    assert_defaults();
+    strcpy(text, "classes:");
+    n = strlen(text);
+    for (unsigned i = 1; i <= 128; i++)
+        n += nt__fmt_into(text + n, sizeof text - n, "%u;", i * 16);
+    assert_int_equal(load(text), 1);
+    assert_non_null(strstr(complaints, "more than 127"));
+    assert_defaults();
+    *strstr(text, "2048;") = '\0';
+    assert_int_equal(load(text), 0);
+    assert_int_equal(got->conf.class_count, 127);
+}
+
+static void test_unknown_key_names_the_nearest(void **state)
+{
+    (void)state;
+    assert_int_equal(load("reprot:exit,check:off"), 1);
+    assert_non_null(strstr(complaints, "\"reprot\""));
+    assert_non_null(strstr(complaints, "\"report\""));
+    assert_false(got->conf.check);
+    assert_int_equal(load("hugpages:thp,lives:on,foo:bar"), 1); /* once */
+    assert_non_null(strstr(complaints, "\"hugepages\""));
+    assert_int_equal(load("return"), 1);
+    assert_non_null(strstr(complaints, "no value"));
+    assert_int_equal(load("check:x,check:y,check:z"), 1); /* once a key */
+    assert_defaults();
+}
+
+static void test_garbage(void **state)
+{
+    char text[512];
+    unsigned seed = 1;
+
+    (void)state;
+    assert_int_equal(load("\x01\x02\xff\xfe:\x03,:::,::,:"), 1);
+    assert_defaults();
+    for (size_t i = 0; complaints[i] != '\0'; i++)
+        assert_true(complaints[i] == '\n' || (unsigned char)complaints[i] >= 0x20);
+    for (int round = 0; round < 50; round++) {
+        for (size_t i = 0; i < sizeof text - 1; i++) {
+            seed = seed * 1103515245 + 12345;
+            text[i] = (char)(1 + (seed >> 16) % 255);
+        }
+        text[sizeof text - 1] = '\0';
+        assert_true(load(text) <= 7);
+    }
+}
+
+static void test_file(void **state)
+{
+    static const char text[] = "# a comment\n\n  check : off # why not\r\nreturn:5\n"
+                               "report:/a,b.json\nlive:/tmp";
+
+    (void)state;
+    write_file(text, sizeof text - 1);
+    setenv("NUMATALLY_CONF_FILE", file, 1);
+    assert_int_equal(load("return:6"), 0);
+    assert_false(got->conf.check);
+    assert_int_equal(got->conf.return_ms, 6); /* the variable wins */
+    assert_string_equal(got->conf.report, "/a,b.json");
+    assert_string_equal(got->conf.live, "/tmp");
+    write_file("", 0);
+    assert_int_equal(load(NULL), 0);
+    assert_defaults();
+    write_file("check:maybe\n\0\xff\n", 15);
+    assert_int_equal(load(NULL), 2);
+    assert_non_null(strstr(complaints, "NUMATALLY_CONF_FILE"));
+    assert_defaults();
+    unsetenv("NUMATALLY_CONF_FILE");
+}
+
+static void test_bad_file(void **state)
+{
+    static char large[20000];
+
+    (void)state;
+    setenv("NUMATALLY_CONF_FILE", "/nonexistent/file", 1);
+    assert_int_equal(load("check:off"), 1);
+    assert_non_null(strstr(complaints, "/nonexistent/file"));
+    assert_false(got->conf.check);
+    setenv("NUMATALLY_CONF_FILE", "/tmp", 1);
+    assert_int_equal(load(NULL), 1);
+    assert_non_null(strstr(complaints, "not a regular file"));
+    setenv("NUMATALLY_CONF_FILE", "/dev/zero", 1);
+    assert_int_equal(load(NULL), 1);
+    unlink(file);
+    assert_int_equal(mkfifo(file, 0600), 0); /* must not hang */
+    setenv("NUMATALLY_CONF_FILE", file, 1);
+    assert_int_equal(load(NULL), 1);
+    unlink(file);
+    memset(large, '\n', sizeof large);
+    write_file(large, sizeof large);
+    assert_int_equal(load(NULL), 1);
+    assert_non_null(strstr(complaints, "16384"));
+    assert_defaults();
+    write_file(large, 16384);
+    assert_int_equal(load(NULL), 0);
+    setenv("NUMATALLY_CONF_FILE", "", 1);
+    assert_int_equal(load(NULL), 0);
+    unsetenv("NUMATALLY_CONF_FILE");
+}
+
+static void test_run(void **state)
+{
+    static const char *const bad[] = {
+        "",    "x:/tmp:1", "12",     "12:",       "12:/tmp",
+        ":::", "12::1",    "12:t:1", "-1:/tmp:0", "99999999999999:/tmp:1"};
+
+    (void)state;
+    for (size_t i = 0; i < NT_ARRAY_LEN(bad); i++) {
+        setenv("NUMATALLY_RUN", bad[i], 1);
+        assert_int_equal(load(NULL), 0);
+        assert_false(got->wants);
+    }
+    setenv("NUMATALLY_RUN", "1:/run/a:b:0", 1); /* another process is the one */
+    assert_int_equal(load("live:/tmp"), 0);
+    assert_int_equal(got->conf.run_pid, 1);
+    assert_string_equal(got->conf.run_dir, "/run/a:b");
+    assert_false(got->wants);
+    assert_string_equal(got->live_dir, "/tmp");
+    setenv("NUMATALLY_RUN", "1:/run/a:1", 1);
+    assert_int_equal(load("live:/tmp"), 0);
+    assert_true(got->wants && got->conf.run_children);
+    assert_string_equal(got->live_dir, "/run/a");
+    setenv("NUMATALLY_RUN", "1:/run/a:r", 1);
+    assert_int_equal(load(NULL), 0);
+    assert_false(got->wants);
+    setenv("PMIX_RANK", "3", 1);
+    assert_int_equal(load(NULL), 0);
+    assert_true(got->wants);
+    assert_int_equal(got->rank, 3);
+    setenv("NUMATALLY_RUN", "1:/run/a:0", 1);
+    assert_int_equal(load(NULL), 0);
+    assert_false(got->wants);
+    unsetenv("PMIX_RANK");
+    unsetenv("NUMATALLY_RUN");
+}
+
+static void test_run_of_this_process(void **state)
+{
+    char text[64];
+    int status;
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0) {
+        pid_t inner;
+
+        nt__fmt_into(text, sizeof text, "%d:/run/a:0", (int)getpid());
+        setenv("NUMATALLY_RUN", text, 1);
+        nt__conf_load();
+        if (!nt__conf_run_wants())
+            _exit(1);
+        inner = fork();
+        if (inner == 0)
+            _exit(nt__conf_run_wants() ? 2 : 0);
+        waitpid(inner, &status, 0);
+        _exit(WEXITSTATUS(status));
+    }
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+}
+
+static void test_rank(void **state)
+{
+    static const char *const names[] = {"SLURM_PROCID", "OMPI_COMM_WORLD_RANK",
+                                        "PMI_RANK", "PMIX_RANK"};
+
+    (void)state;
+    assert_int_equal(load(NULL), 0);
+    assert_int_equal(got->rank, -1);
+    for (size_t i = 0; i < NT_ARRAY_LEN(names); i++) {
+        char value[8];
+
+        nt__fmt_into(value, sizeof value, "%zu", i + 10);
+        setenv(names[i], value, 1);
+        load(NULL);
+        assert_int_equal(got->rank, i + 10);
+    }
+    for (size_t i = 0; i < NT_ARRAY_LEN(names); i++)
+        setenv(names[i], "-7x", 1);
+    load(NULL);
+    assert_int_equal(got->rank, -1);
+    for (size_t i = 0; i < NT_ARRAY_LEN(names); i++)
+        unsetenv(names[i]);
+}
+
+/* A setuid program reads nothing: its caller could choose where it writes. */
+static void test_secure(void **state)
+{
+    char copy[64], command[256], self[1024];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    (void)state;
+    if (geteuid() != 0 || n <= 0) {
+        print_message("skipped: making a setuid program needs root\n");
+        skip();
+    }
+    self[n] = '\0';
+    nt__fmt_into(copy, sizeof copy, "%s/secure", folder);
+    nt__fmt_into(command, sizeof command,
+                 "chmod 755 %s && cp '%.100s' %s && chmod 4755 %s", folder, self, copy,
+                 copy);
+    assert_int_equal(system(command), 0);
+    nt__fmt_into(command, sizeof command,
+                 "NUMATALLY_CONF=bad:key,check:off PMI_RANK=3 "
+                 "setpriv --reuid 65534 --clear-groups %s secure 2>&1",
+                 copy);
+    assert_int_equal(system(command), 0);
+    nt__fmt_into(command, sizeof command,
+                 "NUMATALLY_CONF=check:off PMI_RANK=3 %s secure 2>&1", copy);
+    assert_int_not_equal(system(command), 0); /* without the difference it reads */
+    unlink(copy);
+}
+
+/* The child's side of test_secure: 0 when nothing of the environment was used. */
+static int secure_child(void)
+{
+    nt__conf_load();
+    return nt__conf()->check && nt__conf_rank() == -1 &&
+                   nt__conf_env("NUMATALLY_CONF") == NULL
+               ? 0
+               : 1;
+}
+
+static void test_describe(void **state)
+{
+    char text[2048];
+    struct nt_fmt f;
+
+    (void)state;
+    nt__fmt_init(&f, text, sizeof text, -1);
+    nt__conf_describe(&f);
+    assert_int_equal(f.cut, 0);
+    assert_non_null(strstr(text, "report:off"));
+    assert_non_null(strstr(text, "return:1000"));
+}
+
+static int set_up(void **state)
+{
+    static const char *const names[] = {
+        "NUMATALLY_CONF", "NUMATALLY_CONF_FILE",  "NUMATALLY_RUN", "PMIX_RANK",
+        "PMI_RANK",       "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"};
+
+    (void)state;
+    for (size_t i = 0; i < NT_ARRAY_LEN(names); i++)
+        unsetenv(names[i]);
+    got = mmap(NULL, sizeof *got, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+               -1, 0);
+    if (got == MAP_FAILED || mkdtemp(folder) == NULL)
+        return -1;
+    nt__fmt_into(file, sizeof file, "%s/conf", folder);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    unlink(file);
+    return rmdir(folder);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_relative_path_is_made_absolute),
+        cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_unknown_key_names_the_nearest),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_bad_file),
+        cmocka_unit_test(test_run),
+        cmocka_unit_test(test_run_of_this_process),
+        cmocka_unit_test(test_rank),
+        cmocka_unit_test(test_secure),
+        cmocka_unit_test(test_describe),
+    };
+
+    if (argc == 2 && strcmp(argv[1], "secure") == 0)
+        return secure_child();
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
