@@ -127,7 +127,8 @@ NT_API size_t malloc_usable_size(void *ptr)
 
 NT_API int malloc_trim(size_t pad)
 {
-    return nt__heap_trim(pad) != 0;
+    (void)pad; /* nothing is kept back: pages return when they are needed */
+    return nt_purge() != 0;
 }
 
 NT_API int mallopt(int param, int value)

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An arena: memory of one kind (one NUMA node's, or unbound), lent in slices.
+ *
+ * Terms. A *run* is a number of consecutive slices lent to one slab or large block: up
+ * to 32 slices lie within one unit, more begin at a unit's start. A *partial* unit is
+ * lent in part; an *extent* is a maximal row of wholly free units.
+ *
+ * Ideas. Partial units are filled fullest first, so that the emptiest come to be wholly
+ * free: only whole units are given back to the system, since splitting one would cost
+ * its huge page. Extents are kept by length in powers of two, with their length noted
+ * at both ends, so that neighbours merge in constant time (Knuth's boundary tags).
+ * A run's memory is `clean` when it is known to read as zero.
+ *
+ * Always, under the arena's lock:
+ *  - a unit is in exactly one state: EXTENT (only its first and last carry the state),
+ *    PARTIAL (in bin[number of free slices], 1..31), or LENT (all slices lent);
+ *  - no two extents of the arena touch;
+ *  - committed is the slices lent; reserved the units mapped.
+ *
+ * Memory is given back by whoever comes by: at most every quarter of the delay one
+ * caller purges extents that have been free for the delay. No lock is held meanwhile.
+ */
+#ifndef NT_NUMA_ARENA_H
+#define NT_NUMA_ARENA_H
+
+#include "numa/window.h"
+#include "src/base/lock.h"
+
+/* Bins of extents: by the power of two in their length. */
+#define NT_EXTENT_BINS 24
+
+struct nt_arena {
+    struct nt_lock lock;
+    uint8_t index;   /* place in the table of arenas, constant */
+    uint8_t slot;    /* node whose figures its memory goes to, constant */
+    int16_t bind_to; /* system's node number to bind to; -1: left unbound */
+
+    /* under `lock` */
+    uint32_t partial[NT_UNIT_SLICES]; /* first unit with that many free slices */
+    uint32_t partial_bins;            /* a bit for each list that is not empty */
+    uint32_t extents[NT_EXTENT_BINS]; /* first extent */
+    uint32_t extent_bins;
+    uint32_t next_piece; /* units to map next time */
+    uint32_t next_look_ms;
+
+    /* figures: written under `lock`, read by anyone */
+    uint64_t reserved;  /* units mapped */
+    uint64_t committed; /* slices lent */
+    uint64_t cached;    /* units in dirty extents: free, not yet given back */
+    uint64_t bound;     /* units that mbind took */
+    uint64_t huge;      /* units advised or mapped as huge pages */
+    uint64_t mappings;  /* pieces mapped */
+    uint64_t returned;  /* bytes given back, ever */
+};
+
+/* How new pieces are mapped, from the settings. Set before the first arena is. */
+struct nt_arena_config {
+    uint8_t huge;       /* enum nt_huge */
+    uint32_t return_ms; /* free memory is given back after so long */
+};
+enum nt_huge { NT_HUGE_OFF, NT_HUGE_THP, NT_HUGE_HUGETLB };
+extern NT_HIDDEN struct nt_arena_config nt__arena_config;
+
+NT_HIDDEN void nt__arena_init(struct nt_arena *a, unsigned index, unsigned slot,
+                              int bind_to);
+
+/* Borrow a run of `slices` at a multiple of `align` bytes (a power of two; a slice at
+ * least). `*clean`: it reads as zero. NULL when the system has no memory. */
+NT_HIDDEN void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align,
+                               bool *clean);
+
+/* Give a run, or the end of one, back. `clean`: it still reads as zero. */
+NT_HIDDEN void nt__arena_give(struct nt_arena *a, void *run, size_t slices, bool clean);
+
+/* Make the run `slices` -> `more` slices long where it is. False: it can't be. The
+ * added part is clean if *clean. */
+NT_HIDDEN bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices, size_t more,
+                                bool *clean);
+
+/* Give a run back with its pages returned to the system and its mapping made anew.
+ * For runs that pages were moved into: the kernel does not merge such mappings with
+ * their neighbours. False: the system refused, and nothing was given. */
+NT_HIDDEN bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices);
+
+/* Purge extents free for longer than the delay, if it is time to look. */
+NT_HIDDEN void nt__arena_decay(struct nt_arena *a);
+
+/* Purge everything free, single slices too. Returns bytes given back. */
+NT_HIDDEN size_t nt__arena_purge(struct nt_arena *a);
+
+/* Unmap every wholly free unit. Returns bytes. For when address space is short. */
+NT_HIDDEN size_t nt__arena_release(struct nt_arena *a);
+
+/* Debug: panic unless everything under "Always" holds. Takes the lock. */
+NT_HIDDEN void nt__arena_check(struct nt_arena *a);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "numa/topo.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+static struct nt_topo topo;
+
+/* glibc 2.35 and up registers restartable sequences: the cpu is a load away. It must
+ * not be registered twice, so we only read glibc's. Weak: older ones have none. */
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+
+static int cpu_here(void)
+{
+    if (&__rseq_offset) {
+        /* struct rseq: cpu_id_start, cpu_id; negative while not registered. */
+        const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
+        int cpu = __atomic_load_n((const int *)(const void *)(area + 4), __ATOMIC_RELAXED);
+        if (NT_LIKELY(cpu >= 0))
+            return cpu;
+    }
+    return sched_getcpu();
+}
+
+unsigned nt__topo_here(void)
+{
+    if (topo.nodes < 2)
+        return 0;
+    int cpu = cpu_here();
+    return cpu < 0 || cpu >= NT_TOPO_CPUS ? 0 : topo.slot_of_cpu[cpu];
+}
+
+int nt__topo_slot(int id)
+{
+    for (unsigned i = 0; i < topo.nodes; i++)
+        if (topo.node[i].id == id)
+            return (int)i;
+    return -1;
+}
+
+bool nt__topo_list(const char *text, unsigned max,
+                   void (*set)(void *context, unsigned number), void *context)
+{
+    while (*text >= '0' && *text <= '9') {
+        char *end;
+        unsigned long first = strtoul(text, &end, 10);
+        unsigned long last = first;
+        if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+            last = strtoul(end + 1, &end, 10);
+        if (last < first)
+            return false;
+        for (unsigned long n = first; n <= last && n < max; n++)
+            set(context, (unsigned)n);
+        text = end;
+        if (*text == ',')
+            text++;
+        else
+            break;
+    }
+    return *text == '\0' || *text == '\n';
+}
+
+struct named {
+    uint64_t slots;
+    bool unknown;
+};
+
+static void name_slot(void *context, unsigned id)
+{
+    struct named *named = context;
+    int slot = nt__topo_slot((int)id);
+    if (slot < 0)
+        named->unknown = true;
+    else
+        named->slots |= (uint64_t)1 << slot;
+}
+
+bool nt__topo_slots(const char *list, uint64_t *slots)
+{
+    struct named named = {0};
+    uint64_t usable = 0;
+    bool all_but = *list == '!';
+    for (unsigned i = 0; i < topo.nodes; i++)
+        if (topo.node[i].has_memory && topo.node[i].allowed)
+            usable |= (uint64_t)1 << i;
+    if (strcmp(list, "all") == 0)
+        named.slots = usable;
+    else if (!nt__topo_list(list + all_but, NT_NODE_ID_MAX, name_slot, &named))
+        return false;
+    if (named.unknown)
+        return false;
+    *slots = all_but ? usable & ~named.slots : named.slots;
+    return *slots != 0 && (*slots & ~usable) == 0;
+}
+
+void nt__topo_start(void)
+{
+    const char *fake = getauxval(AT_SECURE) ? NULL : getenv("NUMATALLY_TOPOLOGY");
+    if (fake && nt__topo_fake(&topo, fake))
+        return;
+    memset(&topo, 0, sizeof topo);
+    if (nt__topo_sysfs(&topo, "/sys/devices/system/node"))
+        return;
+    memset(&topo, 0, sizeof topo);
+    topo.nodes = 1;
+    topo.node[0] = (struct nt_topo_node){
+        .has_memory = true, .has_cpus = true, .allowed = true};
+}
+
+const struct nt_topo *nt__topo(void)
+{
+    return &topo;
+}

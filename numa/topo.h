@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which NUMA nodes there are, and on which of them a thread runs.
+ *
+ * Read once at start, from one source: NUMATALLY_TOPOLOGY (a made-up machine, see
+ * topo_fake.c) or /sys (topo_sysfs.c). Nodes are kept by *slot*, 0 .. nodes-1, in
+ * rising order of the system's numbers, which may have holes. Whatever cannot be
+ * read leaves one node, number 0, that has everything. Constant after start.
+ */
+#ifndef NT_NUMA_TOPO_H
+#define NT_NUMA_TOPO_H
+
+#include "src/base/base.h"
+
+#define NT_TOPO_NODES 64      /* slots; further nodes share the last */
+#define NT_NODE_ID_MAX 1024   /* the kernel's own bound on node numbers */
+#define NT_TOPO_CPUS 8192     /* further cpus count as slot 0 */
+
+struct nt_topo_node {
+    int id; /* the system's number */
+    bool has_memory, has_cpus;
+    bool allowed; /* this process may take its memory */
+};
+
+struct nt_topo {
+    unsigned nodes; /* 1 .. NT_TOPO_NODES */
+    bool fake;      /* binding is recorded only */
+    struct nt_topo_node node[NT_TOPO_NODES];
+    uint8_t slot_of_cpu[NT_TOPO_CPUS];
+};
+
+/* Read the machine. Once, before anything else here; no malloc. */
+NT_HIDDEN void nt__topo_start(void);
+
+NT_HIDDEN const struct nt_topo *nt__topo(void);
+
+/* Slot of the node the calling thread runs on, a moment ago. With one node: 0, and
+ * nothing is asked. */
+NT_HIDDEN unsigned nt__topo_here(void);
+
+/* The slots of a node list in numactl's words: "0-3,5", "!2" (all but), "all". False:
+ * malformed, empty, or naming a node that this process may not take memory of. */
+NT_HIDDEN bool nt__topo_slots(const char *list, uint64_t *slots);
+
+/* Slot of the system's node `id`, or -1. */
+NT_HIDDEN int nt__topo_slot(int id);
+
+/* The sources. Each fills `*t` (zeroed) and returns true, or leaves it to the next. */
+NT_HIDDEN bool nt__topo_fake(struct nt_topo *t, const char *text);
+NT_HIDDEN bool nt__topo_sysfs(struct nt_topo *t, const char *folder);
+
+/* Parse a list such as "0-3,5" and call `set` for each number below `max`. False when
+ * the text is malformed. */
+NT_HIDDEN bool nt__topo_list(const char *text, unsigned max,
+                             void (*set)(void *context, unsigned number), void *context);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shards that have no owner: what threads leave behind when they end or move to another
+ * node.
+ *
+ * A new thread takes a whole idle shard of its node, slabs, counters and all: a program
+ * that starts a thread per task does not grow. Until then the threads that run take
+ * single slabs out of idle shards before they cut new ones.
+ *
+ * The list's lock makes its holder the owner of every shard on the list.
+ */
+#include "pools/remote.h"
+#include "pools/shard.h"
+
+#include "numa/arenas.h"
+
+struct idle_list {
+    struct nt_lock lock;
+    struct nt_shard *first, *last; /* shards are taken in front, looked at in turn */
+    unsigned count;                /* written under the lock, read by anyone */
+};
+
+static struct {
+    struct idle_list slot[NT_TOPO_NODES];
+} idle = {.slot = {[0 ... NT_TOPO_NODES - 1] = {.lock = NT_LOCK_INIT(NT_RANK_SHARDS)}}};
+
+/* Shards looked at by one refill. */
+#define LOOK_AT 4
+
+static void append(struct idle_list *list, struct nt_shard *s)
+{
+    s->idle_next = NULL;
+    if (list->last)
+        list->last->idle_next = s;
+    else
+        list->first = s;
+    list->last = s;
+    __atomic_store_n(&list->count, list->count + 1, __ATOMIC_RELAXED);
+}
+
+static struct nt_shard *take_first(struct idle_list *list)
+{
+    struct nt_shard *s = list->first;
+    if (!s)
+        return NULL;
+    list->first = s->idle_next;
+    if (!list->first)
+        list->last = NULL;
+    __atomic_store_n(&list->count, list->count - 1, __ATOMIC_RELAXED);
+    return s;
+}
+
+struct nt_shard *nt__shard_acquire(unsigned slot)
+{
+    struct idle_list *list = &idle.slot[slot];
+    nt__lock(&list->lock);
+    struct nt_shard *s = take_first(list);
+    if (s)
+        s->state = NT_SHARD_OWNED;
+    nt__unlock(&list->lock);
+    if (!s)
+        return nt__shard_new(slot, nt__arenas_get(slot), nt__arenas_large(slot), NULL);
+    return s;
+}
+
+void nt__shard_retire(struct nt_shard *s)
+{
+    nt__remote_flush(s);
+    nt__remote_receive(s);
+    struct idle_list *list = &idle.slot[s->slot];
+    nt__lock(&list->lock);
+    s->state = NT_SHARD_IDLE;
+    append(list, s);
+    nt__unlock(&list->lock);
+}
+
+/* Make a slab, on no list, the property of `s`: its free blocks carry the owner as
+ * their key. */
+static void change_owner(struct nt_slab *slab, struct nt_shard *s)
+{
+    for (struct nt_block *b = slab->free; b; b = b->next)
+        b->key = s;
+    /* Release: senders that see the new owner see its shard. */
+    __atomic_store_n(&slab->owner, s, __ATOMIC_RELEASE);
+    nt__count_add(&s->slabs[slab->class], 1);
+}
+
+struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c)
+{
+    struct idle_list *list = &idle.slot[s->slot];
+    if (__atomic_load_n(&list->count, __ATOMIC_RELAXED) == 0)
+        return NULL;
+    struct nt_slab *slab = NULL;
+    nt__lock(&list->lock);
+    for (unsigned i = 0; i < LOOK_AT && i < list->count && !slab; i++) {
+        struct nt_shard *other = take_first(list);
+        append(list, other);
+        slab = nt__shard_yield(other, c);
+    }
+    nt__unlock(&list->lock);
+    if (slab)
+        change_owner(slab, s);
+    return slab;
+}
+
+void nt__shard_trim_idle(void)
+{
+    for (unsigned slot = 0; slot < nt__topo()->nodes; slot++) {
+        struct idle_list *list = &idle.slot[slot];
+        nt__lock(&list->lock);
+        for (struct nt_shard *s = list->first; s; s = s->idle_next)
+            nt__shard_trim(s);
+        nt__unlock(&list->lock);
+    }
+}
+
+/* The lists share a rank: fork alone takes several, in order of slot. */
+void nt__shard_fork_lock(void)
+{
+    for (unsigned slot = 0; slot < nt__topo()->nodes; slot++)
+        pthread_mutex_lock(&idle.slot[slot].lock.mutex);
+}
+
+void nt__shard_fork_unlock(enum nt_fork how, struct nt_shard *mine)
+{
+    for (unsigned slot = 0; slot < nt__topo()->nodes; slot++) {
+        struct idle_list *list = &idle.slot[slot];
+        if (how == NT_FORK_PARENT)
+            pthread_mutex_unlock(&list->lock.mutex);
+        else if (how == NT_FORK_RAW && nt__lock_raw(&list->lock))
+            list->first = list->last = NULL, list->count = 0;
+        else
+            nt__lock_init(&list->lock, NT_RANK_SHARDS);
+    }
+    if (how == NT_FORK_PARENT)
+        return;
+    /* The owners did not come along, and may have been in the middle of anything. */
+    for (struct nt_shard *s = nt__shard_first(); s; s = s->next)
+        if (s->state == NT_SHARD_OWNED && s != mine && !s->pool)
+            s->state = NT_SHARD_LOST;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "pools/large.h"
+
+#include "numa/arenas.h"
+#include "pools/peak.h"
+#include "src/base/os.h"
+
+#include <string.h>
+
+/* From here on a recycled block is zeroed by giving its pages back: no more is touched
+ * than the program will use. */
+#define ZERO_BY_PURGE (4 * NT_MIB)
+
+static size_t page_bytes(size_t size)
+{
+    return nt__align_up(size, nt__os_page_size());
+}
+
+static size_t slices_of(size_t bytes)
+{
+    return (bytes + NT_SLICE - 1) >> NT_SLICE_SHIFT;
+}
+
+static void link_in(struct nt_shard *s, struct nt_slab *slab)
+{
+    if (!s->pool)
+        return;
+    slab->prev = NULL;
+    slab->next = s->larges;
+    if (s->larges)
+        s->larges->prev = slab;
+    s->larges = slab;
+}
+
+static void link_out(struct nt_shard *s, struct nt_slab *slab)
+{
+    if (!s->pool)
+        return;
+    if (slab->prev)
+        slab->prev->next = slab->next;
+    else
+        s->larges = slab->next;
+    if (slab->next)
+        slab->next->prev = slab->prev;
+}
+
+static void count_malloc(struct nt_shard *s, size_t bytes, size_t size)
+{
+    unsigned c = nt__sizeclass_large();
+    nt__count_add(&s->allocs[c], 1);
+    nt__count_add(&s->slabs[c], 1);
+    nt__count_add(&s->requested[c], size);
+    nt__count_add(&s->large_allocated, bytes);
+    nt__peak_publish(s, c);
+}
+
+static void count_free(struct nt_shard *s, const struct nt_shard *home, size_t bytes)
+{
+    unsigned c = nt__sizeclass_large();
+    nt__count_add(&s->slabs[c], (uint64_t)-1);
+    if (home == s) {
+        nt__count_add(&s->frees[c], 1);
+        nt__count_add(&s->large_freed, bytes);
+    } else {
+        nt__count_add(&s->sent[c], 1);
+        nt__count_add(&s->sent_blocks[home->slot], 1);
+        nt__count_add(&s->sent_bytes[home->slot], bytes);
+        nt__count_add(&s->large_sent, bytes);
+    }
+    nt__peak_publish(s, c);
+}
+
+/* First touch must find nothing already placed, and calloc nothing but zeroes. */
+static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
+{
+    bool purge = placed || (zero && bytes >= ZERO_BY_PURGE);
+    if (purge && nt__os_purge(run, bytes))
+        return;
+    if (zero)
+        memset(run, 0, bytes);
+}
+
+void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
+{
+    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
+        return NULL;
+    size_t bytes = page_bytes(size ? size : 1);
+    size_t slices = slices_of(bytes);
+    struct nt_arena *a = s->large_arena;
+    bool clean;
+    void *run = nt__shard_take(s, a, slices, nt__max(align, NT_SLICE), &clean);
+    if (!run)
+        return NULL;
+    if (!clean)
+        make_fresh(run, bytes, zero, nt__topo()->nodes > 1);
+    struct nt_slab *slab = nt__slab_open_large(run, slices, bytes);
+    slab->home = s;
+    slab->slot = s->slot;
+    slab->arena = a->index;
+    slab->clean = 0;
+    link_in(s, slab);
+    count_malloc(s, bytes, size);
+    nt__arena_decay(a);
+    return run;
+}
+
+static void give(struct nt_slab *slab, void *run, size_t slices, bool clean)
+{
+    struct nt_arena *a = nt__arenas_get(slab->arena);
+    if (!slab->moved || !nt__arena_give_anew(a, run, slices))
+        nt__arena_give(a, run, slices, clean);
+}
+
+bool nt__large_free(struct nt_shard *s, struct nt_slab *slab)
+{
+    uint8_t kind = __atomic_exchange_n(&slab->kind, NT_SLAB_NONE, __ATOMIC_ACQ_REL);
+    if (kind != NT_SLAB_LARGE)
+        return false;
+    struct nt_shard *home = slab->home;
+    link_out(home, slab);
+    nt__shard_charge(home, -slab->run_slices);
+    count_free(s, home, slab->bytes);
+    slab->home = NULL;
+    give(slab, nt__window_slice(slab), slab->run_slices, slab->clean);
+    nt__arena_decay(nt__arenas_get(slab->arena));
+    return true;
+}
+
+/* The size changed where the block is. */
+static void resize(struct nt_shard *s, struct nt_slab *slab, size_t size)
+{
+    size_t old = slab->bytes, bytes = page_bytes(size);
+    slab->bytes = bytes;
+    nt__count_add(&s->large_allocated, bytes);
+    nt__count_add(&s->large_freed, old);
+    nt__count_add(&s->requested[nt__sizeclass_large()], size);
+    nt__count_add(&s->reallocs, 1);
+    nt__peak_publish(s, nt__sizeclass_large());
+}
+
+static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t slices)
+{
+    struct nt_arena *a = nt__arenas_get(slab->arena);
+    char *run = nt__window_slice(slab);
+    size_t have = slab->run_slices;
+    bool clean;
+    if (slices > have) {
+        if (!nt__shard_charge(s, slices - have))
+            return false;
+        if (!nt__arena_extend(a, run, have, slices, &clean)) {
+            nt__shard_charge(s, have - slices);
+            return false;
+        }
+        if (!clean && nt__topo()->nodes > 1)
+            nt__os_purge(run + (have << NT_SLICE_SHIFT), (slices - have) << NT_SLICE_SHIFT);
+    } else if (slices < have) {
+        give(slab, run + (slices << NT_SLICE_SHIFT), have - slices, false);
+        nt__shard_charge(s, slices - have);
+    }
+    slab->run_slices = slices;
+    return true;
+}
+
+/* To a new run: the pages move there by page table, or are copied. */
+static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
+{
+    size_t old = slab->bytes;
+    char *from = nt__window_slice(slab);
+    void *to = nt__large_malloc(s, size, NT_SLICE, false);
+    if (!to)
+        return NULL;
+    struct nt_slab *target = nt__slab_header(to);
+    if (nt__os_move(from, to, old))
+        target->moved = slab->clean = 1; /* nothing is left where it was */
+    else
+        memcpy(to, from, old);
+    if (!nt__large_free(s, slab)) /* somebody frees what is being reallocated */
+        return NULL;
+    return to;
+}
+
+void *nt__large_realloc(struct nt_shard *s, struct nt_slab *slab, size_t size)
+{
+    size_t bytes = page_bytes(size);
+    if (slab->home == s && resize_in_place(s, slab, slices_of(bytes))) {
+        resize(s, slab, size);
+        return nt__window_slice(slab);
+    }
+    return move(s, slab, size);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Large blocks: above 512 KiB, or aligned to more than a slice. Each has slices of its
+ * own and is first touched by its user: nothing here writes to fresh memory, so that an
+ * array lies where the threads that initialise it run.
+ *
+ * A block grows where it is when what follows is free, else its pages are moved by page
+ * table (mremap); only where the kernel refuses is it copied. Which of two frees of the
+ * same block was the first is decided by an atomic exchange of the slab's kind.
+ *
+ * Counted in the shard that allocated it (`home`). Callers hold the pool's lock when
+ * `s` is a pool's.
+ */
+#ifndef NT_POOLS_LARGE_H
+#define NT_POOLS_LARGE_H
+
+#include "pools/shard.h"
+
+/* `size` bytes at a multiple of `align`, counted; zeroed if `zero`. NULL: no memory. */
+NT_HIDDEN void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero);
+
+/* Free a block, counted in `s`. False: another free came first. */
+NT_HIDDEN bool nt__large_free(struct nt_shard *s, struct nt_slab *slab);
+
+/* Give the block `size` bytes (more than NT_CLASSED_MAX), keeping its contents. The
+ * block, perhaps elsewhere, or NULL: no memory, nothing changed. `s` must be its home;
+ * another's is moved as if freed here and allocated here. */
+NT_HIDDEN void *nt__large_realloc(struct nt_shard *s, struct nt_slab *slab, size_t size);
+
+#endif

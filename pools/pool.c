@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "pools/pool.h"
+
+#include "numa/arenas.h"
+#include "pools/large.h"
+#include "pools/misuse.h"
+#include "src/base/fmt.h"
+#include "src/base/meta.h"
+
+#include <string.h>
+
+static struct {
+    struct nt_lock lock;   /* outer to every pool's own: creating, closing */
+    struct nt_pool *first; /* written under `lock`, followed by anyone */
+    unsigned created;
+} pools = {.lock = NT_LOCK_INIT(NT_RANK_START)};
+
+struct nt_pool *nt__pool_first(void)
+{
+    return __atomic_load_n(&pools.first, __ATOMIC_ACQUIRE);
+}
+
+/* A closed pool to use again, or a new one. Under the register's lock. */
+static struct nt_pool *find(void)
+{
+    struct nt_pool *pool = pools.first;
+    while (pool && pool->open)
+        pool = pool->next;
+    if (pool)
+        return pool;
+    pool = nt__meta_alloc(sizeof *pool, NT_CACHE_LINE);
+    if (!pool)
+        return NULL;
+    nt__lock_init(&pool->lock, NT_RANK_POOL);
+    pool->next = pools.first;
+    __atomic_store_n(&pools.first, pool, __ATOMIC_RELEASE);
+    return pool;
+}
+
+struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots)
+{
+    nt__lock(&pools.lock);
+    struct nt_pool *pool = find();
+    if (pool) {
+        pools.created++;
+        if (name)
+            nt__fmt_into(pool->name, sizeof pool->name, "%s", name);
+        else
+            nt__fmt_into(pool->name, sizeof pool->name, "pool-%u", pools.created);
+        pool->limit = limit;
+        pool->slots = slots;
+        pool->budget.limit = (limit + NT_SLICE - 1) >> NT_SLICE_SHIFT;
+        for (unsigned i = 0; i < NT_TOPO_NODES; i++)
+            if (pool->shard[i])
+                pool->shard[i]->live_peak = pool->shard[i]->live_bytes;
+        pool->open = true;
+    }
+    nt__unlock(&pools.lock);
+    return pool;
+}
+
+/* The shard for the calling thread: of its own node if the pool may, else of the first
+ * it may. NULL: no memory. Under the pool's lock. */
+static struct nt_shard *shard_here(struct nt_pool *pool)
+{
+    unsigned slot = nt__topo_here();
+    if (!(pool->slots >> slot & 1))
+        slot = (unsigned)__builtin_ctzll(pool->slots);
+    if (!pool->shard[slot]) {
+        struct nt_shard *s =
+            nt__shard_new(slot, nt__arenas_get(slot), nt__arenas_large(slot), pool);
+        if (s)
+            s->budget = &pool->budget;
+        __atomic_store_n(&pool->shard[slot], s, __ATOMIC_RELEASE);
+    }
+    return pool->shard[slot];
+}
+
+void nt__pool_close(struct nt_pool *pool)
+{
+    nt__pool_empty(pool);
+    nt__lock(&pools.lock);
+    pool->open = false;
+    nt__unlock(&pools.lock);
+}
+
+void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero)
+{
+    bool zeroed = false;
+    void *p = NULL;
+    unsigned c = nt__sizeclass_large();
+    if (size <= NT_CLASSED_MAX && align <= NT_SLICE)
+        c = nt__sizeclass_aligned(size, align);
+    nt__lock(&pool->lock);
+    struct nt_shard *s = shard_here(pool);
+    if (s && c < nt__sizeclass_large()) {
+        p = align <= NT_GRAIN ? nt__shard_pop(s, size) : NULL;
+        if (!p)
+            p = nt__shard_malloc(s, c, size, &zeroed);
+    } else if (s) {
+        p = nt__large_malloc(s, size, align, zero);
+        zeroed = true;
+    }
+    nt__unlock(&pool->lock);
+    if (p && zero && !zeroed)
+        memset(p, 0, size);
+    return p;
+}
+
+void nt__pool_free(struct nt_pool *pool, struct nt_slab *slab, void *p)
+{
+    nt__lock(&pool->lock);
+    /* Again, now that nobody else can: of two frees one must find the other. */
+    enum nt_misuse bad = nt__misuse_check(slab->owner, nt__slab_of(p), p);
+    if (bad == NT_MISUSE_NONE) {
+        struct nt_shard *home = slab->kind == NT_SLAB_LARGE ? slab->home : slab->owner;
+        nt__count_add(&pool->freed_by[nt__topo_here()][home->slot], 1);
+        if (slab->kind == NT_SLAB_LARGE)
+            nt__large_free(home, slab);
+        else
+            nt__shard_push(home, slab, p);
+    }
+    nt__unlock(&pool->lock);
+    if (bad != NT_MISUSE_NONE)
+        nt__misuse(bad, "free", p);
+}
+
+void *nt__pool_realloc_large(struct nt_pool *pool, struct nt_slab *slab, size_t size)
+{
+    nt__lock(&pool->lock);
+    void *p = nt__large_realloc(slab->home, slab, size);
+    nt__unlock(&pool->lock);
+    return p;
+}
+
+void nt__pool_count_realloc(struct nt_pool *pool, struct nt_shard *home, unsigned c,
+                            size_t size)
+{
+    nt__lock(&pool->lock);
+    nt__count_add(&home->requested[c], size);
+    nt__count_add(&home->reallocs, 1);
+    nt__unlock(&pool->lock);
+}
+
+static void empty_shard(struct nt_pool *pool, struct nt_shard *s)
+{
+    uint64_t live = 0;
+    for (unsigned c = 0; c <= nt__sizeclass_large(); c++)
+        live += s->allocs[c] - s->frees[c];
+    nt__count_add(&pool->freed_by[nt__topo_here()][s->slot], live);
+    nt__shard_empty(s);
+}
+
+void nt__pool_empty(struct nt_pool *pool)
+{
+    nt__lock(&pool->lock);
+    for (unsigned i = 0; i < NT_TOPO_NODES; i++)
+        if (pool->shard[i])
+            empty_shard(pool, pool->shard[i]);
+    nt__unlock(&pool->lock);
+}
+
+void nt__pool_trim_all(void)
+{
+    for (struct nt_pool *pool = nt__pool_first(); pool; pool = pool->next) {
+        nt__lock(&pool->lock);
+        for (unsigned i = 0; i < NT_TOPO_NODES; i++)
+            if (pool->shard[i])
+                nt__shard_trim(pool->shard[i]);
+        nt__unlock(&pool->lock);
+    }
+}
+
+/* Pools share a rank: fork alone takes several, in the register's order. */
+void nt__pool_fork_lock(void)
+{
+    nt__lock(&pools.lock);
+    for (struct nt_pool *pool = pools.first; pool; pool = pool->next)
+        pthread_mutex_lock(&pool->lock.mutex);
+}
+
+void nt__pool_fork_unlock(enum nt_fork how)
+{
+    for (struct nt_pool *pool = pools.first; pool; pool = pool->next)
+        if (how == NT_FORK_PARENT)
+            pthread_mutex_unlock(&pool->lock.mutex);
+        else
+            nt__lock_init(&pool->lock, NT_RANK_POOL);
+    if (how == NT_FORK_PARENT)
+        nt__unlock(&pools.lock);
+    else
+        nt__lock_init(&pools.lock, NT_RANK_START);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Explicit pools: a shard per node behind a lock, given back all at once.
+ *
+ * nt_free finds a pool's block by its slab's owner and frees it under the pool's lock;
+ * nothing of a pool is ever gathered in a thread's batches, so reset and destroy leave
+ * no block under way. Pools that are gone are used again, being read without a lock.
+ */
+#ifndef NT_POOLS_POOL_H
+#define NT_POOLS_POOL_H
+
+#include "pools/shard.h"
+
+struct nt_pool {
+    struct nt_lock lock;
+    struct nt_shard *shard[NT_TOPO_NODES]; /* made as needed, kept; under `lock` */
+    uint64_t slots;          /* a bit for each node slot it may take memory of */
+    struct nt_budget budget; /* under `lock` */
+    bool open;               /* in use: not destroyed; under the register's lock */
+    char name[32];
+    uint64_t limit;          /* bytes, as given */
+    /* blocks freed, by slot of the thread and of their home: a free matrix */
+    uint64_t freed_by[NT_TOPO_NODES][NT_TOPO_NODES];
+    struct nt_pool *next;             /* in the register, constant */
+};
+
+/* The register of all pools there ever were. */
+NT_HIDDEN struct nt_pool *nt__pool_first(void);
+
+/* A pool on the node slots in `slots`, not none; NULL: no memory. */
+NT_HIDDEN struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots);
+NT_HIDDEN void nt__pool_close(struct nt_pool *pool);
+
+NT_HIDDEN void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero);
+
+/* Free a block that the caller found to be of `slab`, whose owner is the pool's. */
+NT_HIDDEN void nt__pool_free(struct nt_pool *pool, struct nt_slab *slab, void *p);
+
+/* The large block `slab` of the pool gets another size; as nt__large_realloc. */
+NT_HIDDEN void *nt__pool_realloc_large(struct nt_pool *pool, struct nt_slab *slab,
+                                       size_t size);
+
+/* A realloc that moved nothing of a block counted in `home`, a shard of the pool's. */
+NT_HIDDEN void nt__pool_count_realloc(struct nt_pool *pool, struct nt_shard *home,
+                                      unsigned c, size_t size);
+
+NT_HIDDEN void nt__pool_empty(struct nt_pool *pool);
+
+/* Give back what holds no block, of all pools. */
+NT_HIDDEN void nt__pool_trim_all(void);
+
+NT_HIDDEN void nt__pool_fork_lock(void);
+NT_HIDDEN void nt__pool_fork_unlock(enum nt_fork how);
+
+#endif

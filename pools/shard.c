@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+#include "pools/shard.h"
+
+#include "numa/arenas.h"
+#include "pools/large.h"
+#include "pools/peak.h"
+#include "pools/remote.h"
+#include "src/base/meta.h"
+
+#include <string.h>
+
+struct nt_slab nt__slab_none;
+
+static struct {
+    struct nt_shard *first; /* pushed by anyone, never popped */
+} shards;
+
+struct nt_shard *nt__shard_first(void)
+{
+    return __atomic_load_n(&shards.first, __ATOMIC_ACQUIRE);
+}
+
+struct nt_shard *nt__shard_new(unsigned slot, struct nt_arena *arena,
+                               struct nt_arena *large_arena, struct nt_pool *pool)
+{
+    struct nt_shard *s = nt__meta_alloc(sizeof *s, NT_CACHE_LINE);
+    if (!s)
+        return NULL;
+    for (unsigned c = 0; c < NT_CLASSES; c++)
+        s->current[c] = &nt__slab_none;
+    memcpy(s->class_of, nt__sizeclasses.of, sizeof s->class_of);
+    s->state = NT_SHARD_OWNED;
+    s->slot = (uint8_t)slot;
+    s->arena = arena;
+    s->large_arena = large_arena;
+    s->pool = pool;
+    s->next = nt__shard_first();
+    /* Release: pairs with nt__shard_first's acquire. */
+    while (!__atomic_compare_exchange_n(&shards.first, &s->next, s, true,
+                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+    return s;
+}
+
+/* ---- Lists of slabs -------------------------------------------------------------- */
+
+static void push(struct nt_slab **list, struct nt_slab *slab)
+{
+    slab->prev = NULL;
+    slab->next = *list;
+    if (*list)
+        (*list)->prev = slab;
+    *list = slab;
+}
+
+static void remove(struct nt_slab **list, struct nt_slab *slab)
+{
+    if (slab->prev)
+        slab->prev->next = slab->next;
+    else
+        *list = slab->next;
+    if (slab->next)
+        slab->next->prev = slab->prev;
+}
+
+bool nt__shard_charge(struct nt_shard *s, size_t slices)
+{
+    struct nt_budget *b = s->budget;
+    if (!b)
+        return true;
+    bool more = slices <= PTRDIFF_MAX;
+    if (more && b->limit != 0 && b->held + slices > b->limit)
+        return false;
+    b->held += slices;
+    return true;
+}
+
+void *nt__shard_take(struct nt_shard *s, struct nt_arena *a, size_t slices, size_t align,
+                     bool *clean)
+{
+    if (!nt__shard_charge(s, slices))
+        return NULL;
+    void *run = nt__arenas_take(a, slices, align, clean);
+    if (!run)
+        nt__shard_charge(s, -slices);
+    return run;
+}
+
+/* Close a slab that is on no list and return its memory to the arena. */
+static void release(struct nt_shard *s, struct nt_slab *slab)
+{
+    unsigned slices = slab->slices;
+    void *run = (void *)slab->start;
+    bool untouched = slab->clean && slab->carved == 0;
+    nt__count_add(&s->slabs[slab->class], (uint64_t)-1);
+    nt__slab_close(slab);
+    nt__arena_give(s->arena, run, slices, untouched);
+    nt__shard_charge(s, -(size_t)slices);
+}
+
+/* Nobody can be about to add to a slab that has no block out and nothing on its way:
+ * but it may still be linked in a pending stack, which its remote word tells. */
+static bool is_free(const struct nt_slab *slab)
+{
+    return __atomic_load_n(&slab->remote, __ATOMIC_ACQUIRE) == 0;
+}
+
+static unsigned room(const struct nt_slab *slab)
+{
+    return slab->capacity < 4 ? 1 : slab->capacity / 4u;
+}
+
+/* Put a slab that is on no list on its partial list. An empty one is kept only while it
+ * is alone there: one free slab a class saves a class that comes and goes from asking
+ * the arena each time. */
+static void make_partial(struct nt_shard *s, struct nt_slab *slab, unsigned live)
+{
+    struct nt_slab **list = &s->partial[slab->class];
+    struct nt_slab *head = *list;
+    slab->place = NT_PLACE_PARTIAL;
+    slab->back = -(int32_t)live;
+    if (head && head->back == 0 && is_free(head)) {
+        remove(list, head);
+        release(s, head);
+    }
+    push(list, slab);
+}
+
+void nt__shard_event(struct nt_shard *s, struct nt_slab *slab)
+{
+    if (slab->place == NT_PLACE_CURRENT) {
+        slab->back = INT32_MIN;
+        return;
+    }
+    struct nt_slab **list = &s->partial[slab->class];
+    if (slab->place == NT_PLACE_FULL) {
+        unsigned freed = room(slab) + (unsigned)slab->back;
+        NT_ASSERT(freed <= slab->capacity);
+        remove(&s->full, slab);
+        make_partial(s, slab, slab->capacity - freed);
+    }
+    NT_ASSERT(slab->back <= 0);
+    bool alone = *list == slab && slab->next == NULL;
+    if (slab->back == 0 && !alone && is_free(slab)) {
+        remove(list, slab);
+        release(s, slab);
+    }
+    if (NT_DEBUG)
+        nt__shard_check(s);
+}
+
+void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab, struct nt_block *chain,
+                       unsigned n)
+{
+    if (n != 0 && slab->free) {
+        struct nt_block *tail = chain;
+        while (tail->next)
+            tail = tail->next;
+        tail->next = slab->free;
+    }
+    if (n != 0)
+        slab->free = chain;
+    slab->back += (int32_t)n;
+    if (slab->place != NT_PLACE_CURRENT && slab->back >= 0)
+        nt__shard_event(s, slab);
+}
+
+/* ---- Refill ------------------------------------------------------------------------ */
+
+/* The current slab of the class has no block left: it waits on `full`. */
+static void set_aside(struct nt_shard *s, struct nt_slab *slab)
+{
+    slab->place = NT_PLACE_FULL;
+    slab->back = -(int32_t)room(slab);
+    s->current[slab->class] = &nt__slab_none;
+    push(&s->full, slab);
+    nt__peak_publish(s, slab->class);
+}
+
+static struct nt_slab *open_slab(struct nt_shard *s, unsigned c)
+{
+    bool clean;
+    unsigned slices = nt__sizeclasses.slices[c];
+    void *run = nt__shard_take(s, s->arena, slices, NT_SLICE, &clean);
+    if (!run)
+        return NULL;
+    nt__count_add(&s->slabs[c], 1);
+    nt__arena_decay(s->arena);
+    return nt__slab_open(run, c, s, clean);
+}
+
+/* A slab with room, by falling preference; it becomes the current one. */
+static struct nt_slab *next_slab(struct nt_shard *s, unsigned c)
+{
+    nt__remote_receive(s); /* may put slabs on partial */
+    nt__remote_age(s);
+    struct nt_slab *slab = s->partial[c];
+    if (slab)
+        remove(&s->partial[c], slab);
+    else if (!s->pool)
+        slab = nt__shard_adopt(s, c);
+    if (!slab)
+        slab = open_slab(s, c);
+    if (!slab)
+        return NULL;
+    slab->place = NT_PLACE_CURRENT;
+    slab->back = INT32_MIN;
+    s->current[c] = slab;
+    return slab;
+}
+
+static void *refill(struct nt_shard *s, unsigned c, bool *zeroed)
+{
+    struct nt_slab *slab = s->current[c];
+    *zeroed = false;
+    for (;;) {
+        if (slab != &nt__slab_none) {
+            if (!slab->free) {
+                struct nt_block *chain;
+                unsigned n = nt__remote_take(slab, &chain);
+                nt__shard_receive(s, slab, chain, n);
+            }
+            struct nt_block *block = slab->free;
+            if (block) {
+                slab->free = block->next;
+                block->key = NULL;
+                return block;
+            }
+            if (slab->carved < slab->capacity) {
+                *zeroed = slab->clean;
+                return nt__slab_carve(slab);
+            }
+            set_aside(s, slab);
+        }
+        slab = next_slab(s, c);
+        if (!slab)
+            return NULL;
+    }
+}
+
+void *nt__shard_malloc(struct nt_shard *s, unsigned c, size_t size, bool *zeroed)
+{
+    void *p = refill(s, c, zeroed);
+    if (NT_LIKELY(p != NULL)) {
+        nt__count_add(&s->allocs[c], 1);
+        nt__count_add(&s->requested[c], size);
+    }
+    return p;
+}
+
+/* ---- Giving up --------------------------------------------------------------------- */
+
+/* Take the current slab of a class out of use, to partial or full. */
+static void retire_current(struct nt_shard *s, unsigned c)
+{
+    struct nt_slab *slab = s->current[c];
+    if (slab == &nt__slab_none)
+        return;
+    unsigned listed = nt__slab_listed(slab);
+    if (listed == 0 && slab->carved == slab->capacity) {
+        set_aside(s, slab);
+        return;
+    }
+    s->current[c] = &nt__slab_none;
+    make_partial(s, slab, slab->carved - listed);
+}
+
+struct nt_slab *nt__shard_yield(struct nt_shard *s, unsigned c)
+{
+    nt__remote_receive(s);
+    if (!s->partial[c])
+        retire_current(s, c);
+    struct nt_slab *slab = s->partial[c];
+    if (slab) {
+        remove(&s->partial[c], slab);
+        nt__count_add(&s->slabs[c], (uint64_t)-1);
+    }
+    return slab;
+}
+
+void nt__shard_trim(struct nt_shard *s)
+{
+    nt__remote_receive(s);
+    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+        retire_current(s, c);
+        struct nt_slab *next;
+        for (struct nt_slab *slab = s->partial[c]; slab; slab = next) {
+            next = slab->next;
+            if (slab->back == 0 && is_free(slab)) {
+                remove(&s->partial[c], slab);
+                release(s, slab);
+            }
+        }
+        nt__peak_publish(s, c);
+    }
+    if (NT_DEBUG)
+        nt__shard_check(s);
+}
+
+static void release_all(struct nt_shard *s, struct nt_slab **list)
+{
+    while (*list) {
+        struct nt_slab *slab = *list;
+        remove(list, slab);
+        release(s, slab);
+    }
+}
+
+void nt__shard_empty(struct nt_shard *s)
+{
+    while (s->larges)
+        nt__large_free(s, s->larges);
+    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+        retire_current(s, c);
+        release_all(s, &s->partial[c]);
+    }
+    release_all(s, &s->full);
+    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+        s->frees[c] = s->allocs[c];
+        nt__peak_publish(s, c);
+    }
+}
+
+#define CHECK(x)                                                                         \
+    do {                                                                                 \
+        if (!(x))                                                                        \
+            nt__panic(#x, __FILE__, __LINE__);                                           \
+    } while (0)
+
+void nt__shard_check(struct nt_shard *s)
+{
+    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+        const struct nt_slab *slab = s->current[c];
+        CHECK(slab == &nt__slab_none ||
+              (slab->owner == s && slab->place == NT_PLACE_CURRENT && slab->class == c));
+        for (slab = s->partial[c]; slab; slab = slab->next) {
+            CHECK(slab->owner == s && slab->place == NT_PLACE_PARTIAL && slab->class == c);
+            CHECK(!slab->next || slab->next->prev == slab);
+            nt__slab_check(slab);
+        }
+    }
+    for (const struct nt_slab *slab = s->full; slab; slab = slab->next)
+        CHECK(slab->owner == s && slab->place == NT_PLACE_FULL && !slab->free == !slab->free);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A shard: the slabs of one thread on one node, and everything that is counted there.
+ *
+ * Each class has a *current* slab that blocks come from; slabs that ran dry are on the
+ * list `full`, those with room again on partial[class] (slab.h tells how they move).
+ * An allocation pops the current slab's list and adds to two counters; a free pushes
+ * and adds to one: these counters are the ones that the reports sum up. Where a block
+ * was freed by a thread other than its slab's, that thread counts it, in `sent`.
+ *
+ * A shard is owned by one thread, or by an explicit pool (under the pool's lock), or is
+ * idle: on its node's list of idle shards, under that list's lock (adopt.c). It stays
+ * on one node for ever; a thread that moves takes another. Shards are never unmapped:
+ * late frees and readers may always look.
+ *
+ * Always (all threads still), summed over the shards of a node's slot n, per class:
+ *   live blocks = sum of allocs - frees, minus sent by any shard, home n
+ * and each counter row is written by the shard's owner only.
+ */
+#ifndef NT_POOLS_SHARD_H
+#define NT_POOLS_SHARD_H
+
+#include "numa/arena.h"
+#include "numa/topo.h"
+#include "pools/slab.h"
+#include "src/track/count.h"
+
+struct nt_pool;
+
+#define NT_BATCHES 64 /* home slabs whose remote frees are gathered at once */
+
+/* Blocks of one slab that this thread freed and has not sent home yet. */
+struct nt_batch {
+    struct nt_slab *slab; /* NULL: unused */
+    struct nt_block *head, *tail;
+    uint32_t count, most; /* sent when they are equal */
+};
+
+/* What the shards of an explicit pool may hold together; under the pool's lock. */
+struct nt_budget {
+    uint64_t limit; /* slices; 0: any number */
+    uint64_t held;
+};
+
+enum nt_shard_state {
+    NT_SHARD_IDLE = 0, /* on its slot's idle list */
+    NT_SHARD_OWNED,    /* by a thread or a pool */
+    NT_SHARD_LOST,     /* by a thread that a fork left behind in the parent */
+};
+
+struct nt_shard {
+    /* What every allocation and free uses. The owner's. */
+    struct nt_slab *current[NT_CLASSES]; /* never NULL: &nt__slab_none has no block */
+    uint64_t allocs[NT_CLASSES];         /* blocks handed out */
+    uint64_t requested[NT_CLASSES];      /* bytes asked for by these */
+    uint64_t frees[NT_CLASSES];          /* blocks of own slabs that came back here */
+    uint8_t class_of[NT_CLASS_BYTES];    /* copy of nt__sizeclasses.of */
+
+    uint8_t state;   /* enum nt_shard_state; under the idle list's lock */
+    uint8_t slot;    /* node, constant */
+    uint8_t batches; /* next to be sent for its age */
+    struct nt_arena *arena;       /* slabs come from here, constant */
+    struct nt_arena *large_arena; /* large blocks come from here, constant */
+    struct nt_pool *pool;         /* NULL: the process's heap; constant */
+    struct nt_shard *next;        /* in the register of all shards, constant */
+    struct nt_shard *idle_next;   /* under the idle list's lock */
+
+    /* The owner's. */
+    struct nt_slab *partial[NT_CLASSES]; /* an empty slab only alone, see shard.c */
+    struct nt_slab *full;
+    struct nt_slab *larges;  /* of an explicit pool: its large blocks */
+    struct nt_budget *budget; /* of an explicit pool; NULL: no limit; constant */
+    struct nt_batch batch[NT_BATCHES];
+
+    /* More counters, the owner's, read by anyone. */
+    uint64_t sent[NT_CLASSES];           /* blocks freed here, of others' slabs */
+    uint64_t sent_blocks[NT_TOPO_NODES]; /* the same by home slot: a matrix row */
+    uint64_t sent_bytes[NT_TOPO_NODES];
+    uint64_t large_allocated, large_freed, large_sent; /* bytes of large blocks */
+    uint64_t reallocs;            /* that moved nothing */
+    uint64_t slabs[NT_CLASSES];   /* slabs held (large: blocks), summed mod 2^64 */
+
+    /* What of it is in the sums that peaks are taken from; peak.c says who writes. */
+    int64_t published[NT_CLASSES];
+    int64_t published_sent[NT_TOPO_NODES];
+    int64_t live_bytes; /* sum of published: what was taken here and not freed here */
+    int64_t live_peak;  /* most of it since the owner came */
+
+    struct nt_slab *pending __attribute__((aligned(NT_CACHE_LINE))); /* remote.h */
+};
+
+extern NT_HIDDEN struct nt_slab nt__slab_none;
+
+/* The register of all shards there ever were; follow `next`. */
+NT_HIDDEN struct nt_shard *nt__shard_first(void);
+
+/* A new shard on `slot`, in the register. NULL: no memory. */
+NT_HIDDEN struct nt_shard *nt__shard_new(unsigned slot, struct nt_arena *arena,
+                                         struct nt_arena *large_arena,
+                                         struct nt_pool *pool);
+
+/* A block of class `c`, for `size` bytes, by whatever way there is one; counted. NULL: no
+ * memory. `*zeroed`: the block reads as zero. */
+NT_HIDDEN void *nt__shard_malloc(struct nt_shard *s, unsigned c, size_t size,
+                                 bool *zeroed);
+
+/* Borrow and give back runs for slabs and large blocks, within the budget. As
+ * nt__arenas_take and nt__arena_give. */
+NT_HIDDEN void *nt__shard_take(struct nt_shard *s, struct nt_arena *a, size_t slices,
+                               size_t align, bool *clean);
+/* The shard holds so many more (or, mod 2^64, fewer) slices. False: too many. */
+NT_HIDDEN bool nt__shard_charge(struct nt_shard *s, size_t slices);
+
+/* slab->back came to 0, or passed it. */
+NT_HIDDEN NT_SLOW void nt__shard_event(struct nt_shard *s, struct nt_slab *slab);
+
+/* Blocks that others freed, in a chain of `n` (maybe 0), come to the owner's slab. */
+NT_HIDDEN void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab,
+                                 struct nt_block *chain, unsigned n);
+
+/* Give back every slab without a live block. */
+NT_HIDDEN void nt__shard_trim(struct nt_shard *s);
+
+/* Give back every slab and large block, live or not (explicit pools). */
+NT_HIDDEN void nt__shard_empty(struct nt_shard *s);
+
+/* Take a slab with room off another shard's lists; NULL if it has none of class c. */
+NT_HIDDEN struct nt_slab *nt__shard_yield(struct nt_shard *s, unsigned c);
+
+/* Debug: panic unless the shard's and its slabs' invariants hold. The owner only. */
+NT_HIDDEN void nt__shard_check(struct nt_shard *s);
+
+/* adopt.c: shards and slabs of threads that are gone. */
+NT_HIDDEN struct nt_shard *nt__shard_acquire(unsigned slot);
+NT_HIDDEN void nt__shard_retire(struct nt_shard *s);
+NT_HIDDEN struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c);
+NT_HIDDEN void nt__shard_trim_idle(void);
+NT_HIDDEN void nt__shard_fork_lock(void);
+/* In the child shards of other threads are lost; `mine` (or NULL) is kept. */
+NT_HIDDEN void nt__shard_fork_unlock(enum nt_fork how, struct nt_shard *mine);
+
+/* A block for `size` bytes from the current slab, counted; NULL when its list is empty
+ * or the size is not small. */
+NT_FAST void *nt__shard_pop(struct nt_shard *s, size_t size)
+{
+    if (NT_UNLIKELY(size > NT_SMALL_MAX))
+        return NULL;
+    unsigned c = s->class_of[(size + NT_GRAIN - 1) / NT_GRAIN];
+    struct nt_slab *slab = s->current[c];
+    struct nt_block *block = slab->free;
+    if (NT_UNLIKELY(block == NULL))
+        return NULL;
+    slab->free = block->next;
+    block->key = NULL;
+    nt__count_add(&s->allocs[c], 1);
+    nt__count_add(&s->requested[c], size);
+    return block;
+}
+
+/* Put a block of the shard's own slab back, counted. The caller has checked it. */
+NT_FAST void nt__shard_push(struct nt_shard *s, struct nt_slab *slab, void *p)
+{
+    struct nt_block *block = p;
+    block->next = slab->free;
+    block->key = s;
+    slab->free = block;
+    nt__count_add(&s->frees[slab->class], 1);
+    if (NT_UNLIKELY(++slab->back == 0))
+        nt__shard_event(s, slab);
+}
+
+#endif

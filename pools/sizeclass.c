@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "pools/sizeclass.h"
+
+#include "numa/window.h"
+
+struct nt_sizeclasses nt__sizeclasses;
+
+#define BLOCKS_WANTED 64u
+
+/* The next built-in size after `size`. Below 128 in steps of 16. Above, the largest
+ * multiple of 16 whose worst request wastes at most an eighth; the powers of two are
+ * never passed over, being what programs ask for. */
+static uint32_t next_size(uint32_t size)
+{
+    if (size < 128)
+        return size + NT_GRAIN;
+    uint32_t octave = 1u << (31 - __builtin_clz(size));
+    if (octave >= 256) { /* 9/8 10/8 11/8 12.5/8 14/8 and 2: the same in each octave */
+        static const uint8_t sixteenths[] = {18, 20, 22, 25, 28, 32};
+        for (unsigned i = 0;; i++)
+            if (octave / 16 * sixteenths[i] > size)
+                return octave / 16 * sixteenths[i];
+    }
+    return size < 224 ? size + NT_GRAIN : 256;
+}
+
+static void add(uint32_t size)
+{
+    struct nt_sizeclasses *t = &nt__sizeclasses;
+    unsigned c = t->count++;
+    uint32_t slices = 1;
+    while (slices < NT_UNIT_SLICES && (slices * NT_SLICE) / size < BLOCKS_WANTED)
+        slices *= 2;
+    t->size[c] = size;
+    t->slices[c] = (uint8_t)slices;
+    t->capacity[c] = (uint16_t)(slices * NT_SLICE / size);
+}
+
+unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count)
+{
+    struct nt_sizeclasses *t = &nt__sizeclasses;
+    unsigned used = 0;
+    uint32_t size = 0;
+    t->count = 0;
+    for (unsigned i = 0; i < count && t->count < NT_CLASSES - 1; i++) {
+        if (sizes[i] % NT_GRAIN != 0 || sizes[i] <= size || sizes[i] > NT_CLASSED_MAX)
+            continue;
+        size = sizes[i];
+        add(size);
+        used++;
+    }
+    /* Everything above the largest given, and the largest of all, must have a class. */
+    for (size = next_size(size); size <= NT_CLASSED_MAX; size = next_size(size)) {
+        if (t->count == NT_CLASSES - 1) { /* no room: the last stands for all that is left */
+            t->count--;
+            t->size[t->count] = 0;
+            add(NT_CLASSED_MAX);
+            break;
+        }
+        add(size);
+    }
+    unsigned c = 0;
+    for (unsigned i = 0; i < NT_CLASS_BYTES; i++) {
+        while (t->size[c] < i * NT_GRAIN)
+            c++;
+        t->of[i] = (uint8_t)c;
+    }
+    return used;
+}
+
+unsigned nt__sizeclass_of(size_t size)
+{
+    const struct nt_sizeclasses *t = &nt__sizeclasses;
+    if (size <= NT_SMALL_MAX)
+        return t->of[(size + NT_GRAIN - 1) / NT_GRAIN];
+    unsigned low = 0, high = t->count - 1; /* size[high] >= size, always */
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (t->size[middle] >= size)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return high;
+}
+
+unsigned nt__sizeclass_aligned(size_t size, size_t align)
+{
+    const struct nt_sizeclasses *t = &nt__sizeclasses;
+    unsigned c = nt__sizeclass_of(size);
+    while (c < t->count && t->size[c] % align != 0)
+        c++;
+    return c;
+}

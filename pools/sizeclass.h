@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a size to its class and back; nothing else knows the table.
+ *
+ * A class is a block size. Sizes up to NT_SMALL_MAX find theirs by one load from a
+ * byte table, larger ones by a search; above NT_CLASSED_MAX a block is *large* and has
+ * slices of its own. The table is data: the built-in one wastes at most 12.5 % above
+ * 128 bytes (seven, then six steps in each doubling) and 16-byte steps below; the
+ * setting `classes` replaces its lower part, at no cost to the fast path.
+ *
+ * A slab of a class is so many slices that it holds at least 64 blocks up to 16 KiB
+ * and fills a unit above: what happens once per slab then weighs little on each block
+ * (bench: docs/design.md). Constant after start.
+ */
+#ifndef NT_POOLS_SIZECLASS_H
+#define NT_POOLS_SIZECLASS_H
+
+#include "src/base/base.h"
+
+#define NT_GRAIN 16                      /* sizes are multiples of it, and alignments */
+#define NT_SMALL_MAX (32 * NT_KIB)
+#define NT_CLASSED_MAX (512 * NT_KIB)
+#define NT_CLASSES 128                   /* room; as NT_CLASSES_MAX in stats.h */
+#define NT_CLASS_BYTES (NT_SMALL_MAX / NT_GRAIN + 1)
+
+struct nt_sizeclasses {
+    unsigned count;                 /* classes in use; row `count` is large blocks */
+    uint32_t size[NT_CLASSES];      /* block bytes */
+    uint8_t slices[NT_CLASSES];     /* of a slab */
+    uint16_t capacity[NT_CLASSES];  /* blocks of a slab */
+    uint8_t of[NT_CLASS_BYTES];     /* class of size s <= NT_SMALL_MAX: of[(s+15)/16] */
+};
+
+extern NT_HIDDEN struct nt_sizeclasses nt__sizeclasses;
+
+/* Build the table: `sizes` ascending multiples of 16 up to NT_CLASSED_MAX take the
+ * place of the built-in ones up to the largest given; count 0: all built in. Returns
+ * how many were used; the rest were out of order, out of range, or too many. */
+NT_HIDDEN unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count);
+
+/* The class of `size` <= NT_CLASSED_MAX. */
+NT_HIDDEN unsigned nt__sizeclass_of(size_t size);
+
+/* The first class of at least `size` bytes whose blocks all lie at multiples of
+ * `align` (a power of two, a slice at most), or `count` when there is none. */
+NT_HIDDEN unsigned nt__sizeclass_aligned(size_t size, size_t align);
+
+/* The class that large blocks are counted in. */
+static inline unsigned nt__sizeclass_large(void)
+{
+    return nt__sizeclasses.count;
+}
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "pools/slab.h"
+
+#define CARVE_CLEAN (4 * NT_KIB) /* bytes of fresh memory to touch at once */
+#define CARVE_RESIDENT 64u       /* blocks */
+
+struct nt_slab *nt__slab_open(void *run, unsigned c, struct nt_shard *owner, bool clean)
+{
+    const struct nt_sizeclasses *t = &nt__sizeclasses;
+    struct nt_slab *slab = nt__slab_header(run);
+    NT_ASSERT(slab->kind == NT_SLAB_NONE);
+    slab->free = NULL;
+    slab->magic = UINT64_MAX / t->size[c] + 1;
+    slab->start = (uintptr_t)run;
+    slab->back = INT32_MIN;
+    slab->size = t->size[c];
+    slab->capacity = t->capacity[c];
+    slab->carved = 0;
+    slab->class = (uint8_t)c;
+    slab->kind = NT_SLAB_BLOCKS;
+    slab->place = NT_PLACE_CURRENT;
+    slab->slices = t->slices[c];
+    slab->clean = clean;
+    slab->next = slab->prev = NULL;
+    __atomic_store_n(&slab->remote, 0, __ATOMIC_RELAXED);
+    for (unsigned i = 1; i < slab->slices; i++) {
+        slab[i].owner = NULL;
+        slab[i].kind = NT_SLAB_TAIL;
+        slab[i].tail = (uint8_t)i;
+    }
+    __atomic_store_n(&slab->owner, owner, __ATOMIC_RELEASE);
+    return slab;
+}
+
+struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes)
+{
+    struct nt_slab *slab = nt__slab_header(run);
+    NT_ASSERT(slab->kind == NT_SLAB_NONE);
+    slab->owner = NULL;
+    slab->bytes = bytes;
+    slab->run_slices = slices;
+    slab->moved = 0;
+    slab->class = (uint8_t)nt__sizeclass_large();
+    slab->next = slab->prev = NULL;
+    slab->kind = NT_SLAB_LARGE;
+    return slab;
+}
+
+void nt__slab_close(struct nt_slab *slab)
+{
+    unsigned slices = slab->kind == NT_SLAB_BLOCKS ? slab->slices : 1;
+    for (unsigned i = 0; i < slices; i++) {
+        __atomic_store_n(&slab[i].owner, NULL, __ATOMIC_RELAXED);
+        slab[i].kind = NT_SLAB_NONE;
+    }
+}
+
+void *nt__slab_carve(struct nt_slab *slab)
+{
+    NT_ASSERT(slab->free == NULL && slab->carved < slab->capacity);
+    size_t want = slab->clean ? CARVE_CLEAN / slab->size : CARVE_RESIDENT;
+    size_t left = (size_t)slab->capacity - slab->carved;
+    size_t n = want < 1 ? 1 : nt__min(want, left);
+    char *first = (char *)slab->start + (size_t)slab->carved * slab->size;
+    struct nt_block *list = NULL;
+    for (size_t i = n - 1; i >= 1; i--) { /* so that the list rises in address */
+        struct nt_block *block = (struct nt_block *)(void *)(first + i * slab->size);
+        block->next = list;
+        block->key = slab->owner;
+        list = block;
+    }
+    slab->free = list;
+    slab->carved = (uint16_t)(slab->carved + n);
+    return first;
+}
+
+unsigned nt__slab_listed(const struct nt_slab *slab)
+{
+    unsigned n = 0;
+    for (const struct nt_block *b = slab->free; b; b = b->next)
+        n++;
+    return n;
+}
+
+bool nt__slab_lists(const struct nt_slab *slab, const void *p)
+{
+    unsigned n = 0;
+    const struct nt_block *b = slab->free;
+    while (b && n++ < slab->capacity) {
+        if (b == p)
+            return true;
+        /* Another thread may be looking: do not follow what is no block of ours. */
+        if (!nt__slab_carved(slab, b) || !nt__slab_starts(slab, b))
+            return false;
+        b = b->next;
+    }
+    return false;
+}
+
+#define CHECK(x)                                                                         \
+    do {                                                                                 \
+        if (!(x))                                                                        \
+            nt__panic(#x, __FILE__, __LINE__);                                           \
+    } while (0)
+
+void nt__slab_check(const struct nt_slab *slab)
+{
+    unsigned listed = 0;
+    CHECK(slab->kind == NT_SLAB_BLOCKS);
+    CHECK(slab->start == (uintptr_t)nt__window_slice(slab));
+    CHECK(slab->size == nt__sizeclasses.size[slab->class]);
+    CHECK(slab->carved <= slab->capacity);
+    for (const struct nt_block *b = slab->free; b; b = b->next) {
+        CHECK(nt__slab_starts(slab, b) && nt__slab_carved(slab, b));
+        CHECK(++listed <= slab->carved);
+    }
+    if (slab->place == NT_PLACE_PARTIAL)
+        CHECK(slab->back <= 0 && (unsigned)-slab->back + listed <= slab->carved);
+    if (slab->place == NT_PLACE_FULL)
+        CHECK(slab->back < 0 && slab->carved == slab->capacity);
+}

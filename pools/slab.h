@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A slab: a run of slices cut into blocks of one class; or one large block.
+ *
+ * The slab is its first slice's header (window.h); the headers of its other slices
+ * say how far back that is. So from a block to its slab is arithmetic and, in slabs of
+ * several slices, one more step.
+ *
+ * Free blocks are on one LIFO list through their first word; the second word of a free
+ * block is its owner's address, the *key*, which a block in use does not have there
+ * unless a program writes it: finding it at a free means to look closer (misuse.c).
+ * Blocks that were never handed out are not on the list but `carved` on demand, so
+ * that pages nobody needs are not touched.
+ *
+ * Events. A slab changes its place only when a free makes it so. `back` counts the
+ * owner's frees, and is set so that it comes to 0 at the next event:
+ *
+ *   place     back is                              at 0
+ *   CURRENT   -2^31 + frees                        (start again: nothing to do)
+ *   FULL      frees - room                         it has room again: -> PARTIAL
+ *   PARTIAL   frees - live blocks                  it is empty: keep it or give it back
+ *
+ * The add that counts is the test that triggers. room is a quarter of the capacity:
+ * putting a slab into use at its first free costs 10 % on random lifetimes (PRICED).
+ *
+ * Always, for a slab of blocks: capacity == live + on the list + on the remote list
+ * or under way there + (capacity - carved). FULL: all carved, list and remote were
+ * empty when it became so.
+ *
+ * Who writes: `owner` whoever holds the shard it belongs to; the rest of the first
+ * line the owner; `remote` anyone (remote.h); links the owner, `pending` see remote.h.
+ */
+#ifndef NT_POOLS_SLAB_H
+#define NT_POOLS_SLAB_H
+
+#include "numa/window.h"
+#include "pools/sizeclass.h"
+
+struct nt_shard;
+
+enum nt_slab_kind {
+    NT_SLAB_NONE = 0, /* the slice belongs to no slab: zero, as fresh headers are */
+    NT_SLAB_BLOCKS,
+    NT_SLAB_LARGE,    /* one block; fields marked L are in use */
+    NT_SLAB_TAIL,     /* a later slice of a slab, `tail` slices behind the first */
+};
+
+enum nt_slab_place { NT_PLACE_CURRENT, NT_PLACE_FULL, NT_PLACE_PARTIAL };
+
+struct nt_slab {
+    /* read by every free, written by the owner's */
+    struct nt_shard *owner; /* NULL in LARGE and TAIL headers: never anyone's */
+    union {
+        void *free;            /* first block of the list */
+        struct nt_shard *home; /* L: the shard it is counted in */
+    };
+    union {
+        struct {
+            uint64_t magic;  /* 2^64 / size, rounded up: see nt__slab_starts */
+            uintptr_t start; /* of the first block */
+        };
+        struct {
+            size_t bytes;      /* L: usable, whole pages */
+            size_t run_slices; /* L: slices of its run */
+        };
+    };
+    int32_t back;           /* see above */
+    uint32_t size;          /* of a block, bytes */
+    uint16_t capacity;      /* blocks */
+    uint16_t carved;        /* of these ever handed out or listed */
+    uint8_t class;
+    uint8_t kind;           /* enum nt_slab_kind */
+    uint8_t place;          /* enum nt_slab_place */
+    uint8_t tail;           /* TAIL: slices back to the slab */
+    uint8_t slices;
+    uint8_t slot;           /* L: node its figures go to */
+    uint8_t arena;          /* L: index of the arena it is from */
+    uint8_t clean;          /* what is not carved reads as zero */
+    uint8_t moved;          /* L: pages came by mremap (nt__arena_give_anew) */
+
+    /* the second line */
+    _Alignas(NT_CACHE_LINE) uint64_t remote; /* remote.h */
+    struct nt_slab *pending;      /* next in the owner's stack of slabs with remotes */
+    struct nt_slab *next, *prev;  /* L: in a list of the owner's, by place */
+    struct nt_unit unit;          /* the arena's, not ours */
+};
+
+_Static_assert(sizeof(struct nt_slab) == NT_HEADER, "one header a slice");
+_Static_assert(offsetof(struct nt_slab, remote) == NT_CACHE_LINE, "two lines");
+
+/* The words of a free block. */
+struct nt_block {
+    struct nt_block *next;
+    const void *key;
+};
+
+/* The header of the slice `p` lies in. `p` is in the window. */
+NT_FAST struct nt_slab *nt__slab_header(const void *p)
+{
+    return (struct nt_slab *)(void *)nt__window_header(p);
+}
+
+/* The slab of any address in the window: NULL when it belongs to none. */
+static inline struct nt_slab *nt__slab_of(const void *p)
+{
+    struct nt_slab *slab = nt__slab_header(p);
+    if (slab->kind == NT_SLAB_TAIL)
+        slab -= slab->tail;
+    return slab->kind == NT_SLAB_NONE ? NULL : slab;
+}
+
+/* Does a block start at `p`? Tests divisibility with one multiplication: Lemire, Kaser
+ * and Kurz, "Faster remainder by direct computation", 2019. */
+NT_FAST bool nt__slab_starts(const struct nt_slab *slab, const void *p)
+{
+    return ((uintptr_t)p - slab->start) * slab->magic < slab->magic;
+}
+
+static inline bool nt__slab_carved(const struct nt_slab *slab, const void *p)
+{
+    return (uintptr_t)p - slab->start < (size_t)slab->carved * slab->size;
+}
+
+/* Make the run at `run` a slab of class `c` owned by `owner`, CURRENT, nothing carved.
+ * `clean`: the memory reads as zero. */
+NT_HIDDEN struct nt_slab *nt__slab_open(void *run, unsigned c, struct nt_shard *owner,
+                                        bool clean);
+
+/* Make it a large block's. */
+NT_HIDDEN struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes);
+
+/* Forget the slab: its slices belong to nobody. */
+NT_HIDDEN void nt__slab_close(struct nt_slab *slab);
+
+/* Carve blocks; return the first and put the rest on the empty list. One block, or as
+ * many as share its page, from clean memory; more from memory that is resident. */
+NT_HIDDEN void *nt__slab_carve(struct nt_slab *slab);
+
+/* Blocks on the list. Walks it. */
+NT_HIDDEN unsigned nt__slab_listed(const struct nt_slab *slab);
+
+/* Is `p` on the list? Walks it, at most its capacity. */
+NT_HIDDEN bool nt__slab_lists(const struct nt_slab *slab, const void *p);
+
+/* Debug: panic unless the slab's invariants hold. The owner's thread only. */
+NT_HIDDEN void nt__slab_check(const struct nt_slab *slab);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The library's locks, each with a rank.
+ *
+ * A thread takes locks in rising rank only, so no two threads can wait for each
+ * other; debug builds check it. Ranks, outermost first: see enum nt_rank. Memory is
+ * given back and moved with no arena lock held; only growing (window, meta) calls
+ * the system under its lock. None of them is on the way of an allocation or free
+ * that the thread's own slabs can serve.
+ *
+ * fork: heap.c takes all of them in prepare, releases them in the parent and makes
+ * them anew in the child.
+ */
+#ifndef NT_BASE_LOCK_H
+#define NT_BASE_LOCK_H
+
+#include "src/base/base.h"
+
+#include <pthread.h>
+
+enum nt_rank {
+    NT_RANK_START = 1,   /* heap.c: one thread starts the library */
+    NT_RANK_POOL = 2,    /* pool.c: one per explicit pool */
+    NT_RANK_FIGURES = 3, /* figures.c: one reader fills the static snapshot */
+    NT_RANK_SHARDS = 4,  /* shard.c: idle shards of a node */
+    NT_RANK_WINDOW = 5,  /* window.c: growing; the one lock held over mmap */
+    NT_RANK_ARENA = 6,   /* arena.c: one per arena */
+    NT_RANK_META = 7,    /* meta.c: the library's own memory */
+};
+
+/* How the locks are given up after a fork. */
+enum nt_fork {
+    NT_FORK_PARENT, /* taken in prepare, released */
+    NT_FORK_CHILD,  /* taken in prepare, by a thread of the parent: made anew */
+    NT_FORK_RAW,    /* the child of _Fork or clone: nobody took them. What a held lock
+                       guards may be half done: its owner starts it anew, empty */
+};
+
+struct nt_lock {
+    pthread_mutex_t mutex;
+    uint8_t rank;
+};
+
+#define NT_LOCK_INIT(r)                                                                  \
+    {                                                                                    \
+        .mutex = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, .rank = (r)                      \
+    }
+
+#if NT_DEBUG
+extern NT_HIDDEN _Thread_local uint32_t nt__lock_held; /* a bit per rank */
+#define NT_LOCK_RANKED(lock) NT_ASSERT(nt__lock_held >> (lock)->rank == 0)
+#define NT_LOCK_SET(lock) (nt__lock_held |= 1u << (lock)->rank)
+#define NT_LOCK_CLEAR(lock) (nt__lock_held &= ~(1u << (lock)->rank))
+#else
+#define NT_LOCK_RANKED(lock) ((void)0)
+#define NT_LOCK_SET(lock) ((void)0)
+#define NT_LOCK_CLEAR(lock) ((void)0)
+#endif
+
+static inline void nt__lock_init(struct nt_lock *lock, enum nt_rank rank)
+{
+    *lock = (struct nt_lock)NT_LOCK_INIT((uint8_t)rank);
+}
+
+static inline void nt__lock(struct nt_lock *lock)
+{
+    NT_LOCK_RANKED(lock);
+    pthread_mutex_lock(&lock->mutex);
+    NT_LOCK_SET(lock);
+}
+
+static inline bool nt__trylock(struct nt_lock *lock)
+{
+    if (pthread_mutex_trylock(&lock->mutex) != 0)
+        return false;
+    NT_LOCK_SET(lock);
+    return true;
+}
+
+/* After NT_FORK_RAW: was the lock held? It is made anew. */
+static inline bool nt__lock_raw(struct nt_lock *lock)
+{
+    bool held = pthread_mutex_trylock(&lock->mutex) != 0;
+    nt__lock_init(lock, (enum nt_rank)lock->rank);
+    return held;
+}
+
+static inline void nt__unlock(struct nt_lock *lock)
+{
+    NT_LOCK_CLEAR(lock);
+    pthread_mutex_unlock(&lock->mutex);
+}
+
+#endif

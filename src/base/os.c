@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "src/base/os.h"
+
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+enum { RW = PROT_READ | PROT_WRITE, ANON = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
+
+size_t nt__os_page_size(void)
+{
+    static size_t page_size; /* every writer writes the same value */
+    size_t size = __atomic_load_n(&page_size, __ATOMIC_RELAXED);
+    if (NT_UNLIKELY(size == 0)) {
+        size = (size_t)getauxval(AT_PAGESZ);
+        if (size == 0)
+            size = (size_t)sysconf(_SC_PAGESIZE);
+        __atomic_store_n(&page_size, size, __ATOMIC_RELAXED);
+    }
+    return size;
+}
+
+void *nt__os_map(size_t size)
+{
+    void *p = mmap(NULL, size, RW, ANON, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+bool nt__os_map_at(void *at, size_t size, bool hugetlb)
+{
+    /* Kernels before 4.17, and valgrind, read the flag as a hint: so look. */
+    int flags = ANON | MAP_FIXED_NOREPLACE | (hugetlb ? MAP_HUGETLB : 0);
+    void *p = mmap(at, size, RW, flags, -1, 0);
+    if (p == at)
+        return true;
+    if (p != MAP_FAILED)
+        munmap(p, size);
+    return false;
+}
+
+bool nt__os_remap(void *at, size_t size)
+{
+    return mmap(at, size, RW, ANON | MAP_FIXED, -1, 0) == at;
+}
+
+void *nt__os_reserve(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_NONE, ANON, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+bool nt__os_unmap(void *at, size_t size)
+{
+    return munmap(at, size) == 0;
+}
+
+bool nt__os_purge(void *at, size_t size)
+{
+    return madvise(at, size, MADV_DONTNEED) == 0;
+}
+
+bool nt__os_advise_huge(void *at, size_t size)
+{
+    return madvise(at, size, MADV_HUGEPAGE) == 0;
+}
+
+bool nt__os_move(void *from, void *to, size_t size)
+{
+    int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+    if (mremap(from, size, size, flags | MREMAP_DONTUNMAP, to) == to)
+        return true;
+    /* Before Linux 5.7: the source is unmapped, so a fresh mapping takes its place. */
+    if (mremap(from, size, size, flags, to) == to)
+        return nt__os_remap(from, size) || nt__os_remap(from, size);
+    /* It failed, but the target may have been unmapped already. */
+    if (!nt__os_remap(to, size))
+        nt__os_remap(to, size);
+    return false;
+}
+
+uint64_t nt__os_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
+}
+
+uint64_t nt__os_unix_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+uint64_t nt__os_random(void)
+{
+    /* The kernel puts sixteen random bytes on every program's stack. */
+    uint64_t r = 0x9e3779b97f4a7c15u;
+    const void *bytes = (const void *)getauxval(AT_RANDOM);
+    if (bytes)
+        memcpy(&r, (const char *)bytes + 8, sizeof r);
+    return r ^ nt__os_unix_ns();
+}

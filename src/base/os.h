@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What we ask of the operating system: pages and time.
+ *
+ * Common to all calls on memory: addresses and lengths are whole pages, lengths are
+ * not zero. Memory is private, anonymous, readable and writable, and reads as zero
+ * when first touched. Calls that fail return NULL or false and may change errno;
+ * whoever calls the public API saves it. Any thread, no locks.
+ * Everything is done through libc's symbols, never by raw system calls: UCX and
+ * libfabric keep their registration caches right by hooking munmap and mremap there.
+ */
+#ifndef NT_BASE_OS_H
+#define NT_BASE_OS_H
+
+#include "src/base/base.h"
+
+/* Bytes in a page; a power of two. Read once, at the first call. */
+NT_HIDDEN size_t nt__os_page_size(void);
+
+/* Map `size` bytes wherever the kernel likes. */
+NT_HIDDEN void *nt__os_map(size_t size);
+
+/* Map exactly at `at`, failing when anything is mapped there. `hugetlb`: from the
+ * reserved 2 MiB pages (fails when there are too few). */
+NT_HIDDEN bool nt__os_map_at(void *at, size_t size, bool hugetlb);
+
+/* Map at `at`, replacing what is there: gives the memory back, merges mappings. */
+NT_HIDDEN bool nt__os_remap(void *at, size_t size);
+
+/* Take `size` bytes of address space that nothing can be stored in. */
+NT_HIDDEN void *nt__os_reserve(size_t size);
+
+NT_HIDDEN bool nt__os_unmap(void *at, size_t size);
+
+/* Give the pages back; the range stays mapped and reads as zero. */
+NT_HIDDEN bool nt__os_purge(void *at, size_t size);
+
+/* Ask for transparent huge pages in the range. */
+NT_HIDDEN bool nt__os_advise_huge(void *at, size_t size);
+
+/* Move the pages of [from, from+size) to `to` by page table, replacing what is
+ * mapped there; `from` stays mapped and reads as zero. False: nothing was moved. */
+NT_HIDDEN bool nt__os_move(void *from, void *to, size_t size);
+
+/* Milliseconds of a clock that never goes back, a few ms coarse, never 0. */
+NT_HIDDEN uint64_t nt__os_now_ms(void);
+
+/* Nanoseconds of the wall clock, since 1970. */
+NT_HIDDEN uint64_t nt__os_unix_ns(void);
+
+/* Sixty-four bits that an attacker cannot guess. */
+NT_HIDDEN uint64_t nt__os_random(void);
+
+#endif

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The malloc family over the calling thread's shard. What the fast path in heap.h does
+ * not serve ends here; pools.c has the same for explicit pools.
+ *
+ * errno: kept on success, whatever the system calls in between did to it.
+ */
+#include "numa/arenas.h"
+#include "pools/large.h"
+#include "pools/misuse.h"
+#include "pools/pool.h"
+#include "pools/remote.h"
+#include "src/base/fmt.h"
+#include "src/base/foreign.h"
+#include "src/base/os.h"
+#include "src/heap/figures.h"
+#include "src/heap/heap.h"
+#include "src/heap/start.h"
+#include "src/heap/thread.h"
+
+#include <errno.h>
+#include <numatally/numatally.h>
+#include <string.h>
+
+/* Frees by threads that are past their end: they take no shard again. */
+static struct {
+    struct nt_lock lock;
+    struct nt_shard *shard;
+} orphan = {.lock = NT_LOCK_INIT(NT_RANK_POOL)};
+
+/* ---- malloc ---------------------------------------------------------------------------- */
+
+/* Any size, alignment and contents; counted; errno as it should be. */
+static void *allocate(size_t size, size_t align, bool zero)
+{
+    int saved = errno;
+    struct nt_shard *s = nt__thread_shard();
+    unsigned c = nt__sizeclass_large();
+    bool zeroed = zero;
+    void *p = NULL;
+    if (size <= NT_CLASSED_MAX && align <= NT_SLICE)
+        c = align <= NT_GRAIN ? nt__sizeclass_of(size) : nt__sizeclass_aligned(size, align);
+    if (s && c < nt__sizeclass_large())
+        p = nt__shard_malloc(s, c, size, &zeroed);
+    else if (s)
+        p = nt__large_malloc(s, size, align, zero);
+    if (NT_UNLIKELY(!p)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (zero && !zeroed)
+        memset(p, 0, size);
+    nt__figures_tick();
+    errno = saved;
+    return p;
+}
+
+void *nt__heap_malloc_slow(size_t size)
+{
+    return allocate(size, 1, false);
+}
+
+void *nt_malloc(size_t size)
+{
+    return nt__heap_malloc(size);
+}
+
+void *nt_calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    if (NT_UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    void *p = nt__shard_pop(nt__heap_shard, bytes);
+    if (NT_LIKELY(p != NULL))
+        return memset(p, 0, bytes);
+    return allocate(bytes, 1, true);
+}
+
+void *nt_aligned_alloc(size_t alignment, size_t size)
+{
+    if (!nt__is_pow2(alignment)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (alignment <= NT_GRAIN)
+        return nt__heap_malloc(size);
+    return allocate(size, alignment, false);
+}
+
+int nt_posix_memalign(void **out, size_t alignment, size_t size)
+{
+    if (!nt__is_pow2(alignment) || alignment % sizeof(void *) != 0)
+        return EINVAL;
+    int saved = errno;
+    void *p = nt_aligned_alloc(alignment, size);
+    errno = saved;
+    if (!p)
+        return ENOMEM;
+    *out = p;
+    return 0;
+}
+
+void *nt_malloc_onnode(size_t size, int node)
+{
+    nt__start();
+    int slot = nt__topo_slot(node);
+    if (slot < 0 || !nt__topo()->node[slot].has_memory || !nt__topo()->node[slot].allowed) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (nt__topo()->nodes == 1)
+        return nt__heap_malloc(size);
+    static struct nt_pool *onnode[NT_TOPO_NODES]; /* pools of one node each, kept */
+    int saved = errno;
+    struct nt_pool *pool = __atomic_load_n(&onnode[slot], __ATOMIC_ACQUIRE);
+    if (!pool) {
+        char name[32];
+        nt__fmt_into(name, sizeof name, "node %d", node);
+        pool = nt__pool_new(name, 0, (uint64_t)1 << slot);
+        struct nt_pool *none = NULL;
+        if (pool && !__atomic_compare_exchange_n(&onnode[slot], &none, pool, false,
+                                                 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            nt__pool_close(pool);
+            pool = none;
+        }
+    }
+    void *p = pool && size <= PTRDIFF_MAX ? nt__pool_malloc(pool, size, 1, false) : NULL;
+    errno = p ? saved : ENOMEM;
+    return p;
+}
+
+/* ---- free ------------------------------------------------------------------------------- */
+
+static void free_orphaned(struct nt_slab *slab, void *p)
+{
+    nt__lock(&orphan.lock);
+    if (!orphan.shard)
+        orphan.shard = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
+    struct nt_shard *s = orphan.shard;
+    if (s && slab->kind == NT_SLAB_LARGE) {
+        nt__large_free(s, slab);
+    } else if (s) {
+        nt__remote_free(s, slab, p);
+        nt__remote_flush(s);
+    }
+    nt__unlock(&orphan.lock);
+}
+
+static void free_foreign(void *p, const char *call)
+{
+    if (!nt__foreign_is_glibc(p)) {
+        nt__misuse(NT_MISUSE_FOREIGN, call, p);
+        return;
+    }
+    nt__figures_foreign();
+    nt__foreign_free(p);
+}
+
+/* `p` was checked: it is a block in use of `slab`. */
+static void free_block(struct nt_slab *slab, void *p)
+{
+    struct nt_shard *owner = slab->kind == NT_SLAB_LARGE
+                                 ? slab->home
+                                 : __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
+    if (owner->pool) {
+        nt__pool_free(owner->pool, slab, p);
+        return;
+    }
+    struct nt_shard *s =
+        nt__heap_shard == &nt__shard_gone ? NULL : nt__thread_shard();
+    if (!s) {
+        free_orphaned(slab, p);
+    } else if (slab->kind == NT_SLAB_LARGE) {
+        if (!nt__large_free(s, slab))
+            nt__misuse(NT_MISUSE_UNALLOCATED, "free", p);
+    } else if (owner == s) {
+        nt__shard_push(s, slab, p);
+    } else {
+        nt__remote_free(s, slab, p);
+    }
+}
+
+/* The slab whose block in use starts at `p`; NULL: there is none, and was dealt with. */
+static struct nt_slab *checked(void *p, const char *call)
+{
+    struct nt_slab *slab = nt__slab_of(p);
+    enum nt_misuse bad = nt__misuse_check(nt__heap_shard, slab, p);
+    if (NT_LIKELY(bad == NT_MISUSE_NONE))
+        return slab;
+    nt__misuse(bad, call, p);
+    return NULL;
+}
+
+void nt__heap_free_slow(void *p)
+{
+    if (!p)
+        return;
+    int saved = errno;
+    if (NT_UNLIKELY(!nt__window_has(p))) {
+        free_foreign(p, "free");
+    } else {
+        struct nt_slab *slab = checked(p, "free");
+        if (slab)
+            free_block(slab, p);
+    }
+    errno = saved;
+}
+
+void nt_free(void *p)
+{
+    nt__heap_free(p);
+}
+
+/* Could a request for `size` at `align` have given this block? In-place reallocs keep a
+ * block for anything above half of it. */
+static bool size_fits(const struct nt_slab *slab, size_t size, size_t align)
+{
+    if (slab->kind == NT_SLAB_LARGE)
+        return nt__align_up(size ? size : 1, nt__os_page_size()) == slab->bytes;
+    if (size > slab->size)
+        return false;
+    return size > slab->size / 2 || nt__sizeclass_aligned(size, align) == slab->class;
+}
+
+static void free_checked(void *p, size_t align, size_t size, const char *call)
+{
+    if (!p)
+        return;
+    if (nt__window_has(p)) {
+        const struct nt_slab *slab = checked(p, call);
+        if (!slab)
+            return;
+        if (((uintptr_t)p & (align - 1)) != 0 ||
+            !size_fits(slab, size, align > NT_SLICE ? NT_SLICE : align)) {
+            nt__misuse_size(call, p, size, align > 1 ? align : 0);
+            return;
+        }
+    }
+    nt__heap_free(p);
+}
+
+void nt_free_sized(void *p, size_t size)
+{
+    free_checked(p, 1, size, "free_sized");
+}
+
+void nt_free_aligned_sized(void *p, size_t alignment, size_t size)
+{
+    if (!nt__is_pow2(alignment)) {
+        nt__misuse_size("free_aligned_sized", p, size, alignment);
+        return;
+    }
+    free_checked(p, alignment, size, "free_aligned_sized");
+}
+
+/* ---- realloc ------------------------------------------------------------------------------ */
+
+static void *move(void *p, size_t old, size_t size, struct nt_pool *pool)
+{
+    void *to = pool ? nt__pool_malloc(pool, size, 1, false) : nt__heap_malloc(size);
+    if (!to) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    memcpy(to, p, nt__min(old, size));
+    nt__heap_free(p);
+    return to;
+}
+
+static void count_in_place(const struct nt_slab *slab, struct nt_pool *pool, size_t size)
+{
+    unsigned c = slab->class;
+    struct nt_shard *s = pool ? NULL : nt__thread_shard();
+    if (pool) {
+        nt__pool_count_realloc(
+            pool, slab->kind == NT_SLAB_LARGE ? slab->home : slab->owner, c, size);
+    } else if (s) {
+        nt__count_add(&s->requested[c], size);
+        nt__count_add(&s->reallocs, 1);
+    }
+}
+
+static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *pool)
+{
+    int saved = errno;
+    struct nt_shard *s = pool ? NULL : nt__thread_shard();
+    void *p = NULL;
+    if (pool)
+        p = nt__pool_realloc_large(pool, slab, size);
+    else if (s)
+        p = nt__large_realloc(s, slab, size);
+    errno = p ? saved : ENOMEM;
+    nt__figures_tick();
+    return p;
+}
+
+/* `pool`: where it must stay; NULL: wherever it is. */
+static void *reallocate(struct nt_slab *slab, void *p, size_t size)
+{
+    bool large = slab->kind == NT_SLAB_LARGE;
+    struct nt_pool *pool = large ? slab->home->pool : slab->owner->pool;
+    size_t old = large ? slab->bytes : slab->size;
+    if (large && size > NT_CLASSED_MAX)
+        return realloc_large(slab, size, pool);
+    if (size <= old && size > old / 2) {
+        count_in_place(slab, pool, size);
+        return p;
+    }
+    return move(p, old, size, pool);
+}
+
+void *nt_realloc(void *p, size_t size)
+{
+    if (!p)
+        return nt__heap_malloc(size);
+    if (size == 0) {
+        nt__heap_free(p);
+        return NULL;
+    }
+    if (size > PTRDIFF_MAX) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (NT_UNLIKELY(!nt__window_has(p))) {
+        if (nt__foreign_is_glibc(p))
+            return move(p, nt__foreign_usable_size(p), size, NULL);
+        nt__misuse(NT_MISUSE_FOREIGN, "realloc", p);
+        errno = EINVAL;
+        return NULL;
+    }
+    struct nt_slab *slab = checked(p, "realloc");
+    if (slab)
+        return reallocate(slab, p, size);
+    errno = EINVAL;
+    return NULL;
+}
+
+void *nt_reallocarray(void *p, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return nt_realloc(p, bytes);
+}
+
+/* ---- The rest ------------------------------------------------------------------------------- */
+
+size_t nt_usable_size(const void *p)
+{
+    if (!p)
+        return 0;
+    if (!nt__window_has(p))
+        return nt__foreign_is_glibc(p) ? nt__foreign_usable_size(p) : 0;
+    const struct nt_slab *slab = nt__slab_of(p);
+    if (!slab)
+        return 0;
+    if (slab->kind == NT_SLAB_LARGE)
+        return slab->bytes;
+    return nt__slab_starts(slab, p) ? slab->size : 0;
+}
+
+size_t nt_good_size(size_t size)
+{
+    nt__start();
+    if (size > PTRDIFF_MAX)
+        return 0;
+    if (size > NT_CLASSED_MAX)
+        return nt__align_up(size, nt__os_page_size());
+    return nt__sizeclasses.size[nt__sizeclass_of(size)];
+}
+
+size_t nt_purge(void)
+{
+    int saved = errno;
+    struct nt_shard *s = nt__thread_shard();
+    if (s) {
+        nt__remote_flush(s);
+        nt__shard_trim(s);
+    }
+    nt__shard_trim_idle();
+    nt__pool_trim_all();
+    size_t bytes = nt__arenas_purge();
+    errno = saved;
+    return bytes;
+}
+
+const char *nt_version(void)
+{
+    return NT_VERSION_STRING;
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "src/heap/figures.h"
+
+#include "numa/arenas.h"
+#include "pools/peak.h"
+#include "pools/pool.h"
+#include "src/base/conf.h"
+#include "src/base/meta.h"
+#include "src/base/os.h"
+#include "src/heap/start.h"
+#include "src/heap/thread.h"
+#include "src/track/live.h"
+#include "src/track/report.h"
+
+#include <errno.h>
+#include <numatally/stats.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(NT_NODES_MAX == NT_TOPO_NODES, "a slot is a slot");
+_Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
+
+#define WATCH_MS 10       /* least time between two live snapshots */
+#define WATCH_SHARE 1000u /* and at least so many times what one costs */
+#define THREADS_SHOWN 256
+#define POOLS_SHOWN 64
+
+bool nt__figures_watched;
+
+static struct {
+    struct nt_lock lock;        /* guards `now` and the arrays */
+    struct nt_snapshot now;     /* too large for a small stack */
+    struct nt_snapshot base;    /* what was counted before the fork; sums only */
+    struct nt_thread_figures threads[THREADS_SHOWN];
+    struct nt_pool_figures pools[POOLS_SHOWN];
+    bool forked;
+    uint64_t start_ns;
+    uint64_t foreign;
+    uint64_t due_ms; /* the next live snapshot */
+} figures = {.lock = NT_LOCK_INIT(NT_RANK_FIGURES)};
+
+/* ---- Adding up ------------------------------------------------------------------------ */
+
+static void add_class(struct nt_snapshot *out, const struct nt_shard *s, unsigned c)
+{
+    struct nt_node_figures *node = &out->node[s->slot];
+    struct nt_class_figures *row = &out->class_[c];
+    uint64_t size = nt__sizeclasses.size[c];
+    uint64_t sent = nt__count_read(&s->sent[c]);
+    uint64_t frees = nt__count_read(&s->frees[c]);
+    uint64_t allocs = nt__count_read(&s->allocs[c]);
+    uint64_t requested = nt__count_read(&s->requested[c]);
+    uint64_t allocated = allocs * size, freed = frees * size;
+    if (c == nt__sizeclass_large()) {
+        allocated = nt__count_read(&s->large_allocated);
+        freed = nt__count_read(&s->large_freed);
+        row->live_bytes_now -= nt__count_read(&s->large_sent);
+    } else {
+        row->live_bytes_now -= sent * size;
+    }
+    node->allocations_total += allocs;
+    node->allocated_bytes_total += allocated;
+    node->requested_bytes_total += requested;
+    node->frees_total += frees;
+    node->freed_bytes_total += freed;
+    row->allocations_total += allocs;
+    row->requested_bytes_total += requested;
+    row->allocated_bytes_total += allocated;
+    row->frees_total += frees + sent;
+    row->live_bytes_now += allocated - freed;
+    row->slabs_now += nt__count_read(&s->slabs[c]);
+    if (!s->pool)
+        out->free_matrix[s->slot][s->slot] += frees;
+}
+
+/* Blocks freed here that live elsewhere are that node's frees. */
+static void add_sent(struct nt_snapshot *out, const struct nt_shard *s)
+{
+    for (unsigned home = 0; home < out->nodes; home++) {
+        uint64_t blocks = nt__count_read(&s->sent_blocks[home]);
+        out->node[home].frees_total += blocks;
+        out->node[home].freed_bytes_total += nt__count_read(&s->sent_bytes[home]);
+        out->node[home].remote_frees_total += blocks;
+        if (home != s->slot)
+            out->node[home].far_frees_total += blocks;
+        out->free_matrix[s->slot][home] += blocks;
+    }
+}
+
+static void add_shards(struct nt_snapshot *out)
+{
+    for (const struct nt_shard *s = nt__shard_first(); s; s = s->next) {
+        for (unsigned c = 0; c < out->classes; c++)
+            add_class(out, s, c);
+        add_sent(out, s);
+        out->node[s->slot].reallocs_in_place_total += nt__count_read(&s->reallocs);
+    }
+}
+
+/* Frees of a pool's blocks are counted in its shards; the matrix has them by who freed. */
+static void add_pools(struct nt_snapshot *out)
+{
+    for (const struct nt_pool *p = nt__pool_first(); p; p = p->next)
+        for (unsigned home = 0; home < out->nodes; home++)
+            for (unsigned slot = 0; slot < out->nodes; slot++)
+                out->free_matrix[slot][home] += nt__count_read(&p->freed_by[slot][home]);
+}
+
+static void add_arenas(struct nt_snapshot *out)
+{
+    for (unsigned i = 0; i < nt__arenas_count(); i++) {
+        const struct nt_arena *a = nt__arenas_get(i);
+        struct nt_node_figures *node = &out->node[a->slot];
+        node->reserved_bytes_now += nt__count_read(&a->reserved) << NT_UNIT_SHIFT;
+        node->committed_bytes_now += nt__count_read(&a->committed) << NT_SLICE_SHIFT;
+        node->cached_bytes_now += nt__count_read(&a->cached) << NT_UNIT_SHIFT;
+        node->bound_bytes_now += nt__count_read(&a->bound) << NT_UNIT_SHIFT;
+        node->huge_bytes_now += nt__count_read(&a->huge) << NT_UNIT_SHIFT;
+        node->mappings_now += nt__count_read(&a->mappings);
+        node->returned_bytes_total += nt__count_read(&a->returned);
+    }
+}
+
+static uint64_t above(int64_t peak, uint64_t now)
+{
+    return peak > 0 && (uint64_t)peak > now ? (uint64_t)peak : now;
+}
+
+/* Take off what the parent had counted; what lived then is inherited. */
+static void take_base(struct nt_snapshot *out)
+{
+    const struct nt_snapshot *base = &figures.base;
+    for (unsigned n = 0; n < out->nodes; n++) {
+        struct nt_node_figures *node = &out->node[n];
+        const struct nt_node_figures *b = &base->node[n];
+        node->allocations_total -= b->allocations_total;
+        node->allocated_bytes_total -= b->allocated_bytes_total;
+        node->requested_bytes_total -= b->requested_bytes_total;
+        node->reallocs_in_place_total -= b->reallocs_in_place_total;
+        node->frees_total -= b->frees_total;
+        node->freed_bytes_total -= b->freed_bytes_total;
+        node->remote_frees_total -= b->remote_frees_total;
+        node->far_frees_total -= b->far_frees_total;
+        node->returned_bytes_total -= b->returned_bytes_total;
+        node->inherited_blocks_now = b->live_blocks_now;
+        node->inherited_bytes_now = b->live_bytes_now;
+        for (unsigned f = 0; f < out->nodes; f++)
+            out->free_matrix[f][n] -= base->free_matrix[f][n];
+    }
+    for (unsigned c = 0; c < out->classes; c++) {
+        struct nt_class_figures *row = &out->class_[c];
+        row->allocations_total -= base->class_[c].allocations_total;
+        row->requested_bytes_total -= base->class_[c].requested_bytes_total;
+        row->allocated_bytes_total -= base->class_[c].allocated_bytes_total;
+        row->frees_total -= base->class_[c].frees_total;
+    }
+}
+
+/* Everything that follows from the sums; live before the base is taken off. */
+static void derive(struct nt_snapshot *out)
+{
+    const struct nt_peaks *peaks = nt__peaks();
+    struct nt_node_figures *total = &out->total;
+    for (unsigned n = 0; n < out->nodes; n++) {
+        struct nt_node_figures *node = &out->node[n];
+        node->live_blocks_now = node->allocations_total - node->frees_total;
+        node->live_bytes_now = node->allocated_bytes_total - node->freed_bytes_total;
+        node->live_bytes_peak = above(peaks->node[n], node->live_bytes_now);
+    }
+    for (unsigned c = 0; c < out->classes; c++) {
+        struct nt_class_figures *row = &out->class_[c];
+        row->block_bytes = nt__sizeclasses.size[c];
+        row->live_blocks_now = row->allocations_total - row->frees_total;
+        row->live_bytes_peak = above(peaks->class_[c], row->live_bytes_now);
+    }
+    if (figures.forked)
+        take_base(out);
+    for (unsigned n = 0; n < out->nodes; n++) {
+        const uint64_t *from = (const uint64_t *)&out->node[n];
+        for (size_t i = 0; i < sizeof *total / sizeof(uint64_t); i++)
+            ((uint64_t *)total)[i] += from[i];
+    }
+    total->live_bytes_peak = above(peaks->total, total->live_bytes_now);
+}
+
+static void identify(struct nt_snapshot *out)
+{
+    struct utsname host;
+    out->size = sizeof *out;
+    out->version = NT_SNAPSHOT_VERSION;
+    out->pid = getpid();
+    out->rank = nt__conf_rank();
+    out->start_unix_ns = figures.start_ns;
+    out->now_unix_ns = nt__os_unix_ns();
+    if (uname(&host) == 0)
+        memcpy(out->host, host.nodename, strnlen(host.nodename, sizeof out->host - 1));
+    const char *program = program_invocation_short_name;
+    if (program)
+        memcpy(out->program, program, strnlen(program, sizeof out->program - 1));
+    memcpy(out->version_string, NT_VERSION_STRING, sizeof NT_VERSION_STRING);
+    out->page_bytes = nt__os_page_size();
+    out->metadata_bytes_now = nt__meta_bytes();
+    out->foreign_frees_total = nt__count_read(&figures.foreign);
+    out->fake_topology = nt__topo()->fake;
+    out->inherited = figures.forked;
+    nt__thread_counts(&out->threads_now, &out->threads_total);
+}
+
+static void read_all(struct nt_snapshot *out)
+{
+    memset(out, 0, sizeof *out);
+    identify(out);
+    out->nodes = nt__topo()->nodes;
+    out->classes = nt__sizeclass_large() + 1;
+    for (unsigned n = 0; n < out->nodes; n++)
+        out->node_id[n] = nt__topo()->node[n].id;
+    nt__peak_settle();
+    add_shards(out);
+    add_pools(out);
+    add_arenas(out);
+    derive(out);
+}
+
+int nt_snapshot(struct nt_snapshot *out)
+{
+    if (!out)
+        return -EINVAL;
+    int saved = errno;
+    nt__start();
+    nt__start_check_fork();
+    read_all(out);
+    errno = saved;
+    return 0;
+}
+
+/* ---- Pools ----------------------------------------------------------------------------- */
+
+static void add_pool(struct nt_pool_figures *out, const struct nt_shard *s)
+{
+    for (unsigned c = 0; c <= nt__sizeclass_large(); c++) {
+        uint64_t size = nt__sizeclasses.size[c];
+        uint64_t allocs = nt__count_read(&s->allocs[c]);
+        uint64_t frees = nt__count_read(&s->frees[c]) + nt__count_read(&s->sent[c]);
+        out->allocations_total += allocs;
+        out->allocated_bytes_total += allocs * size;
+        out->requested_bytes_total += nt__count_read(&s->requested[c]);
+        out->frees_total += frees;
+        out->freed_bytes_total += frees * size;
+    }
+    out->allocated_bytes_total += nt__count_read(&s->large_allocated);
+    out->freed_bytes_total +=
+        nt__count_read(&s->large_freed) + nt__count_read(&s->large_sent);
+    if (s->pool && s->live_peak > 0)
+        out->live_bytes_peak += (uint64_t)s->live_peak;
+}
+
+static void finish_pool(struct nt_pool_figures *out)
+{
+    out->live_blocks_now = out->allocations_total - out->frees_total;
+    out->live_bytes_now = out->allocated_bytes_total - out->freed_bytes_total;
+    if (out->live_bytes_peak < out->live_bytes_now)
+        out->live_bytes_peak = out->live_bytes_now;
+}
+
+static void fill_process(struct nt_pool_figures *out)
+{
+    memcpy(out->name, "process", sizeof "process");
+    uint64_t committed = 0;
+    for (unsigned i = 0; i < nt__arenas_count(); i++)
+        committed += nt__count_read(&nt__arenas_get(i)->committed);
+    for (const struct nt_shard *s = nt__shard_first(); s; s = s->next)
+        if (!s->pool)
+            add_pool(out, s);
+    for (const struct nt_pool *p = nt__pool_first(); p; p = p->next)
+        committed -= nt__count_read(&p->budget.held);
+    out->committed_bytes_now = committed << NT_SLICE_SHIFT;
+    out->live_bytes_peak = nt__peaks()->total > 0 ? (uint64_t)nt__peaks()->total : 0;
+    finish_pool(out);
+}
+
+long nt_snapshot_pools(struct nt_pool_figures *out, size_t max)
+{
+    if (!out && max != 0)
+        return -EINVAL;
+    nt__start();
+    long n = 1;
+    if (max > 0) {
+        memset(out, 0, sizeof *out);
+        fill_process(out);
+    }
+    for (const struct nt_pool *p = nt__pool_first(); p; p = p->next) {
+        if (!__atomic_load_n(&p->open, __ATOMIC_ACQUIRE))
+            continue;
+        if ((size_t)n < max) {
+            memset(&out[n], 0, sizeof out[n]);
+            memcpy(out[n].name, p->name, sizeof out[n].name);
+            for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
+                const struct nt_shard *s = __atomic_load_n(&p->shard[i], __ATOMIC_ACQUIRE);
+                if (s)
+                    add_pool(&out[n], s);
+            }
+            out[n].limit_bytes = p->limit;
+            out[n].committed_bytes_now = nt__count_read(&p->budget.held) << NT_SLICE_SHIFT;
+            finish_pool(&out[n]);
+        }
+        n++;
+    }
+    return n;
+}
+
+/* ---- Showing ------------------------------------------------------------------------------ */
+
+static size_t shown(long n, size_t max)
+{
+    return n < 0 ? 0 : nt__min((size_t)n, max);
+}
+
+int nt_report(int fd, enum nt_format format)
+{
+    int saved = errno;
+    nt__start();
+    nt__start_check_fork();
+    nt__lock(&figures.lock);
+    read_all(&figures.now);
+    size_t threads = shown(nt_snapshot_threads(figures.threads, THREADS_SHOWN), THREADS_SHOWN);
+    size_t pools = shown(nt_snapshot_pools(figures.pools, POOLS_SHOWN), POOLS_SHOWN);
+    int result = nt__report_write(fd, format, &figures.now, figures.threads, threads,
+                                  figures.pools, pools);
+    nt__unlock(&figures.lock);
+    errno = saved;
+    return result;
+}
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+void nt__figures_watch(void)
+{
+    if (nt__os_now_ms() < __atomic_load_n(&figures.due_ms, __ATOMIC_RELAXED) ||
+        !nt__trylock(&figures.lock))
+        return;
+    uint64_t begin = cpu_ns();
+    if (!nt__live_is_open())
+        nt__figures_watched = nt__live_open(nt__conf_live_dir());
+    read_all(&figures.now);
+    nt__live_write(&figures.now);
+    uint64_t pause = (cpu_ns() - begin) * WATCH_SHARE / 1000000;
+    __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),
+                     __ATOMIC_RELAXED);
+    nt__unlock(&figures.lock);
+}
+
+void nt__figures_foreign(void)
+{
+    __atomic_add_fetch(&figures.foreign, 1, __ATOMIC_RELAXED);
+}
+
+void nt__figures_start(void)
+{
+    figures.start_ns = nt__os_unix_ns();
+    nt__report_start();
+    nt__figures_watched = nt__conf_live_dir() != NULL;
+    nt__figures_tick();
+}
+
+void nt__figures_end(void)
+{
+    int saved = errno;
+    nt__start_check_fork();
+    nt__lock(&figures.lock);
+    read_all(&figures.now);
+    figures.now.final = 1;
+    size_t threads = shown(nt_snapshot_threads(figures.threads, THREADS_SHOWN), THREADS_SHOWN);
+    size_t pools = shown(nt_snapshot_pools(figures.pools, POOLS_SHOWN), POOLS_SHOWN);
+    if (nt__figures_watched && !nt__live_is_open())
+        nt__live_open(nt__conf_live_dir());
+    nt__live_write(&figures.now);
+    nt__report_at_exit(&figures.now, figures.threads, threads, figures.pools, pools);
+    nt__unlock(&figures.lock);
+    errno = saved;
+}
+
+/* ---- fork ------------------------------------------------------------------------------------ */
+
+void nt__figures_fork_lock(void)
+{
+    nt__lock(&figures.lock);
+}
+
+/* What was counted by now becomes the base. In a raw child other threads' last counts
+ * may be missing from it: they are gone with them. */
+static void begin_child(void)
+{
+    nt__peak_fork_child();
+    figures.forked = false;
+    figures.foreign = 0;
+    figures.start_ns = nt__os_unix_ns();
+    figures.due_ms = 0;
+    read_all(&figures.base);
+    figures.forked = true;
+    nt__report_fork_child();
+    nt__live_fork_child();
+    nt__figures_watched = nt__conf_live_dir() != NULL;
+}
+
+void nt__figures_fork_unlock(enum nt_fork how)
+{
+    if (how == NT_FORK_PARENT) {
+        nt__unlock(&figures.lock);
+        return;
+    }
+    nt__lock_init(&figures.lock, NT_RANK_FIGURES);
+    begin_child();
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process's own heap: each thread's shard, and the calls behind malloc.
+ *
+ * Most allocations and frees end in the two inline functions here. The rest goes to
+ * alloc.c; start, threads, fork and exit are thread.c's and start.c's.
+ */
+#ifndef NT_HEAP_HEAP_H
+#define NT_HEAP_HEAP_H
+
+#include "pools/shard.h"
+
+/* The calling thread's shard. Before its first allocation nt__shard_none, after its
+ * end nt__shard_gone: both have nothing to give and own nothing, so no one asks. */
+extern NT_HIDDEN _Thread_local struct nt_shard *nt__heap_shard
+    __attribute__((tls_model("initial-exec")));
+extern NT_HIDDEN struct nt_shard nt__shard_none, nt__shard_gone;
+
+NT_HIDDEN NT_SLOW void *nt__heap_malloc_slow(size_t size);
+NT_HIDDEN NT_SLOW void nt__heap_free_slow(void *p);
+
+NT_FAST void *nt__heap_malloc(size_t size)
+{
+    void *p = nt__shard_pop(nt__heap_shard, size);
+    return NT_LIKELY(p != NULL) ? p : nt__heap_malloc_slow(size);
+}
+
+NT_FAST void nt__heap_free(void *p)
+{
+    struct nt_shard *s = nt__heap_shard;
+    uintptr_t offset = (uintptr_t)p - nt__window.base;
+    if (NT_LIKELY(offset < nt__window.limit)) {
+        struct nt_slab *slab = (struct nt_slab *)(void *)(
+            nt__window.headers + (offset >> NT_SLICE_SHIFT << NT_HEADER_SHIFT));
+        const struct nt_block *block = p;
+        if (NT_LIKELY(slab->owner == s && nt__slab_starts(slab, p) && block->key != s)) {
+            nt__shard_push(s, slab, p);
+            return;
+        }
+    }
+    nt__heap_free_slow(p);
+}
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* The public calls on explicit pools: checks of what the caller gave, then pools/. */
+#include "numa/topo.h"
+#include "pools/misuse.h"
+#include "pools/pool.h"
+#include "src/base/os.h"
+#include "src/heap/figures.h"
+#include "src/heap/start.h"
+
+#include <errno.h>
+#include <numatally/numatally.h>
+#include <string.h>
+
+int nt_pool_create(const struct nt_pool_options *options, struct nt_pool **out)
+{
+    struct nt_pool_options o = {.size = sizeof o};
+    if (!out || (options && options->size != sizeof o))
+        return -EINVAL;
+    if (options)
+        o = *options;
+    int saved = errno;
+    nt__start();
+    uint64_t slots;
+    if (!nt__topo_slots(o.nodes ? o.nodes : "all", &slots))
+        return -EINVAL;
+    struct nt_pool *pool = nt__pool_new(o.name, o.limit, slots);
+    errno = saved;
+    if (!pool)
+        return -ENOMEM;
+    *out = pool;
+    return 0;
+}
+
+static void *allocate(struct nt_pool *pool, size_t size, size_t align, bool zero)
+{
+    int saved = errno;
+    nt__start_check_fork();
+    void *p = size > PTRDIFF_MAX ? NULL : nt__pool_malloc(pool, size, align, zero);
+    nt__figures_tick();
+    errno = p ? saved : ENOMEM;
+    return p;
+}
+
+void *nt_pool_malloc(struct nt_pool *pool, size_t size)
+{
+    return allocate(pool, size, 1, false);
+}
+
+void *nt_pool_calloc(struct nt_pool *pool, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return allocate(pool, bytes, 1, true);
+}
+
+void *nt_pool_aligned_alloc(struct nt_pool *pool, size_t alignment, size_t size)
+{
+    if (!nt__is_pow2(alignment)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return allocate(pool, size, alignment, false);
+}
+
+void *nt_pool_realloc(struct nt_pool *pool, void *p, size_t size)
+{
+    if (!p)
+        return nt_pool_malloc(pool, size);
+    const struct nt_slab *slab = nt__window_has(p) ? nt__slab_of(p) : NULL;
+    const struct nt_shard *owner = NULL;
+    if (slab)
+        owner = slab->kind == NT_SLAB_LARGE ? slab->home : slab->owner;
+    if (!owner || owner->pool != pool) {
+        nt__misuse(NT_MISUSE_FOREIGN, "nt_pool_realloc", p);
+        errno = EINVAL;
+        return NULL;
+    }
+    return nt_realloc(p, size);
+}
+
+void nt_pool_reset(struct nt_pool *pool)
+{
+    int saved = errno;
+    nt__pool_empty(pool);
+    errno = saved;
+}
+
+void nt_pool_destroy(struct nt_pool *pool)
+{
+    int saved = errno;
+    if (pool)
+        nt__pool_close(pool);
+    errno = saved;
+}

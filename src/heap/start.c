@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "src/heap/start.h"
+
+#include "numa/arenas.h"
+#include "numa/bind.h"
+#include "numa/topo.h"
+#include "pools/peak.h"
+#include "pools/pool.h"
+#include "src/base/conf.h"
+#include "src/base/meta.h"
+#include "src/base/os.h"
+#include "src/heap/figures.h"
+#include "src/heap/heap.h"
+#include "src/heap/thread.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+enum { NOT_STARTED, STARTED };
+
+static const uint8_t alive_always = 1;
+const uint8_t *nt__start_alive = &alive_always;
+
+static struct {
+    struct nt_lock lock;
+    int state;
+    uint8_t *alive; /* the page the kernel wipes in children; NULL: it cannot */
+} start = {.lock = NT_LOCK_INIT(NT_RANK_START)};
+
+int __cxa_atexit(void (*function)(void *), void *argument, void *library);
+
+/* ---- fork ---------------------------------------------------------------------------- */
+
+static void before_fork(void)
+{
+    nt__lock(&start.lock);
+    nt__figures_fork_lock();
+    nt__pool_fork_lock();
+    nt__thread_fork_lock();
+    nt__shard_fork_lock();
+    nt__window_fork_lock();
+    nt__arenas_fork_lock();
+    nt__meta_fork_lock();
+}
+
+static void unlock_all(enum nt_fork how)
+{
+    nt__meta_fork_unlock(how);
+    nt__arenas_fork_unlock(how);
+    nt__window_fork_unlock(how);
+    nt__shard_fork_unlock(how, nt__heap_shard);
+    nt__thread_fork_unlock(how);
+    nt__pool_fork_unlock(how);
+    nt__figures_fork_unlock(how);
+    if (how == NT_FORK_PARENT)
+        nt__unlock(&start.lock);
+    else
+        nt__lock_init(&start.lock, NT_RANK_START);
+}
+
+static void after_fork_parent(void)
+{
+    unlock_all(NT_FORK_PARENT);
+}
+
+static void after_fork_child(void)
+{
+    if (start.alive)
+        *start.alive = 1;
+#if NT_DEBUG
+    nt__lock_held = 0;
+#endif
+    unlock_all(NT_FORK_CHILD);
+}
+
+void nt__start_raw_child(void)
+{
+    *start.alive = 1;
+#if NT_DEBUG
+    nt__lock_held = 0;
+#endif
+    unlock_all(NT_FORK_RAW);
+}
+
+/* ---- start --------------------------------------------------------------------------- */
+
+static void watch_for_raw_children(void)
+{
+    size_t page = nt__os_page_size();
+    uint8_t *alive = nt__os_map(page);
+    if (!alive || madvise(alive, page, MADV_WIPEONFORK) != 0)
+        return;
+    *alive = 1;
+    start.alive = alive;
+    nt__start_alive = alive;
+}
+
+static void start_heap(void)
+{
+    const struct nt_conf *conf;
+    nt__conf_load();
+    conf = nt__conf();
+    nt__topo_start();
+    nt__bind_start();
+    nt__sizeclass_start(conf->class_bytes, conf->class_count);
+    nt__arena_config.huge = (uint8_t)conf->hugepages;
+    nt__arena_config.return_ms = conf->return_ms;
+    nt__window_start();
+    nt__arenas_start();
+    nt__thread_start();
+    watch_for_raw_children();
+}
+
+static void at_end(void *unused)
+{
+    (void)unused;
+    nt__figures_end();
+}
+
+void nt__start(void)
+{
+    if (NT_LIKELY(__atomic_load_n(&start.state, __ATOMIC_ACQUIRE) == STARTED))
+        return;
+    nt__lock(&start.lock);
+    bool first = start.state == NOT_STARTED;
+    if (first) {
+        start_heap();
+        __atomic_store_n(&start.state, STARTED, __ATOMIC_RELEASE);
+    }
+    nt__unlock(&start.lock);
+    if (!first)
+        return;
+    /* From here on these may call malloc, and find the heap working. No library is
+     * named to __cxa_atexit: so it runs at the program's end, not at a dlclose. */
+    __cxa_atexit(at_end, NULL, NULL);
+    pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+    nt__figures_start();
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "src/heap/thread.h"
+
+#include "src/base/fmt.h"
+#include "src/base/meta.h"
+#include "src/heap/heap.h"
+#include "src/heap/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+_Thread_local struct nt_shard *nt__heap_shard
+    __attribute__((tls_model("initial-exec"))) = &nt__shard_none;
+
+struct nt_shard nt__shard_none = {
+    .current = {[0 ... NT_CLASSES - 1] = &nt__slab_none},
+};
+struct nt_shard nt__shard_gone = {
+    .current = {[0 ... NT_CLASSES - 1] = &nt__slab_none},
+};
+
+/* Sums over a shard's classes. */
+struct sums {
+    uint64_t allocs, allocated, requested, frees, freed, remote;
+};
+
+struct thread {
+    struct thread *next;    /* in the register, constant */
+    struct nt_shard *shard; /* NULL: the thread is gone, the entry free */
+    int tid;
+    struct sums before;     /* what the shard had counted when it was taken */
+    struct sums earlier;    /* of the thread's former shards */
+    int64_t live_before;
+};
+
+static struct {
+    pthread_key_t key;
+    struct nt_lock lock;
+    struct thread *first; /* entries are pushed and reused under `lock`, read by all */
+    struct sums exited;
+    uint64_t now, total;
+} threads = {.lock = NT_LOCK_INIT(NT_RANK_START)};
+
+static void add_sums(struct sums *to, const struct sums *from, uint64_t sign)
+{
+    to->allocs += sign * from->allocs;
+    to->allocated += sign * from->allocated;
+    to->requested += sign * from->requested;
+    to->frees += sign * from->frees;
+    to->freed += sign * from->freed;
+    to->remote += sign * from->remote;
+}
+
+static struct sums sum_shard(const struct nt_shard *s)
+{
+    struct sums t = {0};
+    for (unsigned c = 0; c <= nt__sizeclass_large(); c++) {
+        uint64_t size = nt__sizeclasses.size[c];
+        uint64_t allocs = nt__count_read(&s->allocs[c]);
+        uint64_t sent = nt__count_read(&s->sent[c]);
+        uint64_t frees = nt__count_read(&s->frees[c]) + sent;
+        t.allocs += allocs;
+        t.allocated += allocs * size;
+        t.requested += nt__count_read(&s->requested[c]);
+        t.frees += frees;
+        t.freed += frees * size;
+        t.remote += sent;
+    }
+    t.allocated += nt__count_read(&s->large_allocated);
+    t.freed += nt__count_read(&s->large_freed) + nt__count_read(&s->large_sent);
+    return t;
+}
+
+/* What the thread has done by now. */
+static struct sums sum_thread(const struct thread *t)
+{
+    struct sums now = sum_shard(t->shard);
+    add_sums(&now, &t->before, (uint64_t)-1);
+    add_sums(&now, &t->earlier, 1);
+    return now;
+}
+
+static void take_shard(struct thread *t, struct nt_shard *s)
+{
+    t->before = sum_shard(s);
+    t->live_before = s->live_peak = s->live_bytes;
+    __atomic_store_n(&t->shard, s, __ATOMIC_RELEASE);
+    nt__heap_shard = s;
+}
+
+static struct thread *new_entry(void)
+{
+    nt__lock(&threads.lock);
+    struct thread *t = threads.first;
+    while (t && t->shard)
+        t = t->next;
+    if (!t) {
+        t = nt__meta_alloc(sizeof *t, NT_CACHE_LINE);
+        if (t) {
+            t->next = threads.first;
+            __atomic_store_n(&threads.first, t, __ATOMIC_RELEASE);
+        }
+    }
+    if (t)
+        t->shard = &nt__shard_none; /* taken */
+    nt__unlock(&threads.lock);
+    return t;
+}
+
+static struct nt_shard *attach(void)
+{
+    nt__start();
+    struct nt_shard *s = nt__shard_acquire(nt__topo_here());
+    struct thread *t = s ? new_entry() : NULL;
+    if (!t)
+        return NULL;
+    t->tid = (int)gettid();
+    t->earlier = (struct sums){0};
+    take_shard(t, s);
+    __atomic_add_fetch(&threads.now, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&threads.total, 1, __ATOMIC_RELAXED);
+    /* Past the 32nd key this allocates: from the shard that the thread now has. */
+    pthread_setspecific(threads.key, t);
+    return s;
+}
+
+/* Runs as the thread ends. Should it allocate again, it takes a shard anew and pthreads
+ * calls this again, four times at most. */
+static void detach(void *entry)
+{
+    struct thread *t = entry;
+    struct nt_shard *s = t->shard;
+    nt__heap_shard = &nt__shard_gone;
+    nt__lock(&threads.lock);
+    struct sums done = sum_thread(t);
+    add_sums(&threads.exited, &done, 1);
+    __atomic_store_n(&t->shard, NULL, __ATOMIC_RELEASE);
+    nt__unlock(&threads.lock);
+    __atomic_sub_fetch(&threads.now, 1, __ATOMIC_RELAXED);
+    nt__shard_retire(s);
+}
+
+static struct nt_shard *migrate(struct nt_shard *old, unsigned here)
+{
+    struct thread *t = pthread_getspecific(threads.key);
+    struct nt_shard *s = t ? nt__shard_acquire(here) : NULL;
+    if (!s)
+        return old;
+    t->earlier = sum_thread(t);
+    take_shard(t, s);
+    nt__shard_retire(old);
+    return s;
+}
+
+struct nt_shard *nt__thread_shard(void)
+{
+    nt__start_check_fork();
+    struct nt_shard *s = nt__heap_shard;
+    if (NT_UNLIKELY(s == &nt__shard_none || s == &nt__shard_gone))
+        return attach();
+    unsigned here = nt__topo_here();
+    return NT_LIKELY(here == s->slot) ? s : migrate(s, here);
+}
+
+void nt__thread_start(void)
+{
+    pthread_key_create(&threads.key, detach);
+}
+
+void nt__thread_counts(uint64_t *now, uint64_t *total)
+{
+    *now = __atomic_load_n(&threads.now, __ATOMIC_RELAXED);
+    *total = __atomic_load_n(&threads.total, __ATOMIC_RELAXED);
+}
+
+void nt__thread_fork_lock(void)
+{
+    nt__lock(&threads.lock);
+}
+
+void nt__thread_fork_unlock(enum nt_fork how)
+{
+    if (how == NT_FORK_PARENT) {
+        nt__unlock(&threads.lock);
+        return;
+    }
+    nt__lock_init(&threads.lock, NT_RANK_START);
+    threads.now = threads.total = 0;
+    threads.exited = (struct sums){0};
+    for (struct thread *t = threads.first; t; t = t->next) {
+        if (t->shard != nt__heap_shard || !t->shard) {
+            t->shard = NULL;
+            continue;
+        }
+        t->tid = (int)gettid();
+        t->earlier = (struct sums){0};
+        take_shard(t, t->shard);
+        threads.now = threads.total = 1;
+    }
+}
+
+/* ---- Reading ------------------------------------------------------------------------ */
+
+static void read_name(int tid, char name[16])
+{
+    char path[48];
+    nt__fmt_into(path, sizeof path, "/proc/self/task/%d/comm", tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, name, 15);
+    if (fd >= 0)
+        close(fd);
+    size_t length = n > 0 ? (size_t)n : 0;
+    if (length > 0 && name[length - 1] == '\n')
+        length--;
+    name[length] = '\0';
+}
+
+static void fill(struct nt_thread_figures *out, const struct sums *s)
+{
+    out->allocations_total = s->allocs;
+    out->allocated_bytes_total = s->allocated;
+    out->requested_bytes_total = s->requested;
+    out->frees_total = s->frees;
+    out->freed_bytes_total = s->freed;
+    out->remote_frees_total = s->remote;
+}
+
+long nt_snapshot_threads(struct nt_thread_figures *out, size_t max)
+{
+    int saved = errno;
+    if (!out && max != 0)
+        return -EINVAL;
+    long n = 0;
+    if (max > 0) {
+        memset(out, 0, sizeof *out);
+        out->node = -1;
+        memcpy(out->name, "exited", sizeof "exited");
+        fill(out, &threads.exited);
+    }
+    n++;
+    const struct thread *t = __atomic_load_n(&threads.first, __ATOMIC_ACQUIRE);
+    for (; t; t = t->next) {
+        const struct nt_shard *s = __atomic_load_n(&t->shard, __ATOMIC_ACQUIRE);
+        if (!s || s == &nt__shard_none)
+            continue;
+        if ((size_t)n < max) {
+            struct nt_thread_figures *f = &out[n];
+            struct sums now = sum_thread(t);
+            int64_t peak = s->live_peak - t->live_before;
+            memset(f, 0, sizeof *f);
+            f->tid = t->tid;
+            f->node = nt__topo()->node[s->slot].id;
+            read_name(t->tid, f->name);
+            fill(f, &now);
+            f->live_bytes_peak = peak > 0 ? (uint64_t)peak : 0;
+        }
+        n++;
+    }
+    errno = saved;
+    return n;
+}

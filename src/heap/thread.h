@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads: which shard is whose, and each thread's figures over all its shards.
+ *
+ * A thread takes a shard at its first allocation and gives it up when it ends, or when
+ * it is seen to run on another node; shards and their counters live on. So a thread's
+ * figures are what its shard counted since it took it, plus what earlier ones did.
+ */
+#ifndef NT_HEAP_THREAD_H
+#define NT_HEAP_THREAD_H
+
+#include "pools/shard.h"
+
+#include <numatally/stats.h>
+
+/* Once, when the library starts. */
+NT_HIDDEN void nt__thread_start(void);
+
+/* The calling thread's shard on the node it runs on; takes one if needed. NULL: no
+ * memory. */
+NT_HIDDEN struct nt_shard *nt__thread_shard(void);
+
+/* Threads with a shard now, and ever. */
+NT_HIDDEN void nt__thread_counts(uint64_t *now, uint64_t *total);
+
+/* Only the forking thread is left. */
+NT_HIDDEN void nt__thread_fork_lock(void);
+NT_HIDDEN void nt__thread_fork_unlock(enum nt_fork how);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A counter with one writer and any number of readers.
+ *
+ * The writer adds with one instruction and no lock prefix; readers load whole values,
+ * perhaps a moment late, never torn. Sums over many counters are exact when their
+ * writers are still.
+ */
+#ifndef NT_TRACK_COUNT_H
+#define NT_TRACK_COUNT_H
+
+#include "src/base/base.h"
+
+/* Only ever called by the counter's one writer. */
+NT_FAST void nt__count_add(uint64_t *counter, uint64_t n)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    /* gcc makes three instructions of a relaxed load, add and store. */
+    __asm__("addq %1, %0" : "+m"(*counter) : "re"(n) : "cc");
+#else
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n,
+                     __ATOMIC_RELAXED);
+#endif
+}
+
+static inline uint64_t nt__count_read(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+#endif
