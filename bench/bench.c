@@ -43,7 +43,10 @@ struct reading {
 void bench_mark(void);
 
 /* Only its name matters: callgrind zeroes its counts on entry. */
-__attribute__((noinline)) void bench_mark(void) { __asm__ volatile("" ::: "memory"); }
+__attribute__((noinline)) void bench_mark(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
 
 _Noreturn void bench_no_memory(void)
 {

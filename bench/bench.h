@@ -30,8 +30,8 @@ struct bench_case {
     /* Optional: fills tables before the first step. May allocate nothing. */
     void (*begin)(const struct bench_case *self);
     size_t size; /* block size in bytes, 0: mixed */
-    unsigned
-        threads; /* threads at work; with 1 the CPU time counts, else the wall clock */
+    /* At work; with 1 the CPU time is the figure, else the wall clock. */
+    unsigned threads;
     int counted; /* 1: fit for the instruction mode (see above) */
 };
 

@@ -22,6 +22,7 @@ import csv
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True  # leave the source folder as it is
 
 import allocators  # noqa: E402
 import figures  # noqa: E402
@@ -79,7 +81,9 @@ def find_cases(folder, pattern, counted_only):
     for name in names:
         program = os.path.join(folder, name)
         listed = subprocess.run([program, "--list"], capture_output=True, text=True,
-                                check=True, env=allocators.Allocator("").environment())
+                                check=False, env=allocators.Allocator("").environment())
+        if listed.returncode != 0:
+            fail(f"{program} --list ended with status {listed.returncode}: build it again")
         for words in (line.split() for line in listed.stdout.splitlines()):
             if counted_only and "counted" not in words:
                 continue
@@ -350,6 +354,9 @@ def describe(columns, notes, options):
 
 def main():
     options = parse_arguments()
+    if options.instructions and not shutil.which("valgrind"):
+        fail("--instructions needs valgrind, which is not installed: "
+             "apt-get install valgrind")
     columns, subject, notes = choose_allocators(options)
     cases = find_cases(os.path.join(options.build, "bench"), options.only,
                        options.instructions)

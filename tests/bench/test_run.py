@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The arithmetic of the bench, on figures small enough to check by hand."""
+import math
+import os
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+sys.dont_write_bytecode = True
+
+import allocators  # noqa: E402
+import figures  # noqa: E402
+import run  # noqa: E402
+
+
+class Medians(unittest.TestCase):
+    def test_one_wild_reading_moves_nothing(self):
+        found = figures.medians({"pairs/16": {"a": [3.0, 900.0, 2.0], "b": [4.0, 6.0]}})
+        self.assertEqual(found, {"pairs/16": {"a": 3.0, "b": 5.0}})
+
+    def test_an_allocator_without_readings_has_no_figure(self):
+        self.assertEqual(figures.medians({"x/1": {"a": [], "b": [1.0]}}),
+                         {"x/1": {"b": 1.0}})
+
+
+class Ratios(unittest.TestCase):
+    row = {"us": 12.0, figures.CONTROL: 6.0, "a": 10.0, "b": 20.0, "c": 40.0}
+
+    def test_the_control_is_no_competitor(self):
+        self.assertAlmostEqual(figures.ratio_to_best(self.row, "us"), 1.2)
+
+    def test_the_best_has_ratio_one(self):
+        self.assertEqual(figures.ratio_to_best(self.row, "a"), 1.0)
+
+    def test_median_peer_knows_peers_only(self):
+        self.assertAlmostEqual(
+            figures.ratio_to_median_peer(self.row, "us", ["a", "b", "c"]), 0.6)
+        self.assertAlmostEqual(
+            figures.ratio_to_median_peer(self.row, "us", ["a", "b", "absent"]), 0.8)
+
+    def test_a_peer_is_not_compared_with_itself(self):
+        self.assertAlmostEqual(
+            figures.ratio_to_median_peer(self.row, "a", ["a", "b", "c"]), 10 / 30)
+
+    def test_no_peers_no_ratio(self):
+        self.assertTrue(math.isnan(figures.ratio_to_median_peer(self.row, "us", [])))
+
+    def test_geometric_mean(self):
+        self.assertAlmostEqual(figures.geometric_mean([1, 4, 16]), 4)
+        self.assertTrue(math.isnan(figures.geometric_mean([])))
+
+    def test_group_means(self):
+        table = {"x/1": {"us": 1.0, "a": 2.0}, "x/2": {"us": 8.0, "a": 1.0},
+                 "y/1": {"us": 3.0}}
+        means = figures.group_means(table, ["us", "a"])
+        self.assertEqual(list(means), ["x", "y", "all"])
+        self.assertAlmostEqual(means["x"]["us"], 8 ** 0.5)
+        self.assertAlmostEqual(means["x"]["a"], 2 ** 0.5)
+        self.assertAlmostEqual(means["all"]["us"], 2)
+        self.assertNotIn("a", means["y"])
+
+    def test_losses_are_named_worst_first(self):
+        table = {"x/1": {"us": 3.0, "a": 2.0}, "x/2": {"us": 1.0, "a": 2.0},
+                 "x/3": {"us": 8.0, "a": 2.0}, "x/4": {"a": 2.0}}
+        self.assertEqual(run.losses(table, "us", ["a"]), ["x/3 4.00", "x/1 1.50"])
+
+
+class Control(unittest.TestCase):
+    def test_spread_counts_both_directions(self):
+        table = {"x/1": {"us": 10.0, figures.CONTROL: 9.0},
+                 "x/2": {"us": 10.0, figures.CONTROL: 12.0}, "x/3": {"us": 1.0}}
+        spread = figures.control_spread(table, "us")
+        self.assertEqual(len(spread), 2)
+        self.assertAlmostEqual(spread[0], 0.1)
+        self.assertAlmostEqual(spread[1], 0.2)
+
+    def test_quantile_is_a_value_of_the_list(self):
+        values = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+        self.assertEqual(figures.quantile(values, 0.5), 5)
+        self.assertEqual(figures.quantile(values, 0.9), 9)
+        self.assertEqual(figures.quantile(values, 1), 10)
+        self.assertEqual(figures.quantile(values, 0), 1)
+        self.assertTrue(math.isnan(figures.quantile([], 0.5)))
+
+
+class Lines(unittest.TestCase):
+    text = ("case=pairs/16 unit=pair threads=1 ops=2000 wall_ns=9.5 cpu_ns=8.25 "
+            "peak_kib=1216 malloc=/opt/my libs/liba=b.so\n")
+
+    def test_fields(self):
+        line = figures.parse_line(self.text)
+        self.assertEqual((line["case"], line["ops"], line["peak_kib"]),
+                         ("pairs/16", 2000, 1216))
+        self.assertEqual(line["malloc"], "/opt/my libs/liba=b.so")
+
+    def test_one_thread_is_timed_by_cpu_several_by_the_clock(self):
+        self.assertEqual(figures.cost_of(figures.parse_line(self.text)), 8.25)
+        several = self.text.replace("threads=1", "threads=2")
+        self.assertEqual(figures.cost_of(figures.parse_line(several)), 9.5)
+
+    def test_anything_else_is_refused(self):
+        for text in ("", "Segmentation fault\n", self.text.replace("cpu_ns=8.25 ", ""),
+                     self.text.replace("ops=2000", "ops=many")):
+            with self.assertRaises(ValueError, msg=text):
+                figures.parse_line(text)
+
+
+class Callgrind(unittest.TestCase):
+    # A loop of two calls: 7 + 5 of its own; malloc took 30 in all (10 below it), free 8.
+    # What main calls, and what malloc calls, must not be added.
+    text = "\n".join([
+        "events: Ir", "", "fl=alloc.c", "fn=malloc", "1 20", "cfn=refill", "calls=1 0",
+        "1 10", "", "fl=bench.c", "fn=work_pairs", "13 7", "cob=lib.so", "cfi=???",
+        "cfn=malloc", "calls=1 0 ", "14 30", "14 5", "cfn=free", "calls=1 0 ", "15 8", "",
+        "fn=main", "20 100", "cfn=work_pairs", "calls=1 13", "21 50", "",
+        "totals: 150"])
+
+    def test_own_and_called_are_told_apart(self):
+        self.assertEqual(figures.callgrind_work(self.text), (12, 38, 2))
+
+    def test_no_work_function_no_counts(self):
+        self.assertEqual(figures.callgrind_work("fn=main\n1 5\n"), (0, 0, 0))
+
+
+class Environment(unittest.TestCase):
+    def test_nothing_of_the_callers_allocator_comes_along(self):
+        os.environ.update({"LD_PRELOAD": "", "NUMATALLY_CONF": "report:exit",
+                           "MALLOC_ARENA_MAX": "1"})
+        try:
+            env = allocators.Allocator("x", "/lib/x.so").environment()
+        finally:
+            for name in ("LD_PRELOAD", "NUMATALLY_CONF", "MALLOC_ARENA_MAX"):
+                del os.environ[name]
+        self.assertEqual(env["LD_PRELOAD"], "/lib/x.so")
+        self.assertNotIn("NUMATALLY_CONF", env)
+        self.assertNotIn("MALLOC_ARENA_MAX", env)
+
+    def test_settings_reach_their_own_column(self):
+        column = allocators.Allocator("x", "/lib/x.so")
+        column.settings["NUMATALLY_CONF"] = "check:off"
+        self.assertEqual(column.environment()["NUMATALLY_CONF"], "check:off")
+
+    def test_serves_follows_links(self):
+        with tempfile.TemporaryDirectory() as folder:
+            real, link = os.path.join(folder, "a.so.1"), os.path.join(folder, "a.so")
+            open(real, "w", encoding="utf-8").close()
+            os.symlink(real, link)
+            self.assertTrue(allocators.Allocator("a", link).serves(real))
+            self.assertFalse(allocators.Allocator("a", link).serves("/lib/libc.so.6"))
+        self.assertTrue(allocators.Allocator("glibc").serves("/lib/x/libc.so.6"))
+        self.assertFalse(allocators.Allocator("glibc").serves("/lib/x/libjemalloc.so.2"))
+
+
+class Table(unittest.TestCase):
+    def test_csv_holds_what_was_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "time.csv")
+            run.write_csv(path, {"x/1": {"us": [3.0, 1.0, 2.0], "a": [4.0]}},
+                          {"x/1": {"us": [100]}}, "us", ["a"], "ns")
+            with open(path, encoding="utf-8") as file:
+                lines = file.read().splitlines()
+        self.assertEqual(lines[1], "x/1,us,1,3,2.000,1.000,3.000,1.0000,0.5000,100")
+        self.assertEqual(lines[2], "x/1,a,0,1,4.000,4.000,4.000,2.0000,-,0")
+
+    def test_a_missing_figure_is_a_dash(self):
+        text = run.case_table({"x/1": {"a": 2.0}}, ["us", "a"], "us", ["a"], 1)
+        self.assertEqual(text.splitlines()[1].split(), ["x/1", "-", "2.0", "-", "-"])
+
+
+if __name__ == "__main__":
+    unittest.main()
