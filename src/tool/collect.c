@@ -116,12 +116,17 @@ static void say_age(struct nt_fmt *f, const struct nt_collector *c)
     }
 }
 
-/* Say why figures may be behind, where a reader of the report will see it. */
+/* Say why figures may be behind, where a reader of the report will see it. Records
+ * say it themselves ("final"): beside them only the started program gets a line. */
 static void note(struct nt_collector *c, bool alive)
 {
     char line[256];
     struct nt_fmt f;
 
+    if (c->format == NT_FORMAT_JSON && snapshot.pid != c->pid) {
+        c->stale++;
+        return;
+    }
     nt__fmt_init(&f, line, sizeof line, -1);
     nt__fmt_print(&f, "%.64s (pid %lld) %s: figures as of ", snapshot.program,
                   (long long)snapshot.pid,
@@ -152,14 +157,12 @@ static void take(struct nt_collector *c, const struct found *file)
             note(c, file->alive);
         err = nt__report_write(c->spool, c->format, &snapshot, NULL, 0, NULL, 0);
     }
-    if (err == 0) {
-        c->records++;
+    if (err == 0)
         c->seen |= file->pid == c->pid;
-    } else if (err != -ENODATA) {
+    else if (err != -ENODATA)
         nt__warn("no record of process %ld: %s", file->pid,
                  err == -EBADMSG ? "its live file is not one of this version"
                                  : nt__errno_text(err));
-    }
     if (!file->alive)
         unlink(path);
 }
@@ -261,6 +264,11 @@ void nt__collect_all(struct nt_collector *c)
         if (c->children || files[i].pid != c->pid || !superseded(files, n, i))
             take(c, &files[i]);
     free(files);
+    if (c->stale > 0)
+        nt__warn("%u records of other processes are not \"final\": these ended by a "
+                 "signal, _exit or exec, or still run; \"now_unix_ns\" is when their "
+                 "figures were taken",
+                 c->stale);
 }
 
 int nt__collect_write(struct nt_collector *c, int fd)

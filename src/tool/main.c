@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *argp_program_version = "numatally " NT_VERSION_STRING;
+/* libc looks for it by name, so it must be seen from outside. */
+NT_API const char *argp_program_version = "numatally " NT_VERSION_STRING;
 
 static const struct verb {
     const char *name;

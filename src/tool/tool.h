@@ -49,7 +49,7 @@ struct nt_collector {
     pid_t pid;             /* the started program */
     uint64_t end_unix_ns;  /* when it ended; 0 while it runs */
     int spool;             /* finished records wait here; -1: none so far */
-    unsigned records;      /* written to the spool */
+    unsigned stale;        /* JSON records of others that are not final */
     bool seen;             /* a record of the started program is among them */
 };
 

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# numatally report: records and live files printed again, and files that are neither.
+. "$(dirname "$0")/lib.bash"
+cd "$work" || exit 1
+
+# A record printed again is the same record, its text the text of the run.
+try 0 "$tool" run --children --report r.json -- sh -c 'ls / >/dev/null; :'
+json r.json 'len(r) == 2'
+try 0 "$tool" report --format json r.json
+cmp -s r.json out || fail "the records changed"
+try 0 "$tool" report r.json
+[ "$(grep -c '^numatally [0-9.]*: ' out)" = 2 ] || fail "not two records as text"
+out '^Allocations '
+python3 -c 'import json
+for line in open("r.json"): print(json.dumps(json.loads(line), indent=2))' >pretty.json
+try 0 "$tool" report --format json pretty.json r.json
+cat r.json r.json | cmp -s - out || fail "records over several lines changed"
+
+# A live file, while its program runs and after it was killed.
+mkdir live
+NUMATALLY_CONF=live:$work/live sh -c 'LD_PRELOAD='"$NT_BUILD"'/libnumatally_malloc.so exec sleep 30' &
+pid=$!
+file=live/numatally-$pid.live
+for _ in $(seq 100); do
+    [ -s "$file" ] && "$tool" report "$file" >/dev/null 2>&1 && break
+    sleep 0.05
+done
+try 0 "$tool" report "$file"
+err 'at its last update, not those of its end'
+out "numatally [0-9.]+: sleep, pid $pid"
+kill -9 $pid
+wait $pid 2>/dev/null
+try 0 "$tool" report --format json "$file"
+json out "r[0][\"pid\"] == $pid and not r[0][\"final\"]"
+
+# What is neither.
+try 1 "$tool" report /nonexistent
+err '/nonexistent: No such file'
+try 1 "$tool" report "$work"
+err 'Is a directory'
+: >empty
+try 1 "$tool" report empty
+err 'empty is empty'
+head -c 1000 "$file" >cut
+try 1 "$tool" report cut
+err 'record 1 is no JSON'
+head -c 100 r.json >cut.json
+try 1 "$tool" report cut.json
+err 'cut.json: record 1 is no JSON'
+head -c 100000 /dev/urandom >garbage
+try 1 "$tool" report garbage
+echo '{"some": "thing"}' >other.json
+try 1 "$tool" report other.json
+err 'no record of numatally'
+sed 's/"record":1/"record":2/' r.json >newer.json
+try 1 "$tool" report newer.json
+err 'version 2, and this tool reads version 1'
+sed 's/"frees_total":[0-9]*/"frees_total":"x"/' r.json >wrong.json
+try 1 "$tool" report wrong.json
+err '"frees_total" is missing or no whole number'
+try 1 "$tool" report r.json other.json # the good one is printed all the same
+out '^Allocations '
+try 2 "$tool" report
+err 'no file was given'
+try 2 "$tool" report --format xml r.json
+"$tool" report r.json >/dev/full 2>err && fail "a full disk was not noticed"
+err 'standard output: No space left'
+echo "ok"

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Signals: what is sent to the tool reaches the program, once; what the terminal
+# sends to the group is not sent on; what is ignored stays ignored.
+. "$(dirname "$0")/lib.bash"
+
+cat >"$work/count.py" <<'PY'
+# Counts the signals it gets, says "ready", and prints the counts when SIGTERM or the
+# end of its patience comes.
+import collections, signal, sys, time
+got = collections.Counter()
+def note(number, frame):
+    got[signal.Signals(number).name] += 1
+for s in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
+          signal.SIGUSR2, signal.SIGTERM, signal.SIGWINCH, signal.SIGALRM,
+          signal.SIGRTMIN):
+    signal.signal(s, note)
+open(sys.argv[1], "w").close()
+end = time.monotonic() + 60
+while not got["SIGTERM"] and time.monotonic() < end:
+    time.sleep(0.05)
+time.sleep(0.3)
+print(" ".join(f"{k}={v}" for k, v in sorted(got.items())), flush=True)
+sys.exit(5)
+PY
+
+# Start the counting program under the tool; $pid is the tool's.
+start() {
+    rm -f "$work/ready"
+    "$@" "$tool" run -- "$python" "$work/count.py" "$work/ready" >"$work/out" 2>"$work/err" &
+    pid=$!
+    while [ ! -e "$work/ready" ]; do
+        kill -0 $pid 2>/dev/null || fail "the program did not start"
+        sleep 0.05
+    done
+}
+
+start env
+for sig in INT HUP QUIT USR1 USR2 WINCH ALRM RTMIN; do
+    kill -$sig $pid
+    sleep 0.2
+done
+kill -TERM $pid
+wait $pid
+[ $? = 5 ] || fail "the status is not the program's"
+# In the background of a shell without jobs SIGINT and SIGQUIT are ignored at the
+# start: the tool leaves them so, and so they never reach a program.
+out '^SIGALRM=1 SIGHUP=1 (SIGINT=1 SIGQUIT=1 )?SIGRTMIN=1 SIGTERM=1 SIGUSR1=1 SIGUSR2=1 SIGWINCH=1$'
+err 'numatally [0-9.]+: python3'
+
+# nohup: SIGHUP ignored when the tool starts is not taken up by it.
+start nohup
+kill -HUP $pid
+sleep 0.2
+kill -TERM $pid
+wait $pid
+out '^SIGTERM=1$'
+
+# A program that signals its whole group has no need of an echo.
+cat >"$work/group.py" <<'PY'
+import os, signal, time
+n = 0
+def note(*_):
+    global n
+    n += 1
+signal.signal(signal.SIGUSR1, note)
+os.killpg(0, signal.SIGUSR1)
+time.sleep(0.5)
+print(f"got {n}")
+PY
+try 0 setsid --wait "$tool" run -- "$python" "$work/group.py"
+out '^got 1$'
+
+# Ctrl-C and a terminal that hangs up: both have it from the terminal already.
+cat >"$work/terminal.py" <<'PY'
+import os, pty, sys, time
+tool, count, ready, keys = sys.argv[1:]
+pid, master = pty.fork()
+if pid == 0:
+    os.execv(tool, [tool, "run", "--", sys.executable, count, ready])
+while not os.path.exists(ready):
+    time.sleep(0.05)
+for key in keys.encode().decode("unicode_escape"):
+    os.write(master, key.encode())
+    time.sleep(0.3)
+os.kill(pid, 15)
+text = b""
+try:
+    while chunk := os.read(master, 4096):
+        text += chunk
+except OSError:
+    pass
+_, status = os.waitpid(pid, 0)
+sys.stdout.write(text.decode(errors="replace").replace("\r", ""))
+sys.exit(os.waitstatus_to_exitcode(status))
+PY
+rm -f "$work/ready"
+try 5 python3 "$work/terminal.py" "$tool" "$work/count.py" "$work/ready" '\x03'
+out 'SIGINT=1 SIGTERM=1$'
+rm -f "$work/ready"
+try 5 python3 "$work/terminal.py" "$tool" "$work/count.py" "$work/ready" '\x03\x1c\x03'
+out 'SIGINT=2 SIGQUIT=1 SIGTERM=1$'
+echo "ok"

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A record read back is the snapshot it was written from; a record with anything
+ * missing or of another type is refused with the place's name, never read halfway.
+ */
+#include "src/base/fmt.h"
+#include "src/tool/tool.h"
+#include "src/track/report.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct nt_snapshot s;
+static struct nt_thread_figures threads[2];
+static struct nt_pool_figures pools[2];
+static struct nt_record got;
+
+static void number(enum nt_figure_list list, void *base, uint64_t from)
+{
+    for (const struct nt_figure *g = nt__figures(list); g->name != NULL; g++, from++)
+        memcpy((char *)base + g->offset, &from, sizeof from);
+}
+
+static void fill(void)
+{
+    memset(&s, 0, sizeof s);
+    s.size = sizeof s;
+    s.version = NT_SNAPSHOT_VERSION;
+    s.pid = 12;
+    s.rank = -1;
+    s.start_unix_ns = 1700000000000000001;
+    s.now_unix_ns = 1700000000000000002;
+    s.page_bytes = 65536;
+    s.inherited = 1;
+    strcpy(s.host, "host");
+    strcpy(s.program, "prog");
+    strcpy(s.version_string, "0.1.0");
+    s.nodes = 2;
+    s.node_id[1] = 7;
+    s.classes = 2;
+    number(NT_LIST_PROCESS, &s, 1);
+    number(NT_LIST_NODE, &s.total, 50);
+    for (size_t i = 0; i < 2; i++) {
+        number(NT_LIST_NODE, &s.node[i], 100 + 100 * i);
+        number(NT_LIST_CLASS, &s.class_[i], 300 + 100 * i);
+        number(NT_LIST_THREAD, &threads[i], 500 + 100 * i);
+        number(NT_LIST_POOL, &pools[i], 700 + 100 * i);
+        threads[i].tid = (int64_t)i;
+        strcpy(threads[i].name, "thread");
+        strcpy(pools[i].name, "pool");
+        s.free_matrix[i][i] = 9 + i;
+    }
+}
+
+/* The record of what fill() made. */
+static json_t *make(void)
+{
+    static char text[65536];
+    char path[] = "/tmp/numatally-record-XXXXXX";
+    int fd = mkstemp(path);
+    ssize_t n;
+    json_t *root;
+
+    assert_true(fd >= 0);
+    unlink(path);
+    fill();
+    assert_int_equal(nt__report_write(fd, NT_FORMAT_JSON, &s, threads, 2, pools, 2), 0);
+    n = pread(fd, text, sizeof text - 1, 0);
+    close(fd);
+    text[n] = '\0';
+    root = json_loads(text, 0, NULL);
+    assert_non_null(root);
+    return root;
+}
+
+static void test_round_trip(void **state)
+{
+    json_t *root = make();
+
+    (void)state;
+    assert_null(nt__record_read(root, &got));
+    assert_memory_equal(&got.snapshot, &s, sizeof s);
+    assert_int_equal(got.nthreads, 2);
+    assert_memory_equal(got.threads, threads, sizeof threads);
+    assert_int_equal(got.npools, 2);
+    assert_memory_equal(got.pools, pools, sizeof pools);
+    nt__record_free(&got);
+    json_object_set_new(root, "rank", json_integer(4));
+    json_object_del(root, "threads");
+    json_object_del(root, "pools");
+    assert_null(nt__record_read(root, &got));
+    assert_int_equal(got.snapshot.rank, 4);
+    assert_int_equal(got.nthreads + got.npools, 0);
+    nt__record_free(&got);
+    json_decref(root);
+}
+
+static void refused(json_t *root, const char *place)
+{
+    const char *why = nt__record_read(root, &got);
+
+    if (why == NULL || strstr(why, place) == NULL)
+        fail_msg("\"%s\" does not name %s", why == NULL ? "(accepted)" : why, place);
+    nt__record_free(&got);
+}
+
+/* Every key of every object, once missing and once of a wrong type. */
+static void spoil_all(json_t *root, json_t *object)
+{
+    json_t *copy = json_copy(object);
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(copy, key, value)
+    {
+        if (strcmp(key, "threads") != 0 && strcmp(key, "pools") != 0) {
+            json_object_del(object, key);
+            /* Without "total" its first figure is what is missed. */
+            refused(root, strcmp(key, "total") == 0 ? "allocations_total" : key);
+        }
+        if (strcmp(key, "total") != 0) {
+            json_object_set_new(object, key, json_real(1.5));
+            refused(root, key);
+        }
+        if (json_is_integer(value) && strcmp(key, "tid") != 0 &&
+            strcmp(key, "pid") != 0 && strcmp(key, "rank") != 0 &&
+            !(strcmp(key, "node") == 0 && json_object_get(object, "tid") != NULL)) {
+            json_object_set_new(object, key, json_integer(-1));
+            refused(root, strcmp(key, "record") == 0 ? "version -1" : key);
+        }
+        json_object_set(object, key, value);
+    }
+    json_decref(copy);
+}
+
+static void test_refusals(void **state)
+{
+    json_t *root = make();
+    json_t *matrix = json_object_get(root, "free_matrix");
+
+    (void)state;
+    spoil_all(root, root);
+    spoil_all(root, json_object_get(root, "total"));
+    spoil_all(root, json_array_get(json_object_get(root, "nodes"), 1));
+    spoil_all(root, json_array_get(json_object_get(root, "classes"), 0));
+    spoil_all(root, json_array_get(json_object_get(root, "threads"), 1));
+    spoil_all(root, json_array_get(json_object_get(root, "pools"), 1));
+    json_array_set_new(json_array_get(matrix, 0), 0, json_integer(-1));
+    refused(root, "free_matrix");
+    json_array_append_new(json_array_get(matrix, 0), json_integer(1));
+    refused(root, "free_matrix");
+    json_array_remove(matrix, 0);
+    refused(root, "free_matrix");
+    json_decref(root);
+}
+
+static void test_too_many(void **state)
+{
+    json_t *root = make();
+    json_t *nodes = json_object_get(root, "nodes");
+
+    (void)state;
+    while (json_array_size(nodes) <= NT_NODES_MAX)
+        json_array_append(nodes, json_array_get(nodes, 0));
+    refused(root, "nodes");
+    json_decref(root);
+    root = json_array();
+    refused(root, "no record of numatally");
+    json_decref(root);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_too_many),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
