@@ -192,6 +192,24 @@ int nt__tool_find_program(const char *name, char **path)
 
 /* ---- the library ------------------------------------------------------------ */
 
+/* The library's path in folder `place` of `self`, without dots; NULL: not there. */
+static char *library_in(const char *self, const char *place)
+{
+    char *folder, *real, *path;
+
+    if (asprintf(&folder, "%s%s", self, place) < 0)
+        return NULL;
+    real = realpath(folder, NULL);
+    free(folder);
+    if (real == NULL || asprintf(&path, "%s/%s", real, LIBRARY) < 0)
+        path = NULL;
+    free(real);
+    if (path != NULL && access(path, R_OK) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
 char *nt__tool_find_library(void)
 {
     static const char *const places[] = {"", "../lib/" MULTIARCH "/", "../lib/",
@@ -209,21 +227,17 @@ char *nt__tool_find_library(void)
     slash = strrchr(self, '/');
     slash[1] = '\0';
     for (size_t i = 0; i < NT_ARRAY_LEN(places); i++) {
-        char *path, *real;
+        char *path = library_in(self, places[i]);
 
-        if (asprintf(&path, "%s%s%s", self, places[i], LIBRARY) < 0)
-            return NULL;
-        real = realpath(path, NULL);
-        free(path);
-        if (real == NULL)
+        if (path == NULL)
             continue;
-        if (strpbrk(real, " :$") == NULL)
-            return real;
+        if (strpbrk(path, " :$") == NULL)
+            return path;
         nt__warn(
             "%.512s cannot be preloaded: the loader allows no blank, ':' or '$' in "
             "its path; install it elsewhere",
-            real);
-        free(real);
+            path);
+        free(path);
         return NULL;
     }
     nt__warn("cannot find %s in %.256s, ../lib or ../lib/%s of it; build or install "
