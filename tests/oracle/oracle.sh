@@ -29,7 +29,7 @@ skip() {
     exit 77
 }
 
-for tool in valgrind setarch perl sqlite3 git clustalo /usr/bin/python3 "${CC:-cc}"; do
+for tool in valgrind setarch perl sqlite3 git clustalo /usr/bin/python3 "${CC:-cc}" "${CXX:-c++}"; do
     command -v "$tool" >/dev/null || skip "$tool is not installed"
 done
 setarch -R true 2>/dev/null || skip "address randomisation cannot be turned off here"
@@ -56,10 +56,10 @@ compile shim.so shim.c -fPIC -shared -ftls-model=initial-exec \
 compile alone.so shim.c -fPIC -shared -DSHIM_ALONE
 compile calls calls.c
 compile threads threads.c -pthread
-compile cxx cxx.cpp -x c++ -std=c++17 -lstdc++ 2>/dev/null || exit 1
+"${CXX:-c++}" -O1 "$here/cxx.cpp" -o "$work/cxx" || exit 1
 
 make_inputs() {
-    cat >"$work/words.pl" <<'END'
+    cat >words.pl <<'END'
 my (%h, $t);
 for my $i (1 .. 20000) { my $w = "w" . $i * 7919 % 4999; $h{$w}++; $t .= "$w " if $i % 7 == 0 }
 my @s = sort { $h{$b} <=> $h{$a} || $a cmp $b } keys %h;
@@ -70,7 +70,7 @@ END
     # One thread at a time, with pauses while one begins and ends: which thread takes
     # an object from Python's free lists depends on the order otherwise, and so does
     # what is left to malloc. (Threads side by side: `threads` and clustalo.)
-    cat >"$work/work.py" <<'END'
+    cat >work.py <<'END'
 import _thread, hashlib, json, re, time
 def work(i, done):
     time.sleep(0.2)
@@ -85,7 +85,7 @@ for i in range(4):
     done.acquire()
     time.sleep(0.2)
 END
-    cat >"$work/load.sql" <<'END'
+    cat >load.sql <<'END'
 CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);
 WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<5000)
   INSERT INTO t SELECT x, printf('row %d', x*7919%5003) FROM c;
@@ -94,14 +94,14 @@ SELECT b, count(*) FROM t GROUP BY substr(b,1,5) ORDER BY 2 DESC, 1 LIMIT 5;
 END
     perl -e 'srand 3; my @a = split //, "ACDEFGHIKLMNPQRSTVWY";
         for my $s (1..30) { print ">s$s\n", (map { $a[rand @a] } 1..60+rand 30), "\n" }' \
-        >"$work/sequences.fa"
-    git init -q "$work/repository"
+        >sequences.fa
+    git init -q repository
     local i
     for i in $(seq 30); do
-        seq "$i" $((i * 20)) >"$work/repository/file$i"
-        git -C "$work/repository" add "file$i"
+        seq "$i" $((i * 20)) >"repository/file$i"
+        git -C repository add "file$i"
         GIT_COMMITTER_DATE="@$i +0000" GIT_AUTHOR_DATE="@$i +0000" \
-            git -C "$work/repository" commit -qm "file $i"
+            git -C repository commit -qm "file $i"
     done
 }
 
@@ -194,15 +194,17 @@ oracle() { # NAME PROGRAM...
     }
 }
 
+# A folder of the inputs alone: Python lists the one that its script is in.
+mkdir "$work/inputs"
+cd "$work/inputs" || exit 1
 make_inputs
-cd "$work" || exit 1
 # The environment that valgrind gives to a program, so that the shim can run in it.
 mapfile -d '' -t valgrind_environment < <(valgrind -q env -0 </dev/null)
 valgrind_preload=$(valgrind -q printenv LD_PRELOAD </dev/null)
 row program counter blocks bytes frees
-oracle calls ./calls
-oracle threads ./threads
-oracle c++ ./cxx
+oracle calls ../calls
+oracle threads ../threads
+oracle c++ ../cxx
 oracle perl perl words.pl
 oracle python3 /usr/bin/python3 work.py
 oracle sqlite3 sqlite3 -batch :memory: '.read load.sql'
