@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Run an act in a forked child: for what ends a process, or must begin in a fresh one.
+ * The act returns 0 when all was well. Inside it, CHECK instead of cmocka's asserts.
+ */
+#ifndef NT_TESTS_CHILD_H
+#define NT_TESTS_CHILD_H
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define CHECK(x)                                                                         \
+    do {                                                                                 \
+        if (!(x)) {                                                                      \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x);              \
+            return 1;                                                                    \
+        }                                                                                \
+    } while (0)
+
+/* The status that waitpid gives; what the child wrote on stderr is put in `text`. */
+static inline int child_status(int (*act)(void), char *text, size_t size)
+{
+    int ends[2], status = -1;
+    fflush(NULL);
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        exit(act());
+    }
+    close(ends[1]);
+    size_t length = 0;
+    char byte;
+    while (read(ends[0], &byte, 1) == 1)
+        if (length < size - 1)
+            text[length++] = byte;
+    text[length] = '\0';
+    close(ends[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+/* The act must return 0. */
+static inline void child_ok(int (*act)(void))
+{
+    char text[4096];
+    int status = child_status(act, text, sizeof text);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        fail_msg("child ended with status 0x%x and said: %s", (unsigned)status, text);
+}
+
+/* The act must abort with one line that contains `words`. */
+static inline void child_aborts(int (*act)(void), const char *words)
+{
+    char text[4096];
+    int status = child_status(act, text, sizeof text);
+    const char *line = strchr(text, '\n');
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT || !strstr(text, words))
+        fail_msg("child ended with status 0x%x, not by abort with '%s', and said: %s",
+                 (unsigned)status, words, text);
+    if (!line || line[1] != '\0')
+        fail_msg("not one line: %s", text);
+}
+
+#endif
