@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Records of real programs against docs/record.schema.json, and records with one
+# figure missing, renamed or of another type, which it must refuse.
+. "$(dirname "$0")/lib.bash"
+python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
+cd "$work" || exit 1
+library=$NT_BUILD/libnumatally_malloc.so
+
+try 0 "$tool" run --report run.json -- ls /
+try 0 "$tool" run --children --report children.json -- sh -c 'ls / >/dev/null; ls /'
+PMI_RANK=1 try 0 "$tool" run --report rank.json -- ls /
+# shellcheck disable=SC2016
+try 137 bash -c '"$@"; exit $?' - "$tool" run --report killed.json -- sh -c 'kill -9 $$'
+# At exit, with threads and pools; on made-up nodes; after a fork.
+threads='import threading
+t = [threading.Thread(target=lambda: [bytes(n) for n in range(3000)]) for _ in range(4)]
+[x.start() for x in t]; [x.join() for x in t]'
+try 0 env LD_PRELOAD=$library NUMATALLY_CONF=report:exit.json "$python" -c "$threads"
+try 0 env LD_PRELOAD=$library NUMATALLY_TOPOLOGY=3x1 NUMATALLY_CONF=report:nodes.json "$python" -c "$threads"
+try 0 env LD_PRELOAD=$library NUMATALLY_CONF=report:fork-%p.json "$python" -c 'import os, sys
+if os.fork():
+    os.wait()'
+[ "$(ls fork-*.json | wc -l)" = 2 ] || fail "no two records of a fork: $(ls)"
+
+python3 - "$NT_SOURCE/docs/record.schema.json" ./*.json <<'PY' || fail "see above"
+import copy, json, sys
+import jsonschema
+
+schema = json.load(open(sys.argv[1]))
+jsonschema.Draft202012Validator.check_schema(schema)
+check = jsonschema.Draft202012Validator(schema)
+bad = n = 0
+for path in sys.argv[2:]:
+    for line in open(path):
+        n += 1
+        record = json.loads(line)
+        for e in check.iter_errors(record):
+            bad += 1
+            print(f"{path}: {'/'.join(map(str, e.absolute_path))}: {e.message[:200]}")
+records = {p: json.loads(open(p).readline()) for p in sys.argv[2:]}
+nodes, end = records["./nodes.json"], records["./exit.json"]
+if not (len(nodes["nodes"]) == 3 == len(nodes["free_matrix"]) and nodes["fake_topology"]):
+    bad += 1
+    print("three made-up nodes are not in the record")
+if not (end["pools"] and end["threads"]):
+    bad += 1
+    print("a record made at exit has no pools or threads")
+
+# Every place of a good record, spoilt.
+def places(value, path=()):
+    if isinstance(value, dict):
+        for key in value:
+            yield path + (key,)
+            yield from places(value[key], path + (key,))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], path + (0,))
+spoilt = 0
+for path in places(nodes):
+    for how in ("missing", "renamed", "text"):
+        r = copy.deepcopy(nodes)
+        at = r
+        for step in path[:-1]:
+            at = at[step]
+        key = path[-1]
+        value = at.pop(key)
+        if how == "renamed":
+            at["other_" + key] = value
+        if how == "text":
+            at[key] = ["x"]
+        optional = key in ("pools", "threads") and how == "missing"
+        spoilt += 1
+        if check.is_valid(r) != optional:
+            bad += 1
+            print(f"accepted although {how}: {'/'.join(map(str, path))}")
+print(f"{n} records, {spoilt} spoilt ones")
+sys.exit(bad != 0 or n < 8)
+PY
+echo "ok"
