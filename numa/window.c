@@ -3,6 +3,7 @@
 
 #include "src/base/os.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define WINDOW_SIZE (16 * 1024 * NT_GIB)
@@ -125,12 +126,6 @@ static uint32_t hole_take(uint32_t units, size_t align, bool hugetlb)
     return NT_NO_UNIT;
 }
 
-static bool page_is_free(void *at)
-{
-    size_t page = nt__os_page_size();
-    return nt__os_map_at(at, page, false) && nt__os_unmap(at, page);
-}
-
 uint32_t nt__window_map(uint32_t units, size_t align, bool hugetlb)
 {
     size_t size = (size_t)units << NT_UNIT_SHIFT;
@@ -142,9 +137,10 @@ uint32_t nt__window_map(uint32_t units, size_t align, bool hugetlb)
         size_t end = at - nt__window.base + size;
         if (size > window.size || end > window.size || !grow_headers(end))
             break;
+        errno = 0;
         if (open_range((void *)at, size, hugetlb)) {
             first = nt__window_unit_number((void *)at);
-        } else if (hugetlb || page_is_free((void *)at)) {
+        } else if (errno != 0 && errno != EEXIST) {
             break; /* nobody sits there: the system has no such memory for us */
         } else {
             end = nt__min(end, nt__window.limit + NT_GIB);
