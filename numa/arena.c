@@ -349,6 +349,18 @@ void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align, bool *clea
     }
 }
 
+/* Slices of unit `u`, on no list, came back. */
+static void partial_or_extent(struct nt_arena *a, uint32_t u)
+{
+    struct nt_unit *unit = nt__window_unit(u);
+    if (unit->used != 0) {
+        partial_insert(a, u);
+        return;
+    }
+    unit->state = UNIT_OTHER; /* it may come to lie within an extent, where nobody looks */
+    extent_insert(a, u, 1, unit->dirty != 0, now_ms());
+}
+
 /* Slices [at, at+slices) of unit `u` come back. */
 static void unit_give(struct nt_arena *a, uint32_t u, unsigned at, size_t slices,
                       bool clean)
@@ -366,10 +378,7 @@ static void unit_give(struct nt_arena *a, uint32_t u, unsigned at, size_t slices
     unit->used &= ~mask;
     if (!clean)
         unit->dirty |= mask;
-    if (unit->used == 0)
-        extent_insert(a, u, 1, unit->dirty != 0, now_ms());
-    else
-        partial_insert(a, u);
+    partial_or_extent(a, u);
 }
 
 static void give_locked(struct nt_arena *a, uint32_t u, unsigned at, size_t slices,
@@ -539,10 +548,7 @@ static size_t purge_slices(struct nt_arena *a, uint32_t u)
     unit->used &= ~mask;
     unit->dirty &= ~purged;
     set(&a->returned, a->returned + bytes);
-    if (unit->used == 0)
-        extent_insert(a, u, 1, unit->dirty != 0, now_ms());
-    else
-        partial_insert(a, u);
+    partial_or_extent(a, u);
     nt__unlock(&a->lock);
     return bytes;
 }
