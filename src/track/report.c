@@ -244,7 +244,9 @@ static void text_matrix(struct nt_fmt *f, const struct nt_snapshot *s)
     }
 }
 
-static void text_threads(struct nt_fmt *f, const struct nt_thread_figures *t, size_t n)
+/* `n` rows, the first of which is the sum of those that are gone. */
+static void text_threads(struct nt_fmt *f, const struct nt_thread_figures *t, size_t n,
+                         uint64_t alive)
 {
     char label[48];
 
@@ -258,6 +260,9 @@ static void text_threads(struct nt_fmt *f, const struct nt_thread_figures *t, si
         nt__fmt_print(f, "%-*s", LABEL_WIDTH, label);
         columns(f, thread_figures, &t[i]);
     }
+    if (n - 1 < alive)
+        nt__fmt_print(f, "(%llu more threads are not shown)\n",
+                      (unsigned long long)(alive - (n - 1)));
 }
 
 static void text_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t n)
@@ -290,7 +295,7 @@ static void text(struct nt_fmt *f, const struct nt_snapshot *s,
     if (npools > 0)
         text_pools(f, pools, npools);
     if (nthreads > 0)
-        text_threads(f, threads, nthreads);
+        text_threads(f, threads, nthreads, s->threads_now);
     nt__fmt_char(f, '\n');
 }
 

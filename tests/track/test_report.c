@@ -189,6 +189,7 @@ static void test_text(void **state)
     assert_columns(NT_LIST_POOL, 0, line_of(t, "mine"), &pools[1]);
     t = line_of(text, "Threads, node");
     assert_columns(NT_LIST_THREAD, 0, line_of(t, "exited"), &threads[0]);
+    assert_non_null(strstr(t, "(98 more threads are not shown)")); /* of 100 */
 }
 
 static void test_text_of_one_node_and_a_child(void **state)
