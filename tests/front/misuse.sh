@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Misuse stops: each kind and size ends in SIGABRT with exactly one line that begins
-# with "numatally:" and names the address. With check:off nothing is said and nobody is
+# with "numatally:" and names the kind and the address. With check:off nothing is said and nobody is
 # stopped, and what follows is sound.
 # shellcheck source=tests/front/common.bash
 . "$(dirname "$0")/common.bash"
@@ -16,6 +16,17 @@ one_line_with_address() {
         grep -qF -- "$(head -n 1 "$work/out")" "$work/err"
 }
 
+# What the line must say of this kind.
+words_for() {
+    case $1 in
+    double_free* | realloc_of* | realloc_smaller* | usable*) echo 'already free|freed before' ;;
+    interior* | unaligned) echo 'inside a block' ;;
+    size_* | wrong_*) echo 'of another size' ;;
+    before_block | never_*) echo 'inside a block|no block is in use|not from this heap' ;;
+    *) echo 'not from this heap' ;;
+    esac
+}
+
 for kind in $kinds; do
     for bytes in 40 100000 8000000; do
         run -- timeout -s KILL 20 "$prog" "$kind" "$bytes"
@@ -26,6 +37,8 @@ for kind in $kinds; do
         esac
         ok "$kind of $bytes is stopped" test "$status" = 134
         ok "$kind of $bytes is told in one line with the address" one_line_with_address
+        ok "$kind of $bytes is called by its name" \
+            grep -qE "$(words_for "$kind")" "$work/err"
 
         run NUMATALLY_CONF=check:off -- timeout -s KILL 20 "$prog" "$kind" "$bytes"
         ok "$kind of $bytes with check:off is ignored" test "$status" = 0

@@ -67,14 +67,14 @@ static void *churn(void *number)
  * have happened inside it. */
 static bool allocate_some(void)
 {
-    enum { BLOCKS = 500 };
+    enum { BLOCKS = 300 };
     static _Thread_local void *block[BLOCKS];
     static _Thread_local size_t bytes[BLOCKS];
     unsigned random = 7;
     bool good = true;
 
     for (unsigned i = 0; i < BLOCKS; i++) {
-        bytes[i] = mixed_size(&random) % 100000;
+        bytes[i] = mixed_size(&random) % 5000;
         block[i] = malloc(bytes[i]);
         good &= block[i] != NULL;
         fill(block[i], bytes[i], i);
