@@ -99,7 +99,7 @@ bool nt__topo_slots(const char *list, uint64_t *slots)
 void nt__topo_start(void)
 {
     const char *fake = getauxval(AT_SECURE) ? NULL : getenv("NUMATALLY_TOPOLOGY");
-    if (fake && nt__topo_fake(&topo, fake))
+    if (fake && *fake && nt__topo_fake(&topo, fake))
         return;
     memset(&topo, 0, sizeof topo);
     if (nt__topo_sysfs(&topo, "/sys/devices/system/node"))

@@ -74,17 +74,6 @@ void nt__shard_retire(struct nt_shard *s)
     nt__unlock(&list->lock);
 }
 
-/* Make a slab, on no list, the property of `s`: its free blocks carry the owner as
- * their key. */
-static void change_owner(struct nt_slab *slab, struct nt_shard *s)
-{
-    for (struct nt_block *b = slab->free; b; b = b->next)
-        b->key = s;
-    /* Release: senders that see the new owner see its shard. */
-    __atomic_store_n(&slab->owner, s, __ATOMIC_RELEASE);
-    nt__count_add(&s->slabs[slab->class], 1);
-}
-
 struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c)
 {
     struct idle_list *list = &idle.slot[s->slot];
@@ -98,8 +87,10 @@ struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c)
         slab = nt__shard_yield(other, c);
     }
     nt__unlock(&list->lock);
-    if (slab)
-        change_owner(slab, s);
+    if (slab) {
+        nt__slab_change_owner(slab, s);
+        nt__count_add(&s->slabs[c], 1);
+    }
     return slab;
 }
 

@@ -22,8 +22,7 @@ enum nt_misuse nt__misuse_check(const struct nt_shard *s, const struct nt_slab *
         return NT_MISUSE_UNALLOCATED;
     /* The mark of a free block may be chance: look for the block among the free. */
     const struct nt_block *block = p;
-    bool marked = block->key == __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
-    if (marked && (nt__slab_lists(slab, p) || nt__remote_holds(s, slab, p)))
+    if (block->key == NT_KEY && (nt__slab_lists(slab, p) || nt__remote_holds(s, slab, p)))
         return NT_MISUSE_DOUBLE_FREE;
     return NT_MISUSE_NONE;
 }

@@ -61,12 +61,12 @@ static struct nt_batch *batch_of(struct nt_shard *s, const struct nt_slab *slab)
 void nt__remote_free(struct nt_shard *s, struct nt_slab *slab, void *p)
 {
     struct nt_block *block = p;
-    block->key = __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
+    block->key = NT_KEY;
     if (!s) {
         send(slab, block, block, 1);
         return;
     }
-    unsigned home = ((const struct nt_shard *)block->key)->slot;
+    unsigned home = __atomic_load_n(&slab->owner, __ATOMIC_RELAXED)->slot;
     nt__count_add(&s->sent[slab->class], 1);
     nt__count_add(&s->sent_blocks[home], 1);
     nt__count_add(&s->sent_bytes[home], slab->size);

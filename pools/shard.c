@@ -110,20 +110,31 @@ static unsigned room(const struct nt_slab *slab)
     return slab->capacity < 4 ? 1 : slab->capacity / 4u;
 }
 
-/* Put a slab that is on no list on its partial list. An empty one is kept only while it
- * is alone there: one free slab a class saves a class that comes and goes from asking
- * the arena each time. */
 static void make_partial(struct nt_shard *s, struct nt_slab *slab, unsigned live)
 {
-    struct nt_slab **list = &s->partial[slab->class];
-    struct nt_slab *head = *list;
     slab->place = NT_PLACE_PARTIAL;
     slab->back = -(int32_t)live;
-    if (head && head->back == 0 && is_free(head)) {
-        remove(list, head);
-        release(s, head);
-    }
-    push(list, slab);
+    if (live == 0)
+        s->empty_slices += slab->slices;
+    push(&s->partial[slab->class], slab);
+}
+
+/* Take a slab off its partial list. */
+static void take_partial(struct nt_shard *s, struct nt_slab *slab)
+{
+    remove(&s->partial[slab->class], slab);
+    if (slab->back == 0)
+        s->empty_slices -= slab->slices;
+}
+
+/* An empty slab on a partial list: up to a unit of them is kept, blocks listed, so that
+ * what comes and goes in batches need not be cut anew each time. */
+static void keep_or_release(struct nt_shard *s, struct nt_slab *slab)
+{
+    if (s->empty_slices <= NT_UNIT_SLICES || !is_free(slab))
+        return;
+    take_partial(s, slab);
+    release(s, slab);
 }
 
 void nt__shard_event(struct nt_shard *s, struct nt_slab *slab)
@@ -132,19 +143,17 @@ void nt__shard_event(struct nt_shard *s, struct nt_slab *slab)
         slab->back = INT32_MIN;
         return;
     }
-    struct nt_slab **list = &s->partial[slab->class];
     if (slab->place == NT_PLACE_FULL) {
         unsigned freed = room(slab) + (unsigned)slab->back;
         NT_ASSERT(freed <= slab->capacity);
         remove(&s->full, slab);
         make_partial(s, slab, slab->capacity - freed);
+    } else {
+        s->empty_slices += slab->slices; /* a partial slab's only event */
     }
     NT_ASSERT(slab->back <= 0);
-    bool alone = *list == slab && slab->next == NULL;
-    if (slab->back == 0 && !alone && is_free(slab)) {
-        remove(list, slab);
-        release(s, slab);
-    }
+    if (slab->back == 0)
+        keep_or_release(s, slab);
     if (NT_DEBUG)
         nt__shard_check(s);
 }
@@ -161,8 +170,12 @@ void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab, struct nt_block
     if (n != 0)
         slab->free = chain;
     slab->back += (int32_t)n;
-    if (slab->place != NT_PLACE_CURRENT && slab->back >= 0)
+    if (slab->place == NT_PLACE_CURRENT)
+        return;
+    if (n != 0 && slab->back >= 0)
         nt__shard_event(s, slab);
+    else if (slab->back == 0) /* it was empty, but still linked in a pending stack */
+        keep_or_release(s, slab);
 }
 
 /* ---- Refill ------------------------------------------------------------------------ */
@@ -196,7 +209,7 @@ static struct nt_slab *next_slab(struct nt_shard *s, unsigned c)
     nt__remote_age(s);
     struct nt_slab *slab = s->partial[c];
     if (slab)
-        remove(&s->partial[c], slab);
+        take_partial(s, slab);
     else if (!s->pool)
         slab = nt__shard_adopt(s, c);
     if (!slab)
@@ -272,7 +285,7 @@ struct nt_slab *nt__shard_yield(struct nt_shard *s, unsigned c)
         retire_current(s, c);
     struct nt_slab *slab = s->partial[c];
     if (slab) {
-        remove(&s->partial[c], slab);
+        take_partial(s, slab);
         nt__count_add(&s->slabs[c], (uint64_t)-1);
     }
     return slab;
@@ -287,7 +300,7 @@ void nt__shard_trim(struct nt_shard *s)
         for (struct nt_slab *slab = s->partial[c]; slab; slab = next) {
             next = slab->next;
             if (slab->back == 0 && is_free(slab)) {
-                remove(&s->partial[c], slab);
+                take_partial(s, slab);
                 release(s, slab);
             }
         }
@@ -314,6 +327,7 @@ void nt__shard_empty(struct nt_shard *s)
         retire_current(s, c);
         release_all(s, &s->partial[c]);
     }
+    s->empty_slices = 0;
     release_all(s, &s->full);
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
         s->frees[c] = s->allocs[c];
@@ -329,6 +343,7 @@ void nt__shard_empty(struct nt_shard *s)
 
 void nt__shard_check(struct nt_shard *s)
 {
+    unsigned empty = 0;
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
         const struct nt_slab *slab = s->current[c];
         CHECK(slab == &nt__slab_none ||
@@ -337,8 +352,10 @@ void nt__shard_check(struct nt_shard *s)
             CHECK(slab->owner == s && slab->place == NT_PLACE_PARTIAL && slab->class == c);
             CHECK(!slab->next || slab->next->prev == slab);
             nt__slab_check(slab);
+            empty += slab->back == 0 ? slab->slices : 0;
         }
     }
+    CHECK(empty == s->empty_slices);
     for (const struct nt_slab *slab = s->full; slab; slab = slab->next)
         CHECK(slab->owner == s && slab->place == NT_PLACE_FULL && !slab->free == !slab->free);
 }

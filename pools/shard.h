@@ -66,8 +66,9 @@ struct nt_shard {
     struct nt_shard *idle_next;   /* under the idle list's lock */
 
     /* The owner's. */
-    struct nt_slab *partial[NT_CLASSES]; /* an empty slab only alone, see shard.c */
+    struct nt_slab *partial[NT_CLASSES]; /* with the empty slabs kept, see shard.c */
     struct nt_slab *full;
+    uint32_t empty_slices; /* of the slabs on partial that hold no block */
     struct nt_slab *larges;  /* of an explicit pool: its large blocks */
     struct nt_budget *budget; /* of an explicit pool; NULL: no limit; constant */
     struct nt_batch batch[NT_BATCHES];
@@ -145,15 +146,14 @@ NT_FAST void *nt__shard_pop(struct nt_shard *s, size_t size)
 {
     if (NT_UNLIKELY(size > NT_SMALL_MAX))
         return NULL;
-    unsigned c = s->class_of[(size + NT_GRAIN - 1) / NT_GRAIN];
+    size_t c = s->class_of[(size + NT_GRAIN - 1) / NT_GRAIN];
     struct nt_slab *slab = s->current[c];
     struct nt_block *block = slab->free;
     if (NT_UNLIKELY(block == NULL))
         return NULL;
+    nt__count_add_two(&s->allocs[c], 1, &s->requested[c], size);
     slab->free = block->next;
     block->key = NULL;
-    nt__count_add(&s->allocs[c], 1);
-    nt__count_add(&s->requested[c], size);
     return block;
 }
 
@@ -162,7 +162,7 @@ NT_FAST void nt__shard_push(struct nt_shard *s, struct nt_slab *slab, void *p)
 {
     struct nt_block *block = p;
     block->next = slab->free;
-    block->key = s;
+    block->key = NT_KEY;
     slab->free = block;
     nt__count_add(&s->frees[slab->class], 1);
     if (NT_UNLIKELY(++slab->back == 0))

@@ -5,7 +5,7 @@
 
 struct nt_sizeclasses nt__sizeclasses;
 
-#define BLOCKS_WANTED 64u
+#define BLOCKS_WANTED 512u
 
 /* The next built-in size after `size`. Below 128 in steps of 16. Above, the largest
  * multiple of 16 whose worst request wastes at most an eighth; the powers of two are

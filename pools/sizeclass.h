@@ -8,7 +8,7 @@
  * 128 bytes (seven, then six steps in each doubling) and 16-byte steps below; the
  * setting `classes` replaces its lower part, at no cost to the fast path.
  *
- * A slab of a class is so many slices that it holds at least 64 blocks up to 16 KiB
+ * A slab of a class is so many slices that it holds at least 512 blocks up to 4 KiB
  * and fills a unit above: what happens once per slab then weighs little on each block
  * (bench: docs/design.md). Constant after start.
  */

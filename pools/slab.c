@@ -17,19 +17,24 @@ struct nt_slab *nt__slab_open(void *run, unsigned c, struct nt_shard *owner, boo
     slab->capacity = t->capacity[c];
     slab->carved = 0;
     slab->class = (uint8_t)c;
-    slab->kind = NT_SLAB_BLOCKS;
     slab->place = NT_PLACE_CURRENT;
     slab->slices = t->slices[c];
     slab->clean = clean;
     slab->next = slab->prev = NULL;
     __atomic_store_n(&slab->remote, 0, __ATOMIC_RELAXED);
-    for (unsigned i = 1; i < slab->slices; i++) {
-        slab[i].owner = NULL;
-        slab[i].kind = NT_SLAB_TAIL;
-        slab[i].tail = (uint8_t)i;
+    for (unsigned i = 0; i < slab->slices; i++) {
+        slab[i].self = slab;
+        slab[i].owner = owner;
+        slab[i].kind = i == 0 ? NT_SLAB_BLOCKS : NT_SLAB_TAIL;
     }
-    __atomic_store_n(&slab->owner, owner, __ATOMIC_RELEASE);
     return slab;
+}
+
+void nt__slab_change_owner(struct nt_slab *slab, struct nt_shard *owner)
+{
+    /* Release: senders that see the new owner see its shard. */
+    for (unsigned i = 0; i < slab->slices; i++)
+        __atomic_store_n(&slab[i].owner, owner, __ATOMIC_RELEASE);
 }
 
 struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes)
@@ -42,6 +47,7 @@ struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes)
     slab->moved = 0;
     slab->class = (uint8_t)nt__sizeclass_large();
     slab->next = slab->prev = NULL;
+    slab->self = slab;
     slab->kind = NT_SLAB_LARGE;
     return slab;
 }
@@ -61,14 +67,19 @@ void *nt__slab_carve(struct nt_slab *slab)
     size_t want = slab->clean ? CARVE_CLEAN / slab->size : CARVE_RESIDENT;
     size_t left = (size_t)slab->capacity - slab->carved;
     size_t n = want < 1 ? 1 : nt__min(want, left);
-    char *first = (char *)slab->start + (size_t)slab->carved * slab->size;
+    const size_t size = slab->size;
+    const void *key = NT_KEY;
+    char *first = (char *)slab->start + slab->carved * size;
     struct nt_block *list = NULL;
-    for (size_t i = n - 1; i >= 1; i--) { /* so that the list rises in address */
-        struct nt_block *block = (struct nt_block *)(void *)(first + i * slab->size);
+    /* From the end, so that the list rises in address. */
+    for (char *at = first + (n - 1) * size; at > first; at -= size) {
+        struct nt_block *block = (struct nt_block *)(void *)at;
         block->next = list;
-        block->key = slab->owner;
+        block->key = key;
         list = block;
     }
+    if (!slab->clean)
+        ((struct nt_block *)(void *)first)->key = NULL;
     slab->free = list;
     slab->carved = (uint16_t)(slab->carved + n);
     return first;

@@ -2,13 +2,12 @@
 /*
  * A slab: a run of slices cut into blocks of one class; or one large block.
  *
- * The slab is its first slice's header (window.h); the headers of its other slices
- * say how far back that is. So from a block to its slab is arithmetic and, in slabs of
- * several slices, one more step.
+ * The slab is its first slice's header (window.h); the header of each of its slices
+ * names the owner and the slab. So from a block to its slab is arithmetic and a load.
  *
  * Free blocks are on one LIFO list through their first word; the second word of a free
- * block is its owner's address, the *key*, which a block in use does not have there
- * unless a program writes it: finding it at a free means to look closer (misuse.c).
+ * block is the *key*, a random address of our own that a block in use does not have
+ * there unless a program writes it: finding it at a free means to look closer (misuse.c).
  * Blocks that were never handed out are not on the list but `carved` on demand, so
  * that pages nobody needs are not touched.
  *
@@ -42,14 +41,15 @@ enum nt_slab_kind {
     NT_SLAB_NONE = 0, /* the slice belongs to no slab: zero, as fresh headers are */
     NT_SLAB_BLOCKS,
     NT_SLAB_LARGE,    /* one block; fields marked L are in use */
-    NT_SLAB_TAIL,     /* a later slice of a slab, `tail` slices behind the first */
+    NT_SLAB_TAIL,     /* a later slice of a slab: only owner and self mean anything */
 };
 
 enum nt_slab_place { NT_PLACE_CURRENT, NT_PLACE_FULL, NT_PLACE_PARTIAL };
 
 struct nt_slab {
     /* read by every free, written by the owner's */
-    struct nt_shard *owner; /* NULL in LARGE and TAIL headers: never anyone's */
+    struct nt_shard *owner; /* NULL in LARGE headers: never the caller's */
+    struct nt_slab *self;   /* the slab */
     union {
         void *free;            /* first block of the list */
         struct nt_shard *home; /* L: the shard it is counted in */
@@ -71,7 +71,6 @@ struct nt_slab {
     uint8_t class;
     uint8_t kind;           /* enum nt_slab_kind */
     uint8_t place;          /* enum nt_slab_place */
-    uint8_t tail;           /* TAIL: slices back to the slab */
     uint8_t slices;
     uint8_t slot;           /* L: node its figures go to */
     uint8_t arena;          /* L: index of the arena it is from */
@@ -94,6 +93,10 @@ struct nt_block {
     const void *key;
 };
 
+/* The mark of free blocks: where the headers are, which no program has a use for. A
+ * register has it anyway when a block is freed. */
+#define NT_KEY ((const void *)nt__window.headers)
+
 /* The header of the slice `p` lies in. `p` is in the window. */
 NT_FAST struct nt_slab *nt__slab_header(const void *p)
 {
@@ -103,17 +106,25 @@ NT_FAST struct nt_slab *nt__slab_header(const void *p)
 /* The slab of any address in the window: NULL when it belongs to none. */
 static inline struct nt_slab *nt__slab_of(const void *p)
 {
-    struct nt_slab *slab = nt__slab_header(p);
-    if (slab->kind == NT_SLAB_TAIL)
-        slab -= slab->tail;
-    return slab->kind == NT_SLAB_NONE ? NULL : slab;
+    struct nt_slab *header = nt__slab_header(p);
+    return header->kind == NT_SLAB_NONE ? NULL : header->self;
 }
 
 /* Does a block start at `p`? Tests divisibility with one multiplication: Lemire, Kaser
  * and Kurz, "Faster remainder by direct computation", 2019. */
 NT_FAST bool nt__slab_starts(const struct nt_slab *slab, const void *p)
 {
-    return ((uintptr_t)p - slab->start) * slab->magic < slab->magic;
+    uintptr_t product = (uintptr_t)p - slab->start;
+#if defined(__x86_64__)
+    /* One instruction less than compilers make of the line below: both operands of the
+     * magic stay in memory. */
+    bool below;
+    __asm__("imulq %2, %0\n\tcmpq %2, %0" : "+r"(product), "=@ccb"(below)
+            : "m"(slab->magic));
+    return below;
+#else
+    return product * slab->magic < slab->magic;
+#endif
 }
 
 static inline bool nt__slab_carved(const struct nt_slab *slab, const void *p)
@@ -128,6 +139,9 @@ NT_HIDDEN struct nt_slab *nt__slab_open(void *run, unsigned c, struct nt_shard *
 
 /* Make it a large block's. */
 NT_HIDDEN struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes);
+
+/* The slab, on no list and with nobody about to free to it, is `owner`'s now. */
+NT_HIDDEN void nt__slab_change_owner(struct nt_slab *slab, struct nt_shard *owner);
 
 /* Forget the slab: its slices belong to nobody. */
 NT_HIDDEN void nt__slab_close(struct nt_slab *slab);

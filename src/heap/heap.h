@@ -25,17 +25,27 @@ NT_FAST void *nt__heap_malloc(size_t size)
     return NT_LIKELY(p != NULL) ? p : nt__heap_malloc_slow(size);
 }
 
+NT_FAST const struct nt_slab *header_at(const char *headers, size_t at)
+{
+    return (const struct nt_slab *)(const void *)(headers + at);
+}
+
 NT_FAST void nt__heap_free(void *p)
 {
     struct nt_shard *s = nt__heap_shard;
     uintptr_t offset = (uintptr_t)p - nt__window.base;
     if (NT_LIKELY(offset < nt__window.limit)) {
-        struct nt_slab *slab = (struct nt_slab *)(void *)(
-            nt__window.headers + (offset >> NT_SLICE_SHIFT << NT_HEADER_SHIFT));
-        const struct nt_block *block = p;
-        if (NT_LIKELY(slab->owner == s && nt__slab_starts(slab, p) && block->key != s)) {
-            nt__shard_push(s, slab, p);
-            return;
+        const char *headers = nt__window.headers;
+        size_t at = offset >> NT_SLICE_SHIFT << NT_HEADER_SHIFT;
+        if (NT_LIKELY(header_at(headers, at)->owner == s)) {
+            /* Compilers would add the two up for both loads; addressing does it. */
+            __asm__("" : "+r"(at));
+            struct nt_slab *slab = header_at(headers, at)->self;
+            const struct nt_block *block = p;
+            if (NT_LIKELY(nt__slab_starts(slab, p) && block->key != headers)) {
+                nt__shard_push(s, slab, p);
+                return;
+            }
         }
     }
     nt__heap_free_slow(p);
