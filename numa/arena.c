@@ -563,6 +563,17 @@ size_t nt__arena_purge(struct nt_arena *a)
     return bytes;
 }
 
+/* Units were unmapped. Which of them were advised, or made a mapping of their own, is
+ * not noted: none of these figures is ever above what is left. */
+static void count_release(struct nt_arena *a, uint32_t units)
+{
+    set(&a->reserved, a->reserved - units);
+    set(&a->bound, nt__min(a->bound, a->reserved));
+    set(&a->huge, nt__min(a->huge, a->reserved));
+    set(&a->mappings, nt__min(a->mappings, a->reserved));
+    set(&a->returned, a->returned + ((uint64_t)units << NT_UNIT_SHIFT));
+}
+
 size_t nt__arena_release(struct nt_arena *a)
 {
     size_t bytes = 0;
@@ -579,12 +590,10 @@ size_t nt__arena_release(struct nt_arena *a)
         nt__unlock(&a->lock);
         bool gone = nt__window_unmap(u, length);
         nt__lock(&a->lock);
-        if (gone) {
-            set(&a->reserved, a->reserved - length);
-            set(&a->returned, a->returned + ((uint64_t)length << NT_UNIT_SHIFT));
-        } else {
+        if (gone)
+            count_release(a, length);
+        else
             extent_insert(a, u, length, dirty, now_ms());
-        }
         nt__unlock(&a->lock);
         if (!gone)
             return bytes;
