@@ -305,9 +305,9 @@ static void read_value(size_t row, struct text value, const char *source)
 /* `key:value`, or nothing but blanks. */
 static void read_entry(struct text entry, const char *source)
 {
-    struct text key, value;
+    struct text key = {"", 0};
+    struct text value = trim(entry);
 
-    value = trim(entry);
     if (value.len == 0)
         return;
     next_part(&value, ':', &key);

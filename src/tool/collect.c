@@ -196,7 +196,7 @@ static bool look_at(const struct nt_collector *c, const char *name, struct found
     if (sscanf(name, "numatally-%ld", &out->pid) != 1 ||
         strlen(name) >= sizeof out->name)
         return false;
-    strcpy(out->name, name);
+    nt__fmt_into(out->name, sizeof out->name, "%s", name);
     nt__fmt_into(path, sizeof path, "%s/%s", c->dir, name);
     out->start_unix_ns =
         nt__live_read(path, &snapshot) == 0 ? snapshot.start_unix_ns : UINT64_MAX;

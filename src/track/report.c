@@ -33,7 +33,7 @@ static struct {
 /* ---- the lists as data ------------------------------------------------------ */
 
 #define NT_ENTRY(name, unit, label, text) {#name, label, unit, offsetof(NT_OF, name)},
-#define NT_ADD(name, unit, label, text) +sizeof(uint64_t)
+#define NT_FIELD(name, unit, label, text) uint64_t name;
 
 #define NT_OF struct nt_snapshot
 static const struct nt_figure process_figures[] = {
@@ -57,15 +57,22 @@ static const struct nt_figure pool_figures[] = {
 #undef NT_OF
 
 /* The lists of report.h name every field of the structs in stats.h. */
-_Static_assert(sizeof(struct nt_thread_figures) ==
-                   2 * sizeof(int64_t) + 16 NT_THREAD_FIGURES(NT_ADD),
+_Static_assert(sizeof(struct nt_thread_figures) == sizeof(struct {
+                   int64_t numbers[2];
+                   char name[16];
+                   NT_THREAD_FIGURES(NT_FIELD)
+               }),
                "a thread figure is missing");
-_Static_assert(sizeof(struct nt_pool_figures) == 32 NT_POOL_FIGURES(NT_ADD),
+_Static_assert(sizeof(struct nt_pool_figures) == sizeof(struct {
+                   char name[32];
+                   NT_POOL_FIGURES(NT_FIELD)
+               }),
                "a pool figure is missing");
 _Static_assert(offsetof(struct nt_snapshot, page_bytes) -
                        offsetof(struct nt_snapshot, threads_now) ==
-                   0 NT_PROCESS_FIGURES(NT_ADD),
+                   sizeof(struct {NT_PROCESS_FIGURES(NT_FIELD)}),
                "a process figure is missing");
+#undef NT_FIELD
 
 const struct nt_figure *nt__figures(enum nt_figure_list list)
 {
@@ -102,17 +109,16 @@ static void cell_text(struct nt_fmt *f, int width, const char *text)
 static void cell(struct nt_fmt *f, int width, const struct nt_figure *g,
                  const void *base)
 {
-    uint64_t v = value(g, base);
+    unsigned long long v = value(g, base);
     char text[32];
 
     if (g->unit == 'b') {
-        uint64_t rest = ((v % NT_MIB) * 100 + NT_MIB / 2) / NT_MIB;
+        unsigned long long cents = ((v % NT_MIB) * 100 + NT_MIB / 2) / NT_MIB;
+        unsigned long long whole = v / NT_MIB + cents / 100;
 
-        nt__fmt_into(text, sizeof text, "%llu.%02llu",
-                     (unsigned long long)(v / NT_MIB + rest / 100),
-                     (unsigned long long)(rest % 100));
+        nt__fmt_into(text, sizeof text, "%llu.%02llu", whole, cents % 100);
     } else {
-        nt__fmt_into(text, sizeof text, "%llu", (unsigned long long)v);
+        nt__fmt_into(text, sizeof text, "%llu", v);
     }
     cell_text(f, width, text);
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # numatally report: records and live files printed again, and files that are neither.
+# shellcheck source=tests/tool/lib.bash
 . "$(dirname "$0")/lib.bash"
 cd "$work" || exit 1
 
@@ -43,8 +44,8 @@ err 'Is a directory'
 : >empty
 try 1 "$tool" report empty
 err 'empty is empty'
-head -c 1000 "$file" >cut
-try 1 "$tool" report cut
+head -c 1000 "$file" >half
+try 1 "$tool" report half
 err 'record 1 is no JSON'
 head -c 100 r.json >cut.json
 try 1 "$tool" report cut.json

@@ -3,6 +3,7 @@
 #
 # numatally run leaves the program's standard files, environment, status and death as
 # they are, and says what is wrong with a program that cannot be run or counted.
+# shellcheck source=tests/tool/lib.bash
 . "$(dirname "$0")/lib.bash"
 
 # ---- statuses
@@ -71,6 +72,7 @@ try 0 "$tool" run -- sh -c 'echo to stdout; echo to stderr >&2'
 err '^to stderr$'
 try 0 "$tool" run -- printf '%s|' a '' 'b c' --report -- x
 [ "$(cat "$work/out")" = 'a||b c|--report|--|x|' ] || fail "arguments changed"
+# shellcheck disable=SC2012  # descriptors have plain names
 here=$(ls -l /proc/self/fd | wc -l)
 try 0 "$tool" run -- sh -c 'ls -l /proc/self/fd'
 [ "$(wc -l <"$work/out")" -le "$((here + 1))" ] || fail "descriptors leak"

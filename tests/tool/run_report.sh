@@ -3,6 +3,7 @@
 #
 # The report of numatally run: its place and format, what a killed program leaves,
 # which processes get a record, and every path that must not be written to.
+# shellcheck source=tests/tool/lib.bash
 . "$(dirname "$0")/lib.bash"
 
 # ---- place and format
@@ -47,6 +48,7 @@ json c.json 'sorted(x["program"] for x in r) in (sorted(["sh","ls","ls","env","t
 try 0 "$tool" run --children -- sh -c "$tree"
 [ "$(grep -c '^numatally [0-9.]*: ' "$work/err")" = 5 ] || fail "not five text records"
 # So many that they are collected while the program runs.
+# shellcheck disable=SC2016
 try 0 "$tool" run --children --report many.json -- sh -c \
     'i=0; while [ $i -lt 60 ]; do env true; i=$((i+1)); done; sleep 0.7; env true'
 json many.json 'sum(x["program"] == "true" for x in r) == 61'
@@ -60,6 +62,7 @@ if os.fork(): os.wait()'
 json f.json 'len(r) == 2 and sorted(x["inherited"] for x in r) == [False, True]'
 
 # ---- ranks count as started; their own children do not become ranks of a rank
+# shellcheck disable=SC2016
 launch='for i in 0 1; do PMI_RANK=$i ls / >/dev/null; done; exec true'
 try 0 "$tool" run --report m.json -- sh -c "$launch"
 json m.json 'sorted((x["program"], x["rank"]) for x in r if x["rank"] is not None) == [("ls", 0), ("ls", 1)]'

@@ -3,6 +3,7 @@
 #
 # Signals: what is sent to the tool reaches the program, once; what the terminal
 # sends to the group is not sent on; what is ignored stays ignored.
+# shellcheck source=tests/tool/lib.bash
 . "$(dirname "$0")/lib.bash"
 
 cat >"$work/count.py" <<'PY'

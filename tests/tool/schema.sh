@@ -3,6 +3,7 @@
 #
 # Records of real programs against docs/record.schema.json, and records with one
 # figure missing, renamed or of another type, which it must refuse.
+# shellcheck source=tests/tool/lib.bash
 . "$(dirname "$0")/lib.bash"
 python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
 cd "$work" || exit 1
@@ -17,11 +18,12 @@ try 137 bash -c '"$@"; exit $?' - "$tool" run --report killed.json -- sh -c 'kil
 threads='import threading
 t = [threading.Thread(target=lambda: [bytes(n) for n in range(3000)]) for _ in range(4)]
 [x.start() for x in t]; [x.join() for x in t]'
-try 0 env LD_PRELOAD=$library NUMATALLY_CONF=report:exit.json "$python" -c "$threads"
-try 0 env LD_PRELOAD=$library NUMATALLY_TOPOLOGY=3x1 NUMATALLY_CONF=report:nodes.json "$python" -c "$threads"
-try 0 env LD_PRELOAD=$library NUMATALLY_CONF=report:fork-%p.json "$python" -c 'import os, sys
+try 0 env LD_PRELOAD="$library" NUMATALLY_CONF=report:exit.json "$python" -c "$threads"
+try 0 env LD_PRELOAD="$library" NUMATALLY_TOPOLOGY=3x1 NUMATALLY_CONF=report:nodes.json "$python" -c "$threads"
+try 0 env LD_PRELOAD="$library" NUMATALLY_CONF=report:fork-%p.json "$python" -c 'import os, sys
 if os.fork():
     os.wait()'
+# shellcheck disable=SC2012
 [ "$(ls fork-*.json | wc -l)" = 2 ] || fail "no two records of a fork: $(ls)"
 
 python3 - "$NT_SOURCE/docs/record.schema.json" ./*.json <<'PY' || fail "see above"

@@ -33,7 +33,10 @@ awk -F ' *[|] *' '
 /^## / { section = substr($0, 4) }
 /^[|] `/ { gsub("`", "", $2); print section "|" $2 "|" $3 "|" $4 }
 ' "$NT_SOURCE/docs/counters.md" >"$work/manual"
-[ -s "$work/headers" ] && [ -s "$work/manual" ] || { echo "nothing to compare"; exit 1; }
+if [ ! -s "$work/headers" ] || [ ! -s "$work/manual" ]; then
+    echo "nothing to compare"
+    exit 1
+fi
 if ! diff "$work/headers" "$work/manual"; then
     echo "docs/counters.md (>) differs from the headers (<)"
     exit 1
