@@ -11,8 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A node's cpu list on a machine with 8192 cpus that alternate is the longest text. */
-#define TEXT_MAX (2 * 4096)
+/* The longest text: a node's cpu list where every second cpu is another node's, four
+ * digits and a comma each. */
+#define TEXT_MAX (NT_TOPO_CPUS / 2 * 5 + 2)
 
 static bool read_text(const char *folder, const char *name, char *text, size_t max)
 {
