@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "numa/topo.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +42,8 @@ int nt__topo_slot(int id)
     return -1;
 }
 
-bool nt__topo_list(const char *text, unsigned max,
-                   void (*set)(void *context, unsigned number), void *context)
+bool nt__topo_list(const char *text, unsigned long max,
+                   bool (*set)(void *context, unsigned long number), void *context)
 {
     while (*text >= '0' && *text <= '9') {
         char *end;
@@ -50,49 +51,48 @@ bool nt__topo_list(const char *text, unsigned max,
         unsigned long last = first;
         if (*end == '-' && end[1] >= '0' && end[1] <= '9')
             last = strtoul(end + 1, &end, 10);
-        if (last < first)
+        if (last < first || last == ULONG_MAX)
             return false;
         for (unsigned long n = first; n <= last && n < max; n++)
-            set(context, (unsigned)n);
+            if (!set(context, n))
+                return false;
         text = end;
-        if (*text == ',')
-            text++;
-        else
+        if (*text != ',')
             break;
+        text++;
     }
     return *text == '\0' || *text == '\n';
 }
 
-struct named {
-    uint64_t slots;
-    bool unknown;
-};
-
-static void name_slot(void *context, unsigned id)
+static bool name_slot(void *context, unsigned long id)
 {
-    struct named *named = context;
-    int slot = nt__topo_slot((int)id);
-    if (slot < 0)
-        named->unknown = true;
-    else
-        named->slots |= (uint64_t)1 << slot;
+    uint64_t *slots = context;
+    int slot = id < NT_NODE_ID_MAX ? nt__topo_slot((int)id) : -1;
+    if (slot >= 0)
+        *slots |= (uint64_t)1 << slot;
+    return slot >= 0;
+}
+
+/* The kernel's lists may be empty and end in a newline; ours end in a number. */
+static bool named_slots(const char *list, uint64_t *slots)
+{
+    size_t length = strlen(list);
+    return length != 0 && list[length - 1] >= '0' && list[length - 1] <= '9' &&
+           nt__topo_list(list, ULONG_MAX, name_slot, slots);
 }
 
 bool nt__topo_slots(const char *list, uint64_t *slots)
 {
-    struct named named = {0};
-    uint64_t usable = 0;
+    uint64_t named = 0, usable = 0;
     bool all_but = *list == '!';
     for (unsigned i = 0; i < topo.nodes; i++)
         if (topo.node[i].has_memory && topo.node[i].allowed)
             usable |= (uint64_t)1 << i;
     if (strcmp(list, "all") == 0)
-        named.slots = usable;
-    else if (!nt__topo_list(list + all_but, NT_NODE_ID_MAX, name_slot, &named))
+        named = usable;
+    else if (!named_slots(list + all_but, &named))
         return false;
-    if (named.unknown)
-        return false;
-    *slots = all_but ? usable & ~named.slots : named.slots;
+    *slots = all_but ? usable & ~named : named;
     return *slots != 0 && (*slots & ~usable) == 0;
 }
 

@@ -50,8 +50,9 @@ NT_HIDDEN bool nt__topo_fake(struct nt_topo *t, const char *text);
 NT_HIDDEN bool nt__topo_sysfs(struct nt_topo *t, const char *folder);
 
 /* Parse a list such as "0-3,5" and call `set` for each number below `max`. False when
- * the text is malformed. */
-NT_HIDDEN bool nt__topo_list(const char *text, unsigned max,
-                             void (*set)(void *context, unsigned number), void *context);
+ * the text is malformed or `set` refuses a number. */
+NT_HIDDEN bool nt__topo_list(const char *text, unsigned long max,
+                             bool (*set)(void *context, unsigned long number),
+                             void *context);
 
 #endif

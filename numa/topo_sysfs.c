@@ -33,11 +33,12 @@ static bool read_text(const char *folder, const char *name, char *text, size_t m
     return true;
 }
 
-static void add_node(void *context, unsigned id)
+static bool add_node(void *context, unsigned long id)
 {
     struct nt_topo *t = context;
     if (t->nodes < NT_TOPO_NODES)
         t->node[t->nodes++].id = (int)id;
+    return true;
 }
 
 struct mark {
@@ -45,19 +46,21 @@ struct mark {
     unsigned slot;
 };
 
-static void mark_memory(void *context, unsigned id)
+static bool mark_memory(void *context, unsigned long id)
 {
     struct nt_topo *t = context;
     for (unsigned i = 0; i < t->nodes; i++)
         if (t->node[i].id == (int)id)
             t->node[i].has_memory = true;
+    return true;
 }
 
-static void mark_cpu(void *context, unsigned cpu)
+static bool mark_cpu(void *context, unsigned long cpu)
 {
     struct mark *m = context;
     m->t->slot_of_cpu[cpu] = (uint8_t)m->slot;
     m->t->node[m->slot].has_cpus = true;
+    return true;
 }
 
 /* Cpusets and cgroups: which nodes may this process use? All, if the kernel is mute. */
