@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* The process's arenas: one a node, one for large blocks; help in need; forks. */
+#include "numa/arenas.h"
+
+#include "numa/bind.h"
+#include "numa/topo.h"
+#include "src/base/os.h"
+#include "tests/child.h"
+
+#include <sys/resource.h>
+
+static void start(const char *topology)
+{
+    setenv("NUMATALLY_TOPOLOGY", topology, 1);
+    nt__topo_start();
+    nt__bind_start();
+    nt__window_start();
+    nt__arenas_start();
+}
+
+static int act_one_node(void)
+{
+    start("1x1");
+    CHECK(nt__arenas_count() == 1);
+    CHECK(nt__arenas_get(0)->bind_to == -1);
+    CHECK(nt__arenas_large(0) == nt__arenas_get(0));
+    return 0;
+}
+
+static int act_three_nodes(void)
+{
+    start("3x1");
+    CHECK(nt__arenas_count() == 4);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct nt_arena *a = nt__arenas_get(i);
+        CHECK(a->index == i && a->slot == i && a->bind_to == (int)i);
+        CHECK(nt__arenas_large(i) == nt__arenas_get(3));
+    }
+    CHECK(nt__arenas_get(3)->index == 3 && nt__arenas_get(3)->bind_to == -1);
+    return 0;
+}
+
+static void test_which(void **state)
+{
+    (void)state;
+    child_ok(act_one_node);
+    child_ok(act_three_nodes);
+}
+
+static int act_purge(void)
+{
+    bool clean;
+    start("2x1");
+    size_t lent = 0;
+    char *run[3];
+    for (unsigned i = 0; i < 3; i++) {
+        run[i] = nt__arenas_take(nt__arenas_get(i), 40, NT_SLICE, &clean);
+        CHECK(run[i] && clean);
+        memset(run[i], 1, 40 * NT_SLICE);
+        lent += 40;
+    }
+    CHECK(nt__arenas_purge() == 0);
+    for (unsigned i = 0; i < 3; i++)
+        nt__arena_give(nt__arenas_get(i), run[i], 40, false);
+    CHECK(nt__arenas_purge() >= lent * NT_SLICE);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(nt__arenas_get(i)->cached == 0);
+    return 0;
+}
+
+static void test_purge(void **state)
+{
+    (void)state;
+    child_ok(act_purge);
+}
+
+/* What one arena holds free, the others get when the system has no more. */
+static int act_pressure(void)
+{
+    bool clean;
+    long pages = 0;
+    start("2x1");
+    FILE *f = fopen("/proc/self/statm", "r");
+    CHECK(f && fscanf(f, "%ld", &pages) == 1);
+    fclose(f);
+    rlim_t limit = (rlim_t)pages * nt__os_page_size() + 64 * NT_MIB;
+    CHECK(setrlimit(RLIMIT_AS, &(struct rlimit){limit, limit}) == 0);
+    struct nt_arena *a = nt__arenas_get(0), *b = nt__arenas_get(1);
+    size_t half = 40 * NT_MIB / NT_SLICE;
+    char *run = nt__arenas_take(a, half, NT_SLICE, &clean);
+    CHECK(run);
+    CHECK(!nt__arenas_take(b, half, NT_SLICE, &clean));
+    nt__arena_give(a, run, half, false);
+    CHECK(nt__arenas_take(b, half, NT_SLICE, &clean));
+    CHECK(!nt__arenas_take(a, half, NT_SLICE, &clean));
+    nt__arena_check(a);
+    nt__arena_check(b);
+    return 0;
+}
+
+static void test_pressure(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* its shadow needs more address space than any such limit */
+#endif
+    child_ok(act_pressure);
+}
+
+static int act_fork_child(void)
+{
+    bool clean;
+    for (unsigned i = 0; i < 2; i++) {
+        nt__arena_check(nt__arenas_get(i));
+        CHECK(nt__arenas_get(i)->committed == 3);
+        CHECK(nt__arenas_take(nt__arenas_get(i), 1, NT_SLICE, &clean));
+    }
+    return 0;
+}
+
+static void forget_locks(void)
+{
+#if NT_DEBUG
+    nt__lock_held = 0;
+#endif
+}
+
+static int act_prepared(void)
+{
+    forget_locks();
+    nt__arenas_fork_unlock(NT_FORK_CHILD);
+    return act_fork_child();
+}
+
+static int act_raw(void)
+{
+    nt__arenas_fork_unlock(NT_FORK_RAW);
+    return act_fork_child();
+}
+
+/* A lock that somebody held: that arena starts anew, empty. */
+static int act_raw_held(void)
+{
+    bool clean;
+    forget_locks();
+    nt__arenas_fork_unlock(NT_FORK_RAW);
+    struct nt_arena *a = nt__arenas_get(1);
+    nt__arena_check(a);
+    CHECK(a->committed == 0 && a->reserved == 0 && a->slot == 1 && a->index == 1);
+    CHECK(nt__arenas_get(0)->committed == 3);
+    CHECK(nt__arenas_take(a, 1, NT_SLICE, &clean) && clean);
+    return 0;
+}
+
+static int act_fork(void)
+{
+    bool clean;
+    start("2x1");
+    for (unsigned i = 0; i < 2; i++)
+        CHECK(nt__arenas_take(nt__arenas_get(i), 3, NT_SLICE, &clean));
+    nt__arenas_fork_lock();
+    child_ok(act_prepared);
+    nt__arenas_fork_unlock(NT_FORK_PARENT);
+    child_ok(act_raw);
+    nt__lock(&nt__arenas_get(1)->lock);
+    child_ok(act_raw_held);
+    nt__unlock(&nt__arenas_get(1)->lock);
+    return act_fork_child();
+}
+
+static void test_fork(void **state)
+{
+    (void)state;
+    assert_int_equal(act_fork(), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_which),
+        cmocka_unit_test(test_purge),
+        cmocka_unit_test(test_pressure),
+        cmocka_unit_test(test_fork),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* /sys/devices/system/node as many machines have it, written here into a folder. */
+#define _GNU_SOURCE
+#include "numa/topo.h"
+
+#include "tests/child.h"
+
+#include <ftw.h>
+#include <numaif.h>
+#include <sys/stat.h>
+
+static struct nt_topo t;
+static char folder[] = "/tmp/nt-sysfs-XXXXXX";
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st, (void)kind, (void)ftw;
+    return strcmp(path, folder) == 0 ? 0 : remove(path);
+}
+
+static int empty(void **state)
+{
+    (void)state;
+    memset(&t, 0, sizeof t);
+    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void put(const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void put_node(unsigned id, const char *cpulist)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s/node%u", folder, id);
+    assert_int_equal(mkdir(name, 0700), 0);
+    snprintf(name, sizeof name, "node%u/cpulist", id);
+    put(name, cpulist);
+}
+
+static bool kernel_allows(unsigned id)
+{
+    unsigned long mask[NT_NODE_ID_MAX / (8 * sizeof(unsigned long))] = {0};
+    unsigned bits = 8 * sizeof mask[0];
+    if (get_mempolicy(NULL, mask, NT_NODE_ID_MAX, NULL, MPOL_F_MEMS_ALLOWED) != 0)
+        return true;
+    return mask[id / bits] >> id % bits & 1;
+}
+
+static void test_two_nodes(void **state)
+{
+    (void)state;
+    put("online", "0-1\n");
+    put("has_memory", "0-1\n");
+    put_node(0, "0-3,8-11\n");
+    put_node(1, "4-7,12-15\n");
+    assert_true(nt__topo_sysfs(&t, folder));
+    assert_int_equal(t.nodes, 2);
+    assert_false(t.fake);
+    for (unsigned cpu = 0; cpu < 16; cpu++)
+        assert_int_equal(t.slot_of_cpu[cpu], cpu / 4 % 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(t.node[i].id, i);
+        assert_true(t.node[i].has_memory && t.node[i].has_cpus);
+        assert_int_equal(t.node[i].allowed, kernel_allows(i));
+    }
+}
+
+static void test_holes_in_numbers(void **state)
+{
+    (void)state;
+    put("online", "0,3-4,250\n");
+    put("has_memory", "0,3-4,250\n");
+    put_node(0, "0\n");
+    put_node(3, "1\n");
+    put_node(4, "2\n");
+    put_node(250, "3,8191-9000\n"); /* cpus beyond what is kept are left out */
+    assert_true(nt__topo_sysfs(&t, folder));
+    assert_int_equal(t.nodes, 4);
+    static const int id[] = {0, 3, 4, 250};
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(t.node[i].id, id[i]);
+        assert_int_equal(t.slot_of_cpu[i], i);
+        assert_int_equal(t.node[i].allowed, kernel_allows((unsigned)id[i]));
+    }
+    assert_int_equal(t.slot_of_cpu[8191], 3);
+}
+
+static void test_without_memory_or_cpus(void **state)
+{
+    (void)state;
+    put("online", "0-2\n");
+    put("has_memory", "1-2\n");
+    put_node(0, "0-1\n");
+    put_node(1, "2-3\n");
+    put_node(2, "\n");
+    assert_true(nt__topo_sysfs(&t, folder));
+    assert_int_equal(t.nodes, 3);
+    assert_true(!t.node[0].has_memory && t.node[0].has_cpus);
+    assert_true(t.node[1].has_memory && t.node[1].has_cpus);
+    assert_true(t.node[2].has_memory && !t.node[2].has_cpus);
+}
+
+static void test_missing_files(void **state)
+{
+    (void)state;
+    assert_false(nt__topo_sysfs(&t, "/nonexistent/folder"));
+    assert_false(nt__topo_sysfs(&t, folder)); /* nothing in it */
+    assert_int_equal(t.nodes, 0);
+    put("online", "0-1\n"); /* no has_memory: all have some; no cpulist: no cpus */
+    assert_true(nt__topo_sysfs(&t, folder));
+    assert_int_equal(t.nodes, 2);
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(t.node[i].has_memory && !t.node[i].has_cpus);
+}
+
+static void test_garbage_online(void **state)
+{
+    static const char *const wrong[] = {"", "\n", "none\n", "3-1\n", "0-\n", "-1\n",
+                                        "0-1x\n", "0 1\n", "0,,1\n", "1-2-3\n"};
+    (void)state;
+    for (size_t i = 0; i < NT_ARRAY_LEN(wrong); i++) {
+        memset(&t, 0, sizeof t);
+        put("online", wrong[i]);
+        if (nt__topo_sysfs(&t, folder))
+            fail_msg("'%s' was taken", wrong[i]);
+    }
+}
+
+static void test_garbage_elsewhere(void **state)
+{
+    (void)state;
+    put("online", "0-1\n");
+    put("has_memory", "what?\n");
+    put_node(0, "0-1,oops");
+    put_node(1, "99999999999999999999\n");
+    assert_true(nt__topo_sysfs(&t, folder));
+    assert_int_equal(t.nodes, 2);
+    assert_true(t.node[0].has_memory && t.node[1].has_memory);
+    assert_false(t.node[1].has_cpus);
+}
+
+/* A file that is a folder, and one far longer than what is read of it. */
+static void test_strange_files(void **state)
+{
+    char path[256];
+    (void)state;
+    snprintf(path, sizeof path, "%s/online", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_false(nt__topo_sysfs(&t, folder));
+    assert_int_equal(rmdir(path), 0);
+    static char text[65536];
+    memset(text, '1', sizeof text - 1);
+    put("online", text);
+    assert_false(nt__topo_sysfs(&t, folder));
+}
+
+static void test_more_nodes_than_slots(void **state)
+{
+    (void)state;
+    put("online", "0-99\n");
+    put("has_memory", "0-99\n");
+    for (unsigned id = 0; id < 100; id++) {
+        char cpu[16];
+        snprintf(cpu, sizeof cpu, "%u\n", id);
+        put_node(id, cpu);
+    }
+    assert_true(nt__topo_sysfs(&t, folder));
+    assert_int_equal(t.nodes, NT_TOPO_NODES);
+    for (unsigned id = 0; id < NT_TOPO_NODES; id++)
+        assert_int_equal(t.slot_of_cpu[id], id);
+    for (unsigned id = NT_TOPO_NODES; id < 100; id++) /* left out */
+        assert_int_equal(t.slot_of_cpu[id], 0);
+}
+
+/* Ids beyond the kernel's own bound are no nodes. */
+static void test_ids_too_large(void **state)
+{
+    (void)state;
+    put("online", "1023-2000\n");
+    assert_true(nt__topo_sysfs(&t, folder));
+    assert_int_equal(t.nodes, 1);
+    assert_int_equal(t.node[0].id, 1023);
+    memset(&t, 0, sizeof t);
+    put("online", "5000\n");
+    assert_false(nt__topo_sysfs(&t, folder));
+}
+
+/* The longest list a kernel prints: 4096 cpus that alternate between two nodes. */
+static void test_longest_list(void **state)
+{
+    static char even[32768], odd[32768];
+    char *e = even, *o = odd;
+    (void)state;
+    for (unsigned cpu = 0; cpu < NT_TOPO_CPUS; cpu++) {
+        char **to = cpu % 2 ? &o : &e;
+        *to += sprintf(*to, "%s%u", cpu < 2 ? "" : ",", cpu);
+    }
+    strcpy(e, "\n");
+    strcpy(o, "\n");
+    put("online", "0-1\n");
+    put("has_memory", "0-1\n");
+    put_node(0, even);
+    put_node(1, odd);
+    assert_true(nt__topo_sysfs(&t, folder));
+    for (unsigned cpu = 0; cpu < NT_TOPO_CPUS; cpu++)
+        assert_int_equal(t.slot_of_cpu[cpu], cpu % 2);
+}
+
+int main(void)
+{
+    if (!mkdtemp(folder))
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_two_nodes, empty),
+        cmocka_unit_test_setup(test_holes_in_numbers, empty),
+        cmocka_unit_test_setup(test_without_memory_or_cpus, empty),
+        cmocka_unit_test_setup(test_missing_files, empty),
+        cmocka_unit_test_setup(test_garbage_online, empty),
+        cmocka_unit_test_setup(test_garbage_elsewhere, empty),
+        cmocka_unit_test_setup(test_strange_files, empty),
+        cmocka_unit_test_setup(test_more_nodes_than_slots, empty),
+        cmocka_unit_test_setup(test_ids_too_large, empty),
+        cmocka_unit_test_setup(test_longest_list, empty),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    empty(NULL);
+    rmdir(folder);
+    return failed;
+}
