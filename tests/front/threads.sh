@@ -1,0 +1,19 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Threads by the ten thousand, their ends, and the end of the process.
+# shellcheck source=tests/front/common.bash
+. "$(dirname "$0")/common.bash"
+
+for part in short overlapping gone destructors cancel stacks signals many after-main; do
+    run -- "$programs/prog_threads" "$part"
+    if [ "$status" = 77 ]; then
+        cat "$work/out"
+        continue
+    fi
+    ok "$part" test "$status" = 0
+    ok "$part: nothing from the library on stderr" quiet
+done
+ok "destructors ran after main" grep -q '^after main$' "$work/out"
+program "short, two nodes" NUMATALLY_TOPOLOGY=2x1 -- "$programs/prog_threads" overlapping
+finish
