@@ -108,6 +108,11 @@ def chosen(path):
     return text.split("[", 1)[1].split("]", 1)[0] if "[" in text else text
 
 
+def load():
+    """The load averages over 1, 5 and 15 minutes: who else was at work."""
+    return " ".join(read_first("/proc/loadavg").split()[:3])
+
+
 def conditions():
     """What the figures depend on, as (name, value) pairs."""
     thp = "/sys/kernel/mm/transparent_hugepage/"
@@ -126,5 +131,5 @@ def conditions():
                                 "none visible")),
         ("huge pages", f"{chosen(thp + 'enabled')}, defrag {chosen(thp + 'defrag')}"),
         ("overcommit", read_first("/proc/sys/vm/overcommit_memory")),
-        ("load before", " ".join(read_first("/proc/loadavg").split()[:3])),
+        ("load before", load()),
     ]

@@ -36,7 +36,7 @@ import allocators  # noqa: E402
 import figures  # noqa: E402
 
 ROOT = os.path.dirname(HERE)
-HANG_SECONDS = 300  # a reading that takes this long is given up; it is no limit on speed
+HANG_SECONDS = 60  # a reading that takes this long is given up; it is no limit on speed
 # The reference cases of the instruction mode; --quick counts only these.
 REFERENCE = (r"pairs/(16|64|1K|4K|32K)|lifo/(64|4K|32K)|mixed/random|calloc/64")
 
@@ -327,7 +327,7 @@ def parse_arguments():
                         help="steps counted per case with --instructions (default 40)")
     options = parser.parse_args()
     options.rounds = options.rounds or (5 if options.quick else 9)
-    options.ms = options.ms or (50 if options.quick else 200)
+    options.ms = options.ms or (40 if options.quick else 200)
     if min(options.rounds, options.ms, options.steps) < 1:
         parser.error("--rounds, --ms and --steps must be at least 1")
     try:
@@ -379,6 +379,7 @@ def main():
         kind, unit = "time", "ns"
         readings, peaks, problems = measure_times(columns, cases, options)
         report = time_report(readings, peaks, names, subject, peers)
+    report += f"\n\nload after   {allocators.load()}"
     print(report)
     for problem in problems:
         print(f"problem: {problem}")
