@@ -198,8 +198,10 @@ static bool in_another_glibc(uintptr_t chunk, size_t bytes)
         known = at / page;
         size_t head = word_at(at + WORD);
         bytes = head & ~(size_t)FLAGS;
-        if (bytes == HEADER_BYTES)
-            return i > 0 && head == (HEADER_BYTES | IN_USE_BEFORE);
+        if (bytes ==
+            HEADER_BYTES) /* its rest was freed, or not: only the second tells */
+            return readable(at + HEADER_BYTES + WORD) &&
+                   word_at(at + HEADER_BYTES + WORD) == (HEADER_BYTES | IN_USE_BEFORE);
         if (!is_chunk_size(bytes) || (head & (OWN_MAPPING | OTHER_ARENA)) ||
             bytes > region_max_bytes)
             return false;
