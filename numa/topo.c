@@ -2,11 +2,12 @@
 #define _GNU_SOURCE
 #include "numa/topo.h"
 
+#include "src/base/conf.h"
+
 #include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 static struct nt_topo topo;
 
@@ -98,7 +99,7 @@ bool nt__topo_slots(const char *list, uint64_t *slots)
 
 void nt__topo_start(void)
 {
-    const char *fake = getauxval(AT_SECURE) ? NULL : getenv("NUMATALLY_TOPOLOGY");
+    const char *fake = nt__conf_env("NUMATALLY_TOPOLOGY");
     if (fake && *fake && nt__topo_fake(&topo, fake))
         return;
     memset(&topo, 0, sizeof topo);
