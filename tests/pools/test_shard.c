@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One shard against a shadow model: blocks are apart, keep their contents, are counted
+ * to the last one; slabs move between the lists as slab.h says and go back when empty.
+ */
+#include "pools/shard.h"
+
+#include "tests/pools/room.h"
+
+static struct nt_shard *new_shard(void)
+{
+    struct nt_shard *s = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
+    assert_non_null(s);
+    return s;
+}
+
+static uint64_t slabs_of(const struct nt_shard *s)
+{
+    uint64_t n = 0;
+    for (unsigned c = 0; c < nt__sizeclasses.count; c++)
+        n += s->slabs[c];
+    return n;
+}
+
+static void test_new(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard();
+    assert_ptr_equal(nt__shard_first(), s);
+    assert_true(s->state == NT_SHARD_OWNED && s->slot == 0 && s->pool == NULL);
+    assert_null(nt__shard_pop(s, 16));
+    assert_null(nt__shard_pop(s, SIZE_MAX));
+    nt__shard_check(s);
+    struct nt_shard *next = new_shard();
+    assert_ptr_equal(next->next, s);
+}
+
+/* Every class: a block, all its bytes, and back; fresh ones read as zero if said so. */
+static void test_every_class(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard();
+    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+        size_t size = nt__sizeclasses.size[c];
+        bool zeroed;
+        char *p = nt__shard_malloc(s, c, size, &zeroed);
+        assert_non_null(p);
+        assert_int_equal((uintptr_t)p % NT_GRAIN, 0);
+        for (size_t i = 0; zeroed && i < size; i++)
+            assert_int_equal(p[i], 0);
+        memset(p, 1, size);
+        assert_int_equal(s->allocs[c], 1);
+        assert_int_equal(s->requested[c], size);
+        assert_int_equal(s->slabs[c], 1);
+        room_free(s, p);
+        assert_int_equal(s->frees[c], 1);
+        nt__shard_check(s);
+    }
+    nt__shard_trim(s);
+    assert_int_equal(slabs_of(s), 0);
+}
+
+enum { BLOCKS = 4000 };
+
+static void test_random(void **state)
+{
+    static struct {
+        unsigned char *p;
+        size_t size;
+        unsigned char mark;
+    } kept[BLOCKS];
+    static uint64_t allocs[NT_CLASSES], frees[NT_CLASSES], requested[NT_CLASSES];
+    (void)state;
+    uint64_t before = room_committed();
+    struct nt_shard *s = new_shard();
+    uint32_t draw = 12345;
+    for (int step = 0; step < 200000; step++) {
+        draw = draw * 1664525 + 1013904223;
+        unsigned i = (draw >> 8) % BLOCKS;
+        /* Phases that grow and phases that shrink, so that slabs fill and empty. */
+        bool grow = (step / 20000) % 2 == 0 || draw >> 30 == 0;
+        if (kept[i].p && !grow) {
+            unsigned c = nt__sizeclass_of(kept[i].size);
+            assert_int_equal(kept[i].p[0], kept[i].mark);
+            assert_int_equal(kept[i].p[nt__sizeclasses.size[c] - 1], kept[i].mark);
+            room_free(s, kept[i].p);
+            kept[i].p = NULL;
+            frees[c]++;
+        } else if (!kept[i].p && grow) {
+            static const size_t tops[] = {64, 300, 2000, 9000, 70000, NT_CLASSED_MAX};
+            size_t top = tops[draw % 97 == 0 ? 5 : draw % 23 == 0 ? 4 : draw % 4];
+            kept[i].size = 1 + (draw >> 4) % top;
+            kept[i].p = room_malloc(s, kept[i].size);
+            assert_non_null(kept[i].p);
+            unsigned c = nt__sizeclass_of(kept[i].size);
+            kept[i].mark = (unsigned char)step;
+            kept[i].p[0] = kept[i].p[nt__sizeclasses.size[c] - 1] = (unsigned char)step;
+            allocs[c]++;
+            requested[c] += kept[i].size;
+        }
+        if (step % 1000 == 0)
+            nt__shard_check(s);
+    }
+    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+        assert_int_equal(s->allocs[c], allocs[c]);
+        assert_int_equal(s->frees[c], frees[c]);
+        assert_int_equal(s->requested[c], requested[c]);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++)
+        if (kept[i].p) {
+            assert_int_equal(kept[i].p[0], kept[i].mark);
+            room_free(s, kept[i].p);
+        }
+    nt__shard_check(s);
+    nt__shard_trim(s);
+    assert_int_equal(slabs_of(s), 0);
+    assert_int_equal(room_committed(), before);
+}
+
+/* A slab is put aside when full, and serves again once a quarter of it is free. */
+static void test_places(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard();
+    unsigned c = nt__sizeclass_of(1024);
+    unsigned capacity = nt__sizeclasses.capacity[c];
+    static char *p[5000];
+    assert_true(capacity < NT_ARRAY_LEN(p));
+    for (unsigned i = 0; i <= capacity; i++)
+        p[i] = room_malloc(s, 1024);
+    struct nt_slab *first = nt__slab_of(p[0]);
+    assert_int_equal(first->place, NT_PLACE_FULL);
+    assert_ptr_equal(s->full, first);
+    assert_int_equal(nt__slab_of(p[capacity])->place, NT_PLACE_CURRENT);
+    assert_int_equal(s->slabs[c], 2);
+    for (unsigned i = 0; i < capacity / 4 - 1; i++)
+        room_free(s, p[i]);
+    assert_int_equal(first->place, NT_PLACE_FULL);
+    room_free(s, p[capacity / 4 - 1]);
+    assert_int_equal(first->place, NT_PLACE_PARTIAL);
+    assert_ptr_equal(s->partial[c], first);
+    assert_null(s->full);
+    nt__slab_check(first);
+    for (unsigned i = capacity / 4; i < capacity; i++)
+        room_free(s, p[i]);
+    nt__shard_check(s);
+    room_free(s, p[capacity]);
+    nt__shard_trim(s);
+    assert_int_equal(s->slabs[c], 0);
+}
+
+static void test_receive(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard();
+    unsigned c = nt__sizeclass_of(2048);
+    unsigned capacity = nt__sizeclasses.capacity[c];
+    static struct nt_block *p[5000];
+    assert_true(capacity < NT_ARRAY_LEN(p));
+    for (unsigned i = 0; i <= capacity; i++)
+        p[i] = room_malloc(s, 2048);
+    struct nt_slab *slab = nt__slab_of(p[0]);
+    for (unsigned i = 0; i < capacity; i++) {
+        p[i]->next = i + 1 < capacity ? p[i + 1] : NULL;
+        p[i]->key = NT_KEY;
+    }
+    nt__shard_receive(s, slab, NULL, 0);
+    assert_int_equal(slab->place, NT_PLACE_FULL);
+    struct nt_block *rest = p[2]->next;
+    p[2]->next = NULL;
+    nt__shard_receive(s, slab, p[0], 3);
+    assert_int_equal(slab->place, NT_PLACE_FULL);
+    assert_int_equal(nt__slab_listed(slab), 3);
+    nt__shard_receive(s, slab, rest, capacity - 3); /* over the edge, and to the end */
+    assert_int_equal(slab->place, NT_PLACE_PARTIAL);
+    assert_int_equal(slab->back, 0);
+    assert_int_equal(nt__slab_listed(slab), capacity);
+    nt__shard_check(s);
+    room_free(s, p[capacity]);
+    s->frees[c] += capacity; /* as whoever freed them had counted */
+    nt__shard_trim(s);
+    assert_int_equal(s->slabs[c], 0);
+}
+
+static void test_yield(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard();
+    unsigned c = nt__sizeclass_of(512);
+    assert_null(nt__shard_yield(s, c));
+    char *p = room_malloc(s, 512);
+    struct nt_slab *slab = nt__shard_yield(s, c);
+    assert_ptr_equal(slab, nt__slab_of(p));
+    assert_int_equal(s->slabs[c], 0);
+    assert_null(nt__shard_yield(s, c));
+    nt__shard_check(s);
+}
+
+static void test_empty(void **state)
+{
+    (void)state;
+    uint64_t before = room_committed();
+    struct nt_shard *s = new_shard();
+    for (int i = 0; i < 3000; i++) {
+        char *p = room_malloc(s, (size_t)(i * 7 % 6000));
+        assert_non_null(p);
+        if (i % 3 == 0)
+            room_free(s, p);
+    }
+    nt__shard_empty(s);
+    assert_int_equal(slabs_of(s), 0);
+    assert_int_equal(room_committed(), before);
+    for (unsigned c = 0; c < nt__sizeclasses.count; c++)
+        assert_int_equal(s->allocs[c], s->frees[c]);
+    assert_non_null(room_malloc(s, 100));
+    nt__shard_check(s);
+}
+
+static void test_budget(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard();
+    struct nt_budget budget = {.limit = 4};
+    bool clean;
+    s->budget = &budget;
+    void *a = nt__shard_take(s, s->arena, 3, NT_SLICE, &clean);
+    assert_non_null(a);
+    assert_null(nt__shard_take(s, s->arena, 2, NT_SLICE, &clean));
+    assert_int_equal(budget.held, 3);
+    assert_true(nt__shard_charge(s, 1));
+    assert_false(nt__shard_charge(s, 1));
+    assert_true(nt__shard_charge(s, -(size_t)1));
+    assert_null(nt__shard_take(s, s->arena, (size_t)1 << 45, NT_SLICE, &clean));
+    assert_int_equal(budget.held, 3);
+    budget.limit = 0; /* any number */
+    assert_true(nt__shard_charge(s, 1000));
+    /* What the system refuses is not charged either. */
+    assert_null(nt__shard_take(s, s->arena, (size_t)1 << 45, NT_SLICE, &clean));
+    assert_int_equal(budget.held, 1003);
+    nt__arena_give(s->arena, a, 3, clean);
+}
+
+static struct nt_shard *broken;
+
+static int act_check(void)
+{
+    nt__shard_check(broken);
+    return 0;
+}
+
+static void test_check_finds(void **state)
+{
+    (void)state;
+    broken = new_shard();
+    char *p = room_malloc(broken, 64);
+    struct nt_slab *slab = nt__slab_of(p);
+    child_ok(act_check);
+    slab->place = NT_PLACE_PARTIAL;
+    child_aborts(act_check, "defect of numatally");
+    slab->place = NT_PLACE_CURRENT;
+    slab->owner = new_shard();
+    child_aborts(act_check, "owner");
+    slab->owner = broken;
+    room_free(broken, p);
+    child_ok(act_check);
+}
+
+int main(void)
+{
+    room_start("1x1");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_new),    cmocka_unit_test(test_every_class),
+        cmocka_unit_test(test_random), cmocka_unit_test(test_places),
+        cmocka_unit_test(test_receive), cmocka_unit_test(test_yield),
+        cmocka_unit_test(test_empty),  cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_check_finds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
