@@ -51,7 +51,7 @@ static bool use_some(unsigned seed, int blocks)
 
     for (int i = 0; i < blocks; i++) {
         seed = seed * 1103515245 + 12345;
-        bytes[i] = (seed >> 8) % (i % 16 ? 500 : 40000);
+        bytes[i] = (seed >> 8) % ((i + 1) % 16 ? 500 : 40000);
         block[i] = malloc(bytes[i]);
         good &= block[i] != NULL;
         fill(block[i], bytes[i], seed);
