@@ -11,9 +11,9 @@ so neither THREADS nor the last sentence below is asked of such a record. A patt
 without ~ takes final records only, so `perl=1 perl=2~` tells parent from children.
 --pids names a file of process ids, one a line, each of which must have a record.
 
-Of each record: the rows add up to the totals, what is live is what was allocated and
-not freed, and something was allocated. A process id that has several records went
-through exec: only the last is the program that was meant.
+Of each record: the rows add up to the totals, what is live is what was allocated (or
+inherited by a fork) and not freed, and something was allocated. A process id that has
+several records went through exec: only the last is the program that was meant.
 """
 import collections
 import fnmatch
@@ -50,14 +50,13 @@ def check_figures(record):
     for i, node in enumerate(nodes):
         equal(record, f"column {i} of free_matrix",
               sum(row[i] for row in record["free_matrix"]), node["frees_total"])
-    # A forked child also frees what it inherited, which it never allocated.
-    if not record["inherited"]:
-        equal(record, "inherited blocks", total["inherited_blocks_now"], 0)
-        equal(record, "inherited blocks", born, 0)
-        equal(record, "live blocks", total["live_blocks_now"],
-              total["allocations_total"] - total["frees_total"])
-        equal(record, "live bytes", total["live_bytes_now"],
-              total["allocated_bytes_total"] - total["freed_bytes_total"])
+    for what, came, went in (("blocks", "allocations_total", "frees_total"),
+                             ("bytes", "allocated_bytes_total", "freed_bytes_total")):
+        born = total[f"inherited_{what}_now"]
+        if not record["inherited"]:
+            equal(record, f"inherited {what}", born, 0)
+        equal(record, f"live {what}", total[f"live_{what}_now"],
+              born + total[came] - total[went])
     if total["live_bytes_peak"] < total["live_bytes_now"]:
         say(record, "the peak is below what is live")
     if not record["start_unix_ns"] <= record["now_unix_ns"]:
