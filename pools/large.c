@@ -164,16 +164,19 @@ static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t sli
 /* To a new run: the pages move there by page table, or are copied. */
 static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
 {
-    size_t old = slab->bytes;
+    size_t kept = nt__min(slab->bytes, page_bytes(size)); /* it may become smaller */
     char *from = nt__window_slice(slab);
     void *to = nt__large_malloc(s, size, NT_SLICE, false);
     if (!to)
         return NULL;
     struct nt_slab *target = nt__slab_header(to);
-    if (nt__os_move(from, to, old))
-        target->moved = slab->clean = 1; /* nothing is left where it was */
-    else
-        memcpy(to, from, old);
+    if (nt__os_move(from, to, kept)) {
+        target->moved = 1;
+        /* Behind the last page its run may hold what was there before. */
+        slab->clean = kept == slab->run_slices << NT_SLICE_SHIFT;
+    } else {
+        memcpy(to, from, kept);
+    }
     if (!nt__large_free(s, slab)) /* somebody frees what is being reallocated */
         return NULL;
     return to;
