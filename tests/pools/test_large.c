@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Large blocks: nothing of them is touched, calloc'd ones are zero whatever was there,
+ * realloc keeps every byte whether it grows in place, moves or shrinks, in own or
+ * another's shard, and each is counted and charged to the last page.
+ */
+#include "pools/large.h"
+
+#include "pools/pool.h"
+#include "src/base/os.h"
+#include "tests/pools/room.h"
+
+#include <sys/mman.h>
+
+static size_t page;
+
+static struct nt_shard *new_shard(unsigned slot)
+{
+    slot = slot < nt__topo()->nodes ? slot : 0;
+    return nt__shard_new(slot, nt__arenas_get(slot), nt__arenas_large(slot), NULL);
+}
+
+static void fill(char *p, size_t from, size_t to, unsigned seed)
+{
+    for (size_t i = from; i < to; i += 509)
+        p[i] = (char)(i / 509 * 31 + seed);
+}
+
+static int same(const char *p, size_t from, size_t to, unsigned seed)
+{
+    for (size_t i = from; i < to; i += 509)
+        if (p[i] != (char)(i / 509 * 31 + seed))
+            return 0;
+    return 1;
+}
+
+static int zero(const char *p, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (p[i] != 0)
+            return 0;
+    return 1;
+}
+
+static size_t resident(char *p, size_t size)
+{
+    static unsigned char map[1 << 16];
+    size_t n = 0;
+    if (size / page > sizeof map || mincore(p, size, map) != 0)
+        return SIZE_MAX;
+    for (size_t i = 0; i < size / page; i++)
+        n += map[i] & 1;
+    return n;
+}
+
+static int act_malloc(void)
+{
+    unsigned l = nt__sizeclass_large();
+    struct nt_shard *s = new_shard(0);
+    static const size_t sizes[] = {0, 1, NT_CLASSED_MAX + 1, 3000000, 64 * NT_MIB};
+    uint64_t bytes = 0, asked = 0;
+    for (unsigned i = 0; i < NT_ARRAY_LEN(sizes); i++) {
+        char *p = nt__large_malloc(s, sizes[i], 1, false);
+        CHECK(p && (uintptr_t)p % NT_SLICE == 0);
+        struct nt_slab *slab = nt__slab_of(p);
+        CHECK(slab->kind == NT_SLAB_LARGE && slab->home == s);
+        CHECK(slab->bytes >= sizes[i] && slab->bytes % page == 0 && slab->bytes > 0);
+        CHECK(slab->bytes < sizes[i] + page + 1);
+        CHECK(resident(p, slab->bytes) == 0); /* first touch is the user's */
+        bytes += slab->bytes;
+        asked += sizes[i];
+        CHECK(s->allocs[l] == i + 1 && s->slabs[l] == i + 1);
+        CHECK(s->large_allocated == bytes && s->requested[l] == asked);
+    }
+    CHECK(!nt__large_malloc(s, (size_t)PTRDIFF_MAX + 1, 1, false));
+    CHECK(!nt__large_malloc(s, 1, (size_t)1 << 63, false));
+    CHECK(!nt__large_malloc(s, (size_t)1 << 50, 1, false));
+    CHECK(s->allocs[l] == NT_ARRAY_LEN(sizes));
+    return 0;
+}
+
+static int act_align(void)
+{
+    struct nt_shard *s = new_shard(0);
+    for (size_t align = 1; align <= NT_GIB; align *= 2) {
+        char *p = nt__large_malloc(s, 100, align, true);
+        CHECK(p && (uintptr_t)p % align == 0);
+        CHECK(zero(p, page));
+        p[0] = 1;
+        CHECK(nt__large_free(s, nt__slab_of(p)));
+    }
+    return 0;
+}
+
+static int act_free(void)
+{
+    unsigned l = nt__sizeclass_large();
+    struct nt_shard *s = new_shard(0), *away = new_shard(1);
+    uint64_t before = room_committed();
+    char *p = nt__large_malloc(s, 10 * NT_MIB, 1, false);
+    struct nt_slab *slab = nt__slab_of(p);
+    memset(p, 1, 10 * NT_MIB);
+    CHECK(nt__large_free(s, slab));
+    CHECK(!nt__large_free(s, slab)); /* the second of two frees */
+    CHECK(s->frees[l] == 1 && s->large_freed == 10 * NT_MIB && s->slabs[l] == 0);
+    CHECK(room_committed() == before);
+    p = nt__large_malloc(s, 3 * NT_MIB, 1, false);
+    CHECK(nt__large_free(away, nt__slab_of(p)));
+    CHECK(away->sent[l] == 1 && away->sent_blocks[0] == 1 && away->frees[l] == 0);
+    CHECK(away->sent_bytes[0] == 3 * NT_MIB && away->large_sent == 3 * NT_MIB);
+    CHECK(s->frees[l] == 1 && s->slabs[l] + away->slabs[l] == 0);
+    CHECK(room_committed() == before);
+    return 0;
+}
+
+/* Recycled memory: zeroed when that is promised, and (several nodes) placed anew. */
+static int act_recycled(void)
+{
+    struct nt_shard *s = new_shard(0);
+    static const size_t sizes[] = {NT_MIB, 2 * NT_MIB - 5000, 4 * NT_MIB, 9 * NT_MIB + 1};
+    for (unsigned round = 0; round < 3; round++)
+        for (unsigned i = 0; i < NT_ARRAY_LEN(sizes); i++) {
+            char *p = nt__large_malloc(s, sizes[i], 1, true);
+            size_t bytes = nt__slab_of(p)->bytes;
+            CHECK(zero(p, sizes[i]));
+            memset(p, 7, bytes);
+            CHECK(nt__large_free(s, nt__slab_of(p)));
+            p = nt__large_malloc(s, sizes[i], 1, false);
+            if (nt__topo()->nodes > 1)
+                CHECK(resident(p, bytes) == 0);
+            memset(p, 9, bytes);
+            CHECK(nt__large_free(s, nt__slab_of(p)));
+        }
+    return 0;
+}
+
+/* Grow and shrink a block at random among others that stand in its way. */
+static int act_realloc(void)
+{
+    struct nt_shard *s = new_shard(0), *away = new_shard(1);
+    unsigned l = nt__sizeclass_large();
+    enum { N = 6 };
+    char *p[N] = {0};
+    size_t size[N] = {0};
+    uint64_t before = room_committed();
+    uint32_t draw = 99;
+    for (int step = 0; step < 600; step++) {
+        draw = draw * 1664525 + 1013904223;
+        unsigned i = (draw >> 16) % N;
+        size_t want = NT_CLASSED_MAX + 1 + (draw >> 4) % (draw % 5 ? 3 * NT_MIB : 40 * NT_MIB);
+        struct nt_shard *by = step % 7 == 0 ? away : s;
+        if (!p[i]) {
+            p[i] = nt__large_malloc(by, want, 1, step % 2);
+            CHECK(p[i]);
+            if (step % 2)
+                CHECK(zero(p[i], want));
+            fill(p[i], 0, nt__slab_of(p[i])->bytes, i); /* usable to its last page */
+        } else if (draw % 6 == 0) {
+            CHECK(same(p[i], 0, size[i], i));
+            CHECK(nt__large_free(by, nt__slab_of(p[i])));
+            p[i] = NULL;
+        } else {
+            size_t least = nt__min(size[i], want);
+            p[i] = nt__large_realloc(by, nt__slab_of(p[i]), want);
+            CHECK(p[i]);
+            CHECK(same(p[i], 0, least, i));
+            fill(p[i], 0, nt__slab_of(p[i])->bytes, i);
+        }
+        if (p[i])
+            size[i] = want;
+        for (unsigned k = 0; k < N; k++)
+            if (p[k] && !same(p[k], 0, size[k], k)) {
+                fprintf(stderr, "step %d on %u: block %u of %zu bytes changed\n", step, i, k,
+                        size[k]);
+                return 1;
+            }
+        for (unsigned a = 0; a < nt__arenas_count(); a++)
+            nt__arena_check(nt__arenas_get(a));
+    }
+    uint64_t live = 0;
+    for (unsigned i = 0; i < N; i++)
+        if (p[i]) {
+            live += nt__slab_of(p[i])->bytes;
+        }
+    CHECK(s->large_allocated + away->large_allocated - s->large_freed - away->large_freed -
+              s->large_sent - away->large_sent == live);
+    for (unsigned i = 0; i < N; i++)
+        if (p[i])
+            CHECK(nt__large_free(s, nt__slab_of(p[i])));
+    CHECK(s->slabs[l] + away->slabs[l] == 0);
+    nt__large_drop_spare(s);
+    nt__large_drop_spare(away);
+    CHECK(room_committed() == before);
+    return 0;
+}
+
+/* Another thread's block made smaller: what lies behind the new one must not change. */
+static int act_shrink_of_another(void)
+{
+    struct nt_shard *s = new_shard(0), *away = new_shard(1);
+    char *big = nt__large_malloc(s, 16 * NT_MIB, 1, false);
+    fill(big, 0, 16 * NT_MIB, 3);
+    /* A hole of 2 MiB before a block that is in use. */
+    char *hole = nt__large_malloc(s, 4 * NT_MIB, 1, false);
+    char *behind = nt__large_malloc(s, 16 * NT_MIB, 1, false);
+    fill(behind, 0, 16 * NT_MIB, 4);
+    CHECK(nt__large_free(s, nt__slab_of(hole)));
+    char *small = nt__large_realloc(away, nt__slab_of(big), 2 * NT_MIB);
+    CHECK(small && same(small, 0, 2 * NT_MIB, 3));
+    CHECK(same(behind, 0, 16 * NT_MIB, 4));
+    return 0;
+}
+
+/* A block that had shrunk and then moved: what it leaves is not all zeroes. */
+static int act_shrunk_then_moved(void)
+{
+    struct nt_shard *s = new_shard(0);
+    size_t full = 80 * NT_SLICE, less = full - NT_SLICE + page;
+    char *p = nt__large_malloc(s, full, 1, false);
+    char *wall = nt__large_malloc(s, full, 1, false);
+    memset(p, 5, full);
+    CHECK(nt__large_realloc(s, nt__slab_of(p), less) == p);
+    char *q = nt__large_realloc(s, nt__slab_of(p), 4 * full);
+    CHECK(q && q != p);
+    for (int i = 0; i < 40; i++) { /* whoever gets the old place */
+        char *z = nt__large_malloc(s, full, 1, true);
+        CHECK(z && zero(z, full));
+    }
+    (void)wall;
+    return 0;
+}
+
+static int act_in_place(void)
+{
+    struct nt_shard *s = new_shard(0);
+    unsigned l = nt__sizeclass_large();
+    char *p = nt__large_malloc(s, NT_MIB, 1, false);
+    fill(p, 0, NT_MIB, 1);
+    CHECK(nt__large_realloc(s, nt__slab_of(p), NT_MIB + 1) == p);
+    CHECK(nt__slab_of(p)->bytes == NT_MIB + page);
+    CHECK(nt__large_realloc(s, nt__slab_of(p), 8 * NT_MIB) == p); /* room behind it */
+    CHECK(same(p, 0, NT_MIB, 1));
+    CHECK(nt__large_realloc(s, nt__slab_of(p), NT_MIB) == p);
+    CHECK(s->reallocs == 3 && s->allocs[l] == 1);
+    CHECK(s->large_allocated - s->large_freed == NT_MIB);
+    CHECK(s->requested[l] == NT_MIB * 3 + 1 + 8 * NT_MIB);
+    CHECK(!nt__large_realloc(s, nt__slab_of(p), (size_t)1 << 50)); /* unchanged */
+    CHECK(same(p, 0, NT_MIB, 1) && nt__slab_of(p)->bytes == NT_MIB);
+    return 0;
+}
+
+static int act_budget(void)
+{
+    static struct nt_pool pool; /* budgets are of explicit pools */
+    struct nt_shard *s =
+        nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), &pool);
+    struct nt_budget budget = {.limit = 64};
+    s->budget = &budget;
+    char *p = nt__large_malloc(s, 40 * NT_SLICE, 1, false);
+    CHECK(p && budget.held == 40);
+    CHECK(!nt__large_malloc(s, 25 * NT_SLICE, 1, false) && budget.held == 40);
+    CHECK(nt__large_realloc(s, nt__slab_of(p), 64 * NT_SLICE) && budget.held == 64);
+    CHECK(!nt__large_realloc(s, nt__slab_of(p), 65 * NT_SLICE) && budget.held == 64);
+    CHECK(nt__large_realloc(s, nt__slab_of(p), 10 * NT_SLICE) && budget.held == 10);
+    CHECK(s->larges == nt__slab_of(p) && !s->larges->next);
+    CHECK(nt__large_free(s, nt__slab_of(p)));
+    CHECK(budget.held == 0 && !s->larges);
+    return 0;
+}
+
+static const char *machine = "2x1";
+
+static void test_act(void **state)
+{
+    int (*act)(void) = *(int (**)(void))*state;
+    child_ok(act);
+}
+
+#define ACT(name)                                                                        \
+    {                                                                                    \
+        #name, test_act, NULL, NULL, &(int (*[1])(void)){act_##name}                     \
+    }
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        machine = argv[1];
+    room_start(machine);
+    page = nt__os_page_size();
+    struct CMUnitTest tests[] = {
+        ACT(malloc),   ACT(align),           ACT(free),
+        ACT(recycled), ACT(realloc),         ACT(shrink_of_another),
+        ACT(in_place), ACT(shrunk_then_moved), ACT(budget),
+    };
+    int failed = cmocka_run_group_tests_name(machine, tests, NULL, NULL);
+    if (argc > 1)
+        return failed;
+    /* Once more on a machine of one node, where runs are kept and recycled as they are. */
+    char self[4096], command[8192];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n < 0 ? 0 : n] = '\0';
+    snprintf(command, sizeof command, "'%s' 1x1", self);
+    return failed + (system(command) != 0);
+}
