@@ -278,9 +278,7 @@ static void *unit_lend(struct nt_arena *a, uint32_t u, unsigned at, unsigned sli
 static void *take_small(struct nt_arena *a, unsigned slices, size_t align, bool *clean)
 {
     unsigned step = (unsigned)(align >> NT_SLICE_SHIFT);
-    uint32_t bins = a->partial_bins & (ALL << slices);
-    if (slices == NT_UNIT_SLICES)
-        bins = 0;
+    uint32_t bins = slices < NT_UNIT_SLICES ? a->partial_bins & (ALL << slices) : 0;
     for (; bins != 0; bins &= bins - 1) {
         uint32_t u = a->partial[__builtin_ctz(bins)];
         for (int tries = 0; u != NT_NO_UNIT && tries < 8; tries++) {

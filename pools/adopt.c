@@ -9,6 +9,7 @@
  *
  * The list's lock makes its holder the owner of every shard on the list.
  */
+#include "pools/large.h"
 #include "pools/remote.h"
 #include "pools/shard.h"
 
@@ -67,6 +68,7 @@ void nt__shard_retire(struct nt_shard *s)
 {
     nt__remote_flush(s);
     nt__remote_receive(s);
+    nt__large_drop_spare(s);
     struct idle_list *list = &idle.slot[s->slot];
     nt__lock(&list->lock);
     s->state = NT_SHARD_IDLE;
@@ -86,11 +88,13 @@ struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c)
         append(list, other);
         slab = nt__shard_yield(other, c);
     }
-    nt__unlock(&list->lock);
-    if (slab) {
+    /* Still under the lock: the slab may be linked in the other's pending stack, and
+     * whoever acquires the other next must find there that it is no longer its own. */
+    if (slab)
         nt__slab_change_owner(slab, s);
+    nt__unlock(&list->lock);
+    if (slab)
         nt__count_add(&s->slabs[c], 1);
-    }
     return slab;
 }
 

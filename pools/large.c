@@ -10,6 +10,8 @@
 /* From here on a recycled block is zeroed by giving its pages back: no more is touched
  * than the program will use. */
 #define ZERO_BY_PURGE (4 * NT_MIB)
+/* A run up to this long is kept for the next block: a unit. */
+#define SPARE_SLICES NT_UNIT_SLICES
 
 static size_t page_bytes(size_t size)
 {
@@ -67,7 +69,7 @@ static void count_free(struct nt_shard *s, const struct nt_shard *home, size_t b
         nt__count_add(&s->sent_bytes[home->slot], bytes);
         nt__count_add(&s->large_sent, bytes);
     }
-    nt__peak_publish(s, c);
+    /* Not published: what only falls can wait for the next allocation. */
 }
 
 /* First touch must find nothing already placed, and calloc nothing but zeroes. */
@@ -80,35 +82,58 @@ static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
         memset(run, 0, bytes);
 }
 
+/* ---- Runs ------------------------------------------------------------------------- */
+
+static void *take_run(struct nt_shard *s, size_t slices, size_t align, bool *clean)
+{
+    if (s->spare && s->spare_slices == slices && align <= NT_SLICE) {
+        void *run = s->spare;
+        s->spare = NULL;
+        *clean = false;
+        return run;
+    }
+    nt__arena_decay(s->large_arena);
+    return nt__shard_take(s, s->large_arena, slices, nt__max(align, NT_SLICE), clean);
+}
+
+static void give(struct nt_slab *slab, void *run, size_t slices)
+{
+    struct nt_arena *a = nt__arenas_get(slab->arena);
+    if (!slab->moved || !nt__arena_give_anew(a, run, slices))
+        nt__arena_give(a, run, slices, slab->clean);
+}
+
+void nt__large_drop_spare(struct nt_shard *s)
+{
+    if (s->spare)
+        nt__arena_give(s->large_arena, s->spare, s->spare_slices, false);
+    s->spare = NULL;
+}
+
+/* May the run be kept by `s` for its next large block? */
+static bool keep(const struct nt_shard *s, const struct nt_slab *slab)
+{
+    return slab->home == s && !s->pool && !slab->moved && !slab->clean &&
+           slab->run_slices <= SPARE_SLICES && nt__topo()->nodes == 1;
+}
+
 void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
 {
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
         return NULL;
     size_t bytes = page_bytes(size ? size : 1);
     size_t slices = slices_of(bytes);
-    struct nt_arena *a = s->large_arena;
     bool clean;
-    void *run = nt__shard_take(s, a, slices, nt__max(align, NT_SLICE), &clean);
+    void *run = take_run(s, slices, align, &clean);
     if (!run)
         return NULL;
     if (!clean)
         make_fresh(run, bytes, zero, nt__topo()->nodes > 1);
-    struct nt_slab *slab = nt__slab_open_large(run, slices, bytes);
-    slab->home = s;
-    slab->slot = s->slot;
-    slab->arena = a->index;
-    slab->clean = 0;
+    struct nt_slab *slab = nt__slab_open_large(run, slices, bytes, s);
+    slab->arena = s->large_arena->index;
     link_in(s, slab);
     count_malloc(s, bytes, size);
-    nt__arena_decay(a);
     return run;
-}
-
-static void give(struct nt_slab *slab, void *run, size_t slices, bool clean)
-{
-    struct nt_arena *a = nt__arenas_get(slab->arena);
-    if (!slab->moved || !nt__arena_give_anew(a, run, slices))
-        nt__arena_give(a, run, slices, clean);
 }
 
 bool nt__large_free(struct nt_shard *s, struct nt_slab *slab)
@@ -117,12 +142,17 @@ bool nt__large_free(struct nt_shard *s, struct nt_slab *slab)
     if (kind != NT_SLAB_LARGE)
         return false;
     struct nt_shard *home = slab->home;
+    void *run = nt__window_slice(slab);
     link_out(home, slab);
-    nt__shard_charge(home, -slab->run_slices);
     count_free(s, home, slab->bytes);
-    slab->home = NULL;
-    give(slab, nt__window_slice(slab), slab->run_slices, slab->clean);
-    nt__arena_decay(nt__arenas_get(slab->arena));
+    if (keep(s, slab)) {
+        nt__large_drop_spare(s);
+        s->spare = run;
+        s->spare_slices = slab->run_slices;
+    } else {
+        nt__shard_charge(home, -slab->run_slices);
+        give(slab, run, slab->run_slices);
+    }
     return true;
 }
 
@@ -154,7 +184,7 @@ static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t sli
         if (!clean && nt__topo()->nodes > 1)
             nt__os_purge(run + (have << NT_SLICE_SHIFT), (slices - have) << NT_SLICE_SHIFT);
     } else if (slices < have) {
-        give(slab, run + (slices << NT_SLICE_SHIFT), have - slices, false);
+        give(slab, run + (slices << NT_SLICE_SHIFT), have - slices);
         nt__shard_charge(s, slices - have);
     }
     slab->run_slices = slices;

@@ -34,9 +34,9 @@ static int64_t bytes_of(const struct nt_shard *s, unsigned c)
 static void publish_class(struct nt_shard *s, unsigned c)
 {
     int64_t now = bytes_of(s, c);
-    int64_t change = now - __atomic_exchange_n(&s->published[c], now, __ATOMIC_RELAXED);
-    if (change == 0)
+    if (now == load(&s->published[c]))
         return;
+    int64_t change = now - __atomic_exchange_n(&s->published[c], now, __ATOMIC_RELAXED);
     add(&s->live_bytes, change);
     add(&peak.live.class_[c], change);
     add(&peak.live.node[s->slot], change);
@@ -46,6 +46,8 @@ static void publish_class(struct nt_shard *s, unsigned c)
 /* What was freed here but lived on another node comes off that node's sum. */
 static void publish_sent(struct nt_shard *s)
 {
+    if (nt__topo()->nodes == 1)
+        return;
     for (unsigned home = 0; home < nt__topo()->nodes; home++) {
         if (home == s->slot)
             continue;

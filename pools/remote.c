@@ -66,10 +66,9 @@ void nt__remote_free(struct nt_shard *s, struct nt_slab *slab, void *p)
         send(slab, block, block, 1);
         return;
     }
-    unsigned home = __atomic_load_n(&slab->owner, __ATOMIC_RELAXED)->slot;
     nt__count_add(&s->sent[slab->class], 1);
-    nt__count_add(&s->sent_blocks[home], 1);
-    nt__count_add(&s->sent_bytes[home], slab->size);
+    nt__count_add(&s->sent_blocks[slab->slot], 1);
+    nt__count_add(&s->sent_bytes[slab->slot], slab->size);
     struct nt_batch *batch = batch_of(s, slab);
     if (batch->slab == slab) {
         block->next = batch->head;

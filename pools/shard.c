@@ -294,6 +294,7 @@ struct nt_slab *nt__shard_yield(struct nt_shard *s, unsigned c)
 void nt__shard_trim(struct nt_shard *s)
 {
     nt__remote_receive(s);
+    nt__large_drop_spare(s);
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
         retire_current(s, c);
         struct nt_slab *next;

@@ -70,6 +70,8 @@ struct nt_shard {
     struct nt_slab *full;
     uint32_t empty_slices; /* of the slabs on partial that hold no block */
     struct nt_slab *larges;  /* of an explicit pool: its large blocks */
+    void *spare;             /* run of the large block freed last, kept for the next */
+    size_t spare_slices;
     struct nt_budget *budget; /* of an explicit pool; NULL: no limit; constant */
     struct nt_batch batch[NT_BATCHES];
 
@@ -140,13 +142,9 @@ NT_HIDDEN void nt__shard_fork_lock(void);
 /* In the child shards of other threads are lost; `mine` (or NULL) is kept. */
 NT_HIDDEN void nt__shard_fork_unlock(enum nt_fork how, struct nt_shard *mine);
 
-/* A block for `size` bytes from the current slab, counted; NULL when its list is empty
- * or the size is not small. */
-NT_FAST void *nt__shard_pop(struct nt_shard *s, size_t size)
+/* A block of class `c` from the current slab, counted; NULL when its list is empty. */
+NT_FAST void *nt__shard_pop_class(struct nt_shard *s, size_t c, size_t size)
 {
-    if (NT_UNLIKELY(size > NT_SMALL_MAX))
-        return NULL;
-    size_t c = s->class_of[(size + NT_GRAIN - 1) / NT_GRAIN];
     struct nt_slab *slab = s->current[c];
     struct nt_block *block = slab->free;
     if (NT_UNLIKELY(block == NULL))
@@ -155,6 +153,15 @@ NT_FAST void *nt__shard_pop(struct nt_shard *s, size_t size)
     slab->free = block->next;
     block->key = NULL;
     return block;
+}
+
+/* A block for `size` bytes from the current slab, counted; NULL when its list is empty
+ * or the size is not small. */
+NT_FAST void *nt__shard_pop(struct nt_shard *s, size_t size)
+{
+    if (NT_UNLIKELY(size > NT_SMALL_MAX))
+        return NULL;
+    return nt__shard_pop_class(s, s->class_of[(size + NT_GRAIN - 1) / NT_GRAIN], size);
 }
 
 /* Put a block of the shard's own slab back, counted. The caller has checked it. */

@@ -36,6 +36,17 @@ static void add(uint32_t size)
     t->capacity[c] = (uint16_t)(slices * NT_SLICE / size);
 }
 
+/* of[i]: the first class of at least i * step bytes. */
+static void fill(uint8_t *of, size_t count, size_t step)
+{
+    unsigned c = 0;
+    for (size_t i = 0; i < count; i++) {
+        while (nt__sizeclasses.size[c] < i * step)
+            c++;
+        of[i] = (uint8_t)c;
+    }
+}
+
 unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count)
 {
     struct nt_sizeclasses *t = &nt__sizeclasses;
@@ -59,29 +70,9 @@ unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count)
         }
         add(size);
     }
-    unsigned c = 0;
-    for (unsigned i = 0; i < NT_CLASS_BYTES; i++) {
-        while (t->size[c] < i * NT_GRAIN)
-            c++;
-        t->of[i] = (uint8_t)c;
-    }
+    fill(t->of, NT_CLASS_BYTES, NT_GRAIN);
+    fill(t->of_2k, NT_ARRAY_LEN(t->of_2k), 2 * NT_KIB);
     return used;
-}
-
-unsigned nt__sizeclass_of(size_t size)
-{
-    const struct nt_sizeclasses *t = &nt__sizeclasses;
-    if (size <= NT_SMALL_MAX)
-        return t->of[(size + NT_GRAIN - 1) / NT_GRAIN];
-    unsigned low = 0, high = t->count - 1; /* size[high] >= size, always */
-    while (low < high) {
-        unsigned middle = (low + high) / 2;
-        if (t->size[middle] >= size)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return high;
 }
 
 unsigned nt__sizeclass_aligned(size_t size, size_t align)

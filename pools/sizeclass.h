@@ -2,8 +2,8 @@
 /*
  * From a size to its class and back; nothing else knows the table.
  *
- * A class is a block size. Sizes up to NT_SMALL_MAX find theirs by one load from a
- * byte table, larger ones by a search; above NT_CLASSED_MAX a block is *large* and has
+ * A class is a block size. A size finds its class by one load from a byte table, which
+ * has an entry for each 16 bytes up to NT_SMALL_MAX and for each 2 KiB from there; above NT_CLASSED_MAX a block is *large* and has
  * slices of its own. The table is data: the built-in one wastes at most 12.5 % above
  * 128 bytes (seven, then six steps in each doubling) and 16-byte steps below; the
  * setting `classes` replaces its lower part, at no cost to the fast path.
@@ -29,6 +29,7 @@ struct nt_sizeclasses {
     uint8_t slices[NT_CLASSES];     /* of a slab */
     uint16_t capacity[NT_CLASSES];  /* blocks of a slab */
     uint8_t of[NT_CLASS_BYTES];     /* class of size s <= NT_SMALL_MAX: of[(s+15)/16] */
+    uint8_t of_2k[NT_CLASSED_MAX / (2 * NT_KIB) + 1]; /* of larger s: of_2k[(s+2047)/2048] */
 };
 
 extern NT_HIDDEN struct nt_sizeclasses nt__sizeclasses;
@@ -39,7 +40,12 @@ extern NT_HIDDEN struct nt_sizeclasses nt__sizeclasses;
 NT_HIDDEN unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count);
 
 /* The class of `size` <= NT_CLASSED_MAX. */
-NT_HIDDEN unsigned nt__sizeclass_of(size_t size);
+static inline unsigned nt__sizeclass_of(size_t size)
+{
+    if (size <= NT_SMALL_MAX)
+        return nt__sizeclasses.of[(size + NT_GRAIN - 1) / NT_GRAIN];
+    return nt__sizeclasses.of_2k[(size + 2 * NT_KIB - 1) / (2 * NT_KIB)];
+}
 
 /* The first class of at least `size` bytes whose blocks all lie at multiples of
  * `align` (a power of two, a slice at most), or `count` when there is none. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pools/slab.h"
 
+#include "pools/shard.h"
+
 #define CARVE_CLEAN (4 * NT_KIB) /* bytes of fresh memory to touch at once */
 #define CARVE_RESIDENT 64u       /* blocks */
 
@@ -19,6 +21,8 @@ struct nt_slab *nt__slab_open(void *run, unsigned c, struct nt_shard *owner, boo
     slab->class = (uint8_t)c;
     slab->place = NT_PLACE_CURRENT;
     slab->slices = t->slices[c];
+    slab->slot = owner->slot;
+    slab->pooled = owner->pool != NULL;
     slab->clean = clean;
     slab->next = slab->prev = NULL;
     __atomic_store_n(&slab->remote, 0, __ATOMIC_RELAXED);
@@ -37,14 +41,18 @@ void nt__slab_change_owner(struct nt_slab *slab, struct nt_shard *owner)
         __atomic_store_n(&slab[i].owner, owner, __ATOMIC_RELEASE);
 }
 
-struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes)
+struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes,
+                                    struct nt_shard *home)
 {
     struct nt_slab *slab = nt__slab_header(run);
     NT_ASSERT(slab->kind == NT_SLAB_NONE);
     slab->owner = NULL;
     slab->bytes = bytes;
     slab->run_slices = slices;
-    slab->moved = 0;
+    slab->home = home;
+    slab->slot = home->slot;
+    slab->pooled = home->pool != NULL;
+    slab->moved = slab->clean = 0;
     slab->class = (uint8_t)nt__sizeclass_large();
     slab->next = slab->prev = NULL;
     slab->self = slab;

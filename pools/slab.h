@@ -72,7 +72,8 @@ struct nt_slab {
     uint8_t kind;           /* enum nt_slab_kind */
     uint8_t place;          /* enum nt_slab_place */
     uint8_t slices;
-    uint8_t slot;           /* L: node its figures go to */
+    uint8_t slot;           /* node its figures go to: the owner's, or home's */
+    uint8_t pooled;         /* of an explicit pool: freed under its lock */
     uint8_t arena;          /* L: index of the arena it is from */
     uint8_t clean;          /* what is not carved reads as zero */
     uint8_t moved;          /* L: pages came by mremap (nt__arena_give_anew) */
@@ -137,8 +138,9 @@ static inline bool nt__slab_carved(const struct nt_slab *slab, const void *p)
 NT_HIDDEN struct nt_slab *nt__slab_open(void *run, unsigned c, struct nt_shard *owner,
                                         bool clean);
 
-/* Make it a large block's. */
-NT_HIDDEN struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes);
+/* Make it a large block's, counted in `home`. */
+NT_HIDDEN struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes,
+                                              struct nt_shard *home);
 
 /* The slab, on no list and with nobody about to free to it, is `owner`'s now. */
 NT_HIDDEN void nt__slab_change_owner(struct nt_slab *slab, struct nt_shard *owner);

@@ -57,6 +57,12 @@ static void *allocate(size_t size, size_t align, bool zero)
 
 void *nt__heap_malloc_slow(size_t size)
 {
+    /* Up to half a megabyte the size was all that kept it from the fast path. */
+    if (size > NT_SMALL_MAX && size <= NT_CLASSED_MAX) {
+        void *p = nt__shard_pop_class(nt__heap_shard, nt__sizeclass_of(size), size);
+        if (NT_LIKELY(p != NULL))
+            return p;
+    }
     return allocate(size, 1, false);
 }
 
@@ -158,24 +164,28 @@ static void free_foreign(void *p, const char *call)
     nt__foreign_free(p);
 }
 
+static struct nt_shard *owner_of(const struct nt_slab *slab)
+{
+    return slab->kind == NT_SLAB_LARGE ? slab->home
+                                       : __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
+}
+
 /* `p` was checked: it is a block in use of `slab`. */
 static void free_block(struct nt_slab *slab, void *p)
 {
-    struct nt_shard *owner = slab->kind == NT_SLAB_LARGE
-                                 ? slab->home
-                                 : __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
-    if (owner->pool) {
-        nt__pool_free(owner->pool, slab, p);
+    if (slab->pooled) {
+        nt__pool_free(owner_of(slab)->pool, slab, p);
         return;
     }
-    struct nt_shard *s =
-        nt__heap_shard == &nt__shard_gone ? NULL : nt__thread_shard();
-    if (!s) {
+    struct nt_shard *s = nt__heap_shard;
+    if (NT_UNLIKELY(s == &nt__shard_none))
+        s = nt__thread_shard();
+    if (NT_UNLIKELY(!s || s == &nt__shard_gone)) {
         free_orphaned(slab, p);
     } else if (slab->kind == NT_SLAB_LARGE) {
         if (!nt__large_free(s, slab))
             nt__misuse(NT_MISUSE_UNALLOCATED, "free", p);
-    } else if (owner == s) {
+    } else if (owner_of(slab) == s) {
         nt__shard_push(s, slab, p);
     } else {
         nt__remote_free(s, slab, p);
@@ -274,8 +284,7 @@ static void count_in_place(const struct nt_slab *slab, struct nt_pool *pool, siz
     unsigned c = slab->class;
     struct nt_shard *s = pool ? NULL : nt__thread_shard();
     if (pool) {
-        nt__pool_count_realloc(
-            pool, slab->kind == NT_SLAB_LARGE ? slab->home : slab->owner, c, size);
+        nt__pool_count_realloc(pool, owner_of(slab), c, size);
     } else if (s) {
         nt__count_add(&s->requested[c], size);
         nt__count_add(&s->reallocs, 1);
@@ -296,11 +305,28 @@ static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *po
     return p;
 }
 
-/* `pool`: where it must stay; NULL: wherever it is. */
+/* The common case: a block of this thread's own that stays where it is. */
+NT_FAST bool stays(void *p, size_t size)
+{
+    struct nt_shard *s = nt__heap_shard;
+    if (!nt__window_has(p))
+        return false;
+    const struct nt_slab *header = nt__slab_header(p);
+    if (header->owner != s)
+        return false;
+    const struct nt_slab *slab = header->self;
+    const struct nt_block *block = p;
+    if (size > slab->size || size <= slab->size / 2 || slab->pooled ||
+        !nt__slab_starts(slab, p) || block->key == NT_KEY)
+        return false;
+    nt__count_add_two(&s->requested[slab->class], size, &s->reallocs, 1);
+    return true;
+}
+
 static void *reallocate(struct nt_slab *slab, void *p, size_t size)
 {
     bool large = slab->kind == NT_SLAB_LARGE;
-    struct nt_pool *pool = large ? slab->home->pool : slab->owner->pool;
+    struct nt_pool *pool = slab->pooled ? owner_of(slab)->pool : NULL;
     size_t old = large ? slab->bytes : slab->size;
     if (large && size > NT_CLASSED_MAX)
         return realloc_large(slab, size, pool);
@@ -315,6 +341,8 @@ void *nt_realloc(void *p, size_t size)
 {
     if (!p)
         return nt__heap_malloc(size);
+    if (NT_LIKELY(size != 0 && stays(p, size)))
+        return p;
     if (size == 0) {
         nt__heap_free(p);
         return NULL;
