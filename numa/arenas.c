@@ -58,7 +58,7 @@ size_t nt__arenas_purge(void)
 void nt__arenas_fork_lock(void)
 {
     for (unsigned i = 0; i < arenas.count; i++)
-        pthread_mutex_lock(&arenas.arena[i].lock.mutex);
+        nt__lock_for_fork(&arenas.arena[i].lock);
 }
 
 void nt__arenas_fork_unlock(enum nt_fork how)
@@ -66,7 +66,7 @@ void nt__arenas_fork_unlock(enum nt_fork how)
     for (unsigned i = 0; i < arenas.count; i++) {
         struct nt_arena *a = &arenas.arena[i];
         if (how == NT_FORK_PARENT)
-            pthread_mutex_unlock(&a->lock.mutex);
+            nt__unlock_after_fork(&a->lock);
         else if (how == NT_FORK_RAW && nt__lock_raw(&a->lock))
             nt__arena_init(a, a->index, a->slot, a->bind_to);
         else

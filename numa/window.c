@@ -172,13 +172,13 @@ bool nt__window_unmap(uint32_t first, uint32_t units)
 
 void nt__window_fork_lock(void)
 {
-    nt__lock(&window.lock);
+    nt__lock_for_fork(&window.lock);
 }
 
 void nt__window_fork_unlock(enum nt_fork how)
 {
     if (how == NT_FORK_PARENT) {
-        nt__unlock(&window.lock);
+        nt__unlock_after_fork(&window.lock);
         return;
     }
     if (how == NT_FORK_RAW && nt__lock_raw(&window.lock))

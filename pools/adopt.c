@@ -113,7 +113,7 @@ void nt__shard_trim_idle(void)
 void nt__shard_fork_lock(void)
 {
     for (unsigned slot = 0; slot < nt__topo()->nodes; slot++)
-        pthread_mutex_lock(&idle.slot[slot].lock.mutex);
+        nt__lock_for_fork(&idle.slot[slot].lock);
 }
 
 void nt__shard_fork_unlock(enum nt_fork how, struct nt_shard *mine)
@@ -121,7 +121,7 @@ void nt__shard_fork_unlock(enum nt_fork how, struct nt_shard *mine)
     for (unsigned slot = 0; slot < nt__topo()->nodes; slot++) {
         struct idle_list *list = &idle.slot[slot];
         if (how == NT_FORK_PARENT)
-            pthread_mutex_unlock(&list->lock.mutex);
+            nt__unlock_after_fork(&list->lock);
         else if (how == NT_FORK_RAW && nt__lock_raw(&list->lock))
             list->first = list->last = NULL, list->count = 0;
         else

@@ -174,20 +174,20 @@ void nt__pool_trim_all(void)
 /* Pools share a rank: fork alone takes several, in the register's order. */
 void nt__pool_fork_lock(void)
 {
-    nt__lock(&pools.lock);
+    nt__lock_for_fork(&pools.lock);
     for (struct nt_pool *pool = pools.first; pool; pool = pool->next)
-        pthread_mutex_lock(&pool->lock.mutex);
+        nt__lock_for_fork(&pool->lock);
 }
 
 void nt__pool_fork_unlock(enum nt_fork how)
 {
     for (struct nt_pool *pool = pools.first; pool; pool = pool->next)
         if (how == NT_FORK_PARENT)
-            pthread_mutex_unlock(&pool->lock.mutex);
+            nt__unlock_after_fork(&pool->lock);
         else
             nt__lock_init(&pool->lock, NT_RANK_POOL);
     if (how == NT_FORK_PARENT)
-        nt__unlock(&pools.lock);
+        nt__unlock_after_fork(&pools.lock);
     else
         nt__lock_init(&pools.lock, NT_RANK_START);
 }

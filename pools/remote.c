@@ -36,9 +36,10 @@ static void send(struct nt_slab *slab, struct nt_block *head, struct nt_block *t
         tail->next = first_of(old);
         new = ((old & ~(POINTER | QUEUED)) + count * ONE_BLOCK) | QUEUED |
               (uint64_t)(uintptr_t)head;
-        /* Release: pairs with the owner's exchange, which reads the chain. */
+        /* Release: pairs with the owner's exchange, which reads the chain. Acquire: the
+         * owner that took the slab off a stack has read slab->pending by then. */
     } while (!__atomic_compare_exchange_n(&slab->remote, &old, new, true,
-                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
     if (!(old & QUEUED))
         push_pending(slab);
 }
@@ -107,8 +108,8 @@ void nt__remote_receive(struct nt_shard *s)
         if (__atomic_load_n(&slab->owner, __ATOMIC_ACQUIRE) != s) {
             push_pending(slab); /* still queued */
         } else {
-            /* Acquire: pairs with send's release. The slab is no longer queued. */
-            uint64_t remote = __atomic_exchange_n(&slab->remote, 0, __ATOMIC_ACQUIRE);
+            /* Pairs with send's, both ways. The slab is no longer queued. */
+            uint64_t remote = __atomic_exchange_n(&slab->remote, 0, __ATOMIC_ACQ_REL);
             nt__shard_receive(s, slab, first_of(remote),
                               (unsigned)(remote >> COUNT_SHIFT));
         }

@@ -89,7 +89,7 @@ void *nt__slab_carve(struct nt_slab *slab)
     if (!slab->clean)
         ((struct nt_block *)(void *)first)->key = NULL;
     slab->free = list;
-    slab->carved = (uint16_t)(slab->carved + n);
+    __atomic_store_n(&slab->carved, (uint16_t)(slab->carved + n), __ATOMIC_RELAXED);
     return first;
 }
 

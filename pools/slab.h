@@ -130,7 +130,9 @@ NT_FAST bool nt__slab_starts(const struct nt_slab *slab, const void *p)
 
 static inline bool nt__slab_carved(const struct nt_slab *slab, const void *p)
 {
-    return (uintptr_t)p - slab->start < (size_t)slab->carved * slab->size;
+    /* Relaxed: the caller's block was carved before it got here. */
+    size_t carved = __atomic_load_n(&slab->carved, __ATOMIC_RELAXED);
+    return (uintptr_t)p - slab->start < carved * slab->size;
 }
 
 /* Make the run at `run` a slab of class `c` owned by `owner`, CURRENT, nothing carved.

@@ -23,6 +23,14 @@
 #define NT_FAST static inline __attribute__((always_inline))
 #define NT_SLOW __attribute__((noinline, cold))
 
+/* A plain read of a word that another thread may be writing, where either value will do
+ * and compilers would make more than one instruction of an atomic load. */
+#if defined(__SANITIZE_THREAD__)
+#define NT_RACY(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#else
+#define NT_RACY(x) (x)
+#endif
+
 #define NT_HIDDEN __attribute__((visibility("hidden")))
 #define NT_CACHE_LINE 64
 #define NT_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -77,6 +77,17 @@ static inline bool nt__trylock(struct nt_lock *lock)
     return true;
 }
 
+/* fork takes several of a rank and gives them up in the same thread: no ranks. */
+static inline void nt__lock_for_fork(struct nt_lock *lock)
+{
+    pthread_mutex_lock(&lock->mutex);
+}
+
+static inline void nt__unlock_after_fork(struct nt_lock *lock)
+{
+    pthread_mutex_unlock(&lock->mutex);
+}
+
 /* After NT_FORK_RAW: was the lock held? It is made anew. */
 static inline bool nt__lock_raw(struct nt_lock *lock)
 {

@@ -42,13 +42,13 @@ size_t nt__meta_bytes(void)
 
 void nt__meta_fork_lock(void)
 {
-    nt__lock(&meta.lock);
+    nt__lock_for_fork(&meta.lock);
 }
 
 void nt__meta_fork_unlock(enum nt_fork how)
 {
     if (how == NT_FORK_PARENT) {
-        nt__unlock(&meta.lock);
+        nt__unlock_after_fork(&meta.lock);
         return;
     }
     if (how == NT_FORK_RAW && nt__lock_raw(&meta.lock))

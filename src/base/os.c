@@ -11,6 +11,12 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+/* ThreadSanitizer takes hints outside its own ranges away, but leaves the flag. */
+#if defined(__SANITIZE_THREAD__)
+#define NO_REPLACE 0
+#else
+#define NO_REPLACE MAP_FIXED_NOREPLACE
+#endif
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
@@ -39,7 +45,9 @@ void *nt__os_map(size_t size)
 bool nt__os_map_at(void *at, size_t size, bool hugetlb)
 {
     /* Kernels before 4.17, and valgrind, read the flag as a hint: so look. */
-    int flags = ANON | MAP_FIXED_NOREPLACE | (hugetlb ? MAP_HUGETLB : 0);
+    int flags = ANON | NO_REPLACE;
+    if (hugetlb) /* with its pages reserved: else touching one too many is SIGBUS */
+        flags = (flags & ~MAP_NORESERVE) | MAP_HUGETLB;
     void *p = mmap(at, size, RW, flags, -1, 0);
     if (p == at)
         return true;
@@ -81,7 +89,7 @@ bool nt__os_move(void *from, void *to, size_t size)
         return true;
     /* Before Linux 5.7: the source is unmapped, so a fresh mapping takes its place. */
     if (mremap(from, size, size, flags, to) == to)
-        return nt__os_remap(from, size) || nt__os_remap(from, size);
+        return nt__os_remap(from, size);
     /* It failed, but the target may have been unmapped already. */
     if (!nt__os_remap(to, size))
         nt__os_remap(to, size);

@@ -34,10 +34,10 @@ NT_FAST void nt__heap_free(void *p)
 {
     struct nt_shard *s = nt__heap_shard;
     uintptr_t offset = (uintptr_t)p - nt__window.base;
-    if (NT_LIKELY(offset < nt__window.limit)) {
+    if (NT_LIKELY(offset < NT_RACY(nt__window.limit))) {
         const char *headers = nt__window.headers;
         size_t at = offset >> NT_SLICE_SHIFT << NT_HEADER_SHIFT;
-        if (NT_LIKELY(header_at(headers, at)->owner == s)) {
+        if (NT_LIKELY(NT_RACY(header_at(headers, at)->owner) == s)) {
             /* Compilers would add the two up for both loads; addressing does it. */
             __asm__("" : "+r"(at));
             struct nt_slab *slab = header_at(headers, at)->self;

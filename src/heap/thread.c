@@ -87,7 +87,8 @@ static struct sums sum_thread(const struct thread *t)
 static void take_shard(struct thread *t, struct nt_shard *s)
 {
     t->before = sum_shard(s);
-    t->live_before = s->live_peak = s->live_bytes;
+    t->live_before = __atomic_load_n(&s->live_bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->live_peak, t->live_before, __ATOMIC_RELAXED);
     __atomic_store_n(&t->shard, s, __ATOMIC_RELEASE);
     nt__heap_shard = s;
 }
@@ -179,13 +180,13 @@ void nt__thread_counts(uint64_t *now, uint64_t *total)
 
 void nt__thread_fork_lock(void)
 {
-    nt__lock(&threads.lock);
+    nt__lock_for_fork(&threads.lock);
 }
 
 void nt__thread_fork_unlock(enum nt_fork how)
 {
     if (how == NT_FORK_PARENT) {
-        nt__unlock(&threads.lock);
+        nt__unlock_after_fork(&threads.lock);
         return;
     }
     nt__lock_init(&threads.lock, NT_RANK_START);
@@ -250,7 +251,7 @@ long nt_snapshot_threads(struct nt_thread_figures *out, size_t max)
         if ((size_t)n < max) {
             struct nt_thread_figures *f = &out[n];
             struct sums now = sum_thread(t);
-            int64_t peak = s->live_peak - t->live_before;
+            int64_t peak = __atomic_load_n(&s->live_peak, __ATOMIC_RELAXED) - t->live_before;
             memset(f, 0, sizeof *f);
             f->tid = t->tid;
             f->node = nt__topo()->node[s->slot].id;
