@@ -112,7 +112,7 @@ static void extent_remove(struct nt_arena *a, uint32_t u)
 /* A free extent of this arena that has unit `u` at its edge. */
 static bool is_edge(const struct nt_arena *a, uint32_t u)
 {
-    if ((size_t)u << NT_UNIT_SHIFT >= nt__window.limit)
+    if ((size_t)u << NT_UNIT_SHIFT >= __atomic_load_n(&nt__window.limit, __ATOMIC_RELAXED))
         return false;
     const struct nt_unit *unit = nt__window_unit(u);
     return __atomic_load_n(&unit->arena, __ATOMIC_RELAXED) == a->index + 1 &&

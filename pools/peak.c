@@ -74,6 +74,13 @@ void nt__peak_publish(struct nt_shard *s, unsigned c)
         nt__peak_settle();
 }
 
+int64_t nt__peak_restart(struct nt_shard *s)
+{
+    int64_t live = load(&s->live_bytes);
+    __atomic_store_n(&s->live_peak, live, __ATOMIC_RELAXED);
+    return live;
+}
+
 static void take(const int64_t *live, int64_t *top, int64_t *limit)
 {
     int64_t now = load(live);

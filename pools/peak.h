@@ -22,6 +22,9 @@
 /* Make what changed in class `c` of `s` known. The owner; at slab changes. */
 NT_HIDDEN void nt__peak_publish(struct nt_shard *s, unsigned c);
 
+/* A new owner: the shard's own peak begins at what is live in it, which is returned. */
+NT_HIDDEN int64_t nt__peak_restart(struct nt_shard *s);
+
 /* Make everything known and take the peaks. Any thread; does nothing if another is
  * at it. */
 NT_HIDDEN void nt__peak_settle(void);

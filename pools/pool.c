@@ -4,20 +4,31 @@
 #include "numa/arenas.h"
 #include "pools/large.h"
 #include "pools/misuse.h"
+#include "pools/peak.h"
 #include "src/base/fmt.h"
 #include "src/base/meta.h"
 
 #include <string.h>
 
 static struct {
-    struct nt_lock lock;   /* outer to every pool's own: creating, closing */
+    struct nt_lock lock;   /* names, limits, which pools are open */
     struct nt_pool *first; /* written under `lock`, followed by anyone */
     unsigned created;
-} pools = {.lock = NT_LOCK_INIT(NT_RANK_START)};
+} pools = {.lock = NT_LOCK_INIT(NT_RANK_REGISTER)};
 
 struct nt_pool *nt__pool_first(void)
 {
     return __atomic_load_n(&pools.first, __ATOMIC_ACQUIRE);
+}
+
+void nt__pool_register_lock(void)
+{
+    nt__lock(&pools.lock);
+}
+
+void nt__pool_register_unlock(void)
+{
+    nt__unlock(&pools.lock);
 }
 
 /* A closed pool to use again, or a new one. Under the register's lock. */
@@ -52,7 +63,7 @@ struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots)
         pool->budget.limit = (limit + NT_SLICE - 1) >> NT_SLICE_SHIFT;
         for (unsigned i = 0; i < NT_TOPO_NODES; i++)
             if (pool->shard[i])
-                pool->shard[i]->live_peak = pool->shard[i]->live_bytes;
+                nt__peak_restart(pool->shard[i]);
         pool->open = true;
     }
     nt__unlock(&pools.lock);
@@ -189,5 +200,5 @@ void nt__pool_fork_unlock(enum nt_fork how)
     if (how == NT_FORK_PARENT)
         nt__unlock_after_fork(&pools.lock);
     else
-        nt__lock_init(&pools.lock, NT_RANK_START);
+        nt__lock_init(&pools.lock, NT_RANK_REGISTER);
 }

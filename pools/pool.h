@@ -27,6 +27,10 @@ struct nt_pool {
 /* The register of all pools there ever were. */
 NT_HIDDEN struct nt_pool *nt__pool_first(void);
 
+/* While it is held no pool is opened or closed. */
+NT_HIDDEN void nt__pool_register_lock(void);
+NT_HIDDEN void nt__pool_register_unlock(void);
+
 /* A pool on the node slots in `slots`, not none; NULL: no memory. */
 NT_HIDDEN struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots);
 NT_HIDDEN void nt__pool_close(struct nt_pool *pool);

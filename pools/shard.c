@@ -71,7 +71,7 @@ bool nt__shard_charge(struct nt_shard *s, size_t slices)
     bool more = slices <= PTRDIFF_MAX;
     if (more && b->limit != 0 && b->held + slices > b->limit)
         return false;
-    b->held += slices;
+    nt__count_add(&b->held, slices);
     return true;
 }
 
@@ -331,7 +331,7 @@ void nt__shard_empty(struct nt_shard *s)
     s->empty_slices = 0;
     release_all(s, &s->full);
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
-        s->frees[c] = s->allocs[c];
+        nt__count_add(&s->frees[c], s->allocs[c] - s->frees[c]);
         nt__peak_publish(s, c);
     }
 }

@@ -19,13 +19,14 @@
 #include <pthread.h>
 
 enum nt_rank {
-    NT_RANK_START = 1,   /* heap.c: one thread starts the library */
-    NT_RANK_POOL = 2,    /* pool.c: one per explicit pool */
-    NT_RANK_FIGURES = 3, /* figures.c: one reader fills the static snapshot */
-    NT_RANK_SHARDS = 4,  /* shard.c: idle shards of a node */
-    NT_RANK_WINDOW = 5,  /* window.c: growing; the one lock held over mmap */
-    NT_RANK_ARENA = 6,   /* arena.c: one per arena */
-    NT_RANK_META = 7,    /* meta.c: the library's own memory */
+    NT_RANK_START = 1,    /* start.c: one thread starts the library */
+    NT_RANK_POOL = 2,     /* pool.c: one per explicit pool; alloc.c: orphans */
+    NT_RANK_FIGURES = 3,  /* figures.c, peak.c: one reader fills the static snapshot */
+    NT_RANK_REGISTER = 4, /* pool.c, thread.c: who exists */
+    NT_RANK_SHARDS = 5,   /* adopt.c: idle shards of a node */
+    NT_RANK_WINDOW = 6,   /* window.c: growing; held over mmap */
+    NT_RANK_ARENA = 7,    /* arena.c: one per arena */
+    NT_RANK_META = 8,     /* meta.c: the library's own memory; held over mmap */
 };
 
 /* How the locks are given up after a fork. */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "src/heap/thread.h"
 
+#include "pools/peak.h"
 #include "src/base/fmt.h"
 #include "src/base/meta.h"
 #include "src/heap/heap.h"
@@ -40,10 +41,10 @@ struct thread {
 static struct {
     pthread_key_t key;
     struct nt_lock lock;
-    struct thread *first; /* entries are pushed and reused under `lock`, read by all */
+    struct thread *first; /* all under `lock`, the entries too */
     struct sums exited;
     uint64_t now, total;
-} threads = {.lock = NT_LOCK_INIT(NT_RANK_START)};
+} threads = {.lock = NT_LOCK_INIT(NT_RANK_REGISTER)};
 
 static void add_sums(struct sums *to, const struct sums *from, uint64_t sign)
 {
@@ -84,31 +85,28 @@ static struct sums sum_thread(const struct thread *t)
     return now;
 }
 
+/* The calling thread, whose entry `t` is, goes on with shard `s`. Under the lock. */
 static void take_shard(struct thread *t, struct nt_shard *s)
 {
     t->before = sum_shard(s);
-    t->live_before = __atomic_load_n(&s->live_bytes, __ATOMIC_RELAXED);
-    __atomic_store_n(&s->live_peak, t->live_before, __ATOMIC_RELAXED);
-    __atomic_store_n(&t->shard, s, __ATOMIC_RELEASE);
+    t->live_before = nt__peak_restart(s);
+    t->shard = s;
     nt__heap_shard = s;
 }
 
-static struct thread *new_entry(void)
+/* An entry of nobody's, or a new one. Under the lock. */
+static struct thread *free_entry(void)
 {
-    nt__lock(&threads.lock);
     struct thread *t = threads.first;
     while (t && t->shard)
         t = t->next;
-    if (!t) {
-        t = nt__meta_alloc(sizeof *t, NT_CACHE_LINE);
-        if (t) {
-            t->next = threads.first;
-            __atomic_store_n(&threads.first, t, __ATOMIC_RELEASE);
-        }
-    }
     if (t)
-        t->shard = &nt__shard_none; /* taken */
-    nt__unlock(&threads.lock);
+        return t;
+    t = nt__meta_alloc(sizeof *t, NT_CACHE_LINE);
+    if (t) {
+        t->next = threads.first;
+        threads.first = t;
+    }
     return t;
 }
 
@@ -116,14 +114,22 @@ static struct nt_shard *attach(void)
 {
     nt__start();
     struct nt_shard *s = nt__shard_acquire(nt__topo_here());
-    struct thread *t = s ? new_entry() : NULL;
-    if (!t)
+    if (!s)
         return NULL;
-    t->tid = (int)gettid();
-    t->earlier = (struct sums){0};
-    take_shard(t, s);
-    __atomic_add_fetch(&threads.now, 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&threads.total, 1, __ATOMIC_RELAXED);
+    nt__lock(&threads.lock);
+    struct thread *t = free_entry();
+    if (t) {
+        t->tid = (int)gettid();
+        t->earlier = (struct sums){0};
+        take_shard(t, s);
+        threads.now++;
+        threads.total++;
+    }
+    nt__unlock(&threads.lock);
+    if (!t) {
+        nt__shard_retire(s);
+        return NULL;
+    }
     /* Past the 32nd key this allocates: from the shard that the thread now has. */
     pthread_setspecific(threads.key, t);
     return s;
@@ -139,9 +145,9 @@ static void detach(void *entry)
     nt__lock(&threads.lock);
     struct sums done = sum_thread(t);
     add_sums(&threads.exited, &done, 1);
-    __atomic_store_n(&t->shard, NULL, __ATOMIC_RELEASE);
+    t->shard = NULL;
+    threads.now--;
     nt__unlock(&threads.lock);
-    __atomic_sub_fetch(&threads.now, 1, __ATOMIC_RELAXED);
     nt__shard_retire(s);
 }
 
@@ -151,8 +157,10 @@ static struct nt_shard *migrate(struct nt_shard *old, unsigned here)
     struct nt_shard *s = t ? nt__shard_acquire(here) : NULL;
     if (!s)
         return old;
+    nt__lock(&threads.lock);
     t->earlier = sum_thread(t);
     take_shard(t, s);
+    nt__unlock(&threads.lock);
     nt__shard_retire(old);
     return s;
 }
@@ -174,8 +182,10 @@ void nt__thread_start(void)
 
 void nt__thread_counts(uint64_t *now, uint64_t *total)
 {
-    *now = __atomic_load_n(&threads.now, __ATOMIC_RELAXED);
-    *total = __atomic_load_n(&threads.total, __ATOMIC_RELAXED);
+    nt__lock(&threads.lock);
+    *now = threads.now;
+    *total = threads.total;
+    nt__unlock(&threads.lock);
 }
 
 void nt__thread_fork_lock(void)
@@ -189,7 +199,7 @@ void nt__thread_fork_unlock(enum nt_fork how)
         nt__unlock_after_fork(&threads.lock);
         return;
     }
-    nt__lock_init(&threads.lock, NT_RANK_START);
+    nt__lock_init(&threads.lock, NT_RANK_REGISTER);
     threads.now = threads.total = 0;
     threads.exited = (struct sums){0};
     for (struct thread *t = threads.first; t; t = t->next) {
@@ -230,12 +240,24 @@ static void fill(struct nt_thread_figures *out, const struct sums *s)
     out->remote_frees_total = s->remote;
 }
 
+static void fill_thread(struct nt_thread_figures *f, const struct thread *t)
+{
+    struct sums now = sum_thread(t);
+    int64_t peak = __atomic_load_n(&t->shard->live_peak, __ATOMIC_RELAXED) - t->live_before;
+    memset(f, 0, sizeof *f);
+    f->tid = t->tid;
+    f->node = nt__topo()->node[t->shard->slot].id;
+    fill(f, &now);
+    f->live_bytes_peak = peak > 0 ? (uint64_t)peak : 0;
+}
+
 long nt_snapshot_threads(struct nt_thread_figures *out, size_t max)
 {
     int saved = errno;
     if (!out && max != 0)
         return -EINVAL;
-    long n = 0;
+    size_t n = 0;
+    nt__lock(&threads.lock);
     if (max > 0) {
         memset(out, 0, sizeof *out);
         out->node = -1;
@@ -243,24 +265,17 @@ long nt_snapshot_threads(struct nt_thread_figures *out, size_t max)
         fill(out, &threads.exited);
     }
     n++;
-    const struct thread *t = __atomic_load_n(&threads.first, __ATOMIC_ACQUIRE);
-    for (; t; t = t->next) {
-        const struct nt_shard *s = __atomic_load_n(&t->shard, __ATOMIC_ACQUIRE);
-        if (!s || s == &nt__shard_none)
+    for (const struct thread *t = threads.first; t; t = t->next) {
+        if (!t->shard)
             continue;
-        if ((size_t)n < max) {
-            struct nt_thread_figures *f = &out[n];
-            struct sums now = sum_thread(t);
-            int64_t peak = __atomic_load_n(&s->live_peak, __ATOMIC_RELAXED) - t->live_before;
-            memset(f, 0, sizeof *f);
-            f->tid = t->tid;
-            f->node = nt__topo()->node[s->slot].id;
-            read_name(t->tid, f->name);
-            fill(f, &now);
-            f->live_bytes_peak = peak > 0 ? (uint64_t)peak : 0;
-        }
+        if (n < max)
+            fill_thread(&out[n], t);
         n++;
     }
+    nt__unlock(&threads.lock);
+    /* Names are read from /proc, which takes longer. */
+    for (size_t i = 1; i < n && i < max; i++)
+        read_name((int)out[i].tid, out[i].name);
     errno = saved;
-    return n;
+    return (long)n;
 }
