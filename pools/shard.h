@@ -149,9 +149,11 @@ NT_FAST void *nt__shard_pop_class(struct nt_shard *s, size_t c, size_t size)
     struct nt_block *block = slab->free;
     if (NT_UNLIKELY(block == NULL))
         return NULL;
-    nt__count_add_two(&s->allocs[c], 1, &s->requested[c], size);
+    if (NT_COUNTING)
+        nt__count_add_two(&s->allocs[c], 1, &s->requested[c], size);
     slab->free = block->next;
-    block->key = NULL;
+    if (NT_CHECKING)
+        block->key = NULL;
     return block;
 }
 
@@ -169,9 +171,11 @@ NT_FAST void nt__shard_push(struct nt_shard *s, struct nt_slab *slab, void *p)
 {
     struct nt_block *block = p;
     block->next = slab->free;
-    block->key = NT_KEY;
+    if (NT_CHECKING)
+        block->key = NT_KEY;
     slab->free = block;
-    nt__count_add(&s->frees[slab->class], 1);
+    if (NT_COUNTING)
+        nt__count_add(&s->frees[slab->class], 1);
     if (NT_UNLIKELY(++slab->back == 0))
         nt__shard_event(s, slab);
 }

@@ -42,7 +42,8 @@ NT_FAST void nt__heap_free(void *p)
             __asm__("" : "+r"(at));
             struct nt_slab *slab = header_at(headers, at)->self;
             const struct nt_block *block = p;
-            if (NT_LIKELY(nt__slab_starts(slab, p) && block->key != headers)) {
+            if (NT_LIKELY(!NT_CHECKING ||
+                          (nt__slab_starts(slab, p) && block->key != headers))) {
                 nt__shard_push(s, slab, p);
                 return;
             }
