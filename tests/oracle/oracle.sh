@@ -11,8 +11,9 @@
 #   alone     the shim without what the library brings along, in valgrind's environment
 #   valgrind  memcheck; it replaces malloc itself, so no preload of ours
 # library = shim and alone = valgrind must hold exactly. What lies between the two
-# pairs, shim - alone, is what libnuma's constructor asks for, and the thread-local
-# storage of two more libraries; it is printed and never more than a few dozen blocks.
+# pairs, shim - alone, is what libnuma's constructor asks for (30 or so blocks), the
+# thread-local storage of two more libraries, and what programs that copy their
+# environment make of another one; it is printed, and has a bound.
 #
 # How the figures map: outside, a realloc is one allocation and one free. The library
 # counts one that moved nothing apart (reallocs_in_place_total), so it goes on top.

@@ -92,7 +92,10 @@ used() {
     local n=$1
     shift
     [ -z "${NT_PRELOAD-}" ] || return
-    "$python" "$source_dir/tests/programs/records.py" "$work/report.$n" "$@" || failed=1
+    "$python" "$source_dir/tests/programs/records.py" "$work/report.$n" "$@" || {
+        failed=1
+        grep '^numatally: ' "$work/ours.err"
+    }
 }
 
 finish() {
