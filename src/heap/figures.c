@@ -25,17 +25,13 @@ _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 
 #define WATCH_MS 10       /* least time between two live snapshots */
 #define WATCH_SHARE 1000u /* and at least so many times what one costs */
-#define THREADS_SHOWN 256
-#define POOLS_SHOWN 64
 
 bool nt__figures_watched;
 
 static struct {
-    struct nt_lock lock;        /* guards `now` and the arrays */
-    struct nt_snapshot now;     /* too large for a small stack */
-    struct nt_snapshot base;    /* what was counted before the fork; sums only */
-    struct nt_thread_figures threads[THREADS_SHOWN];
-    struct nt_pool_figures pools[POOLS_SHOWN];
+    struct nt_lock lock;     /* guards `now` */
+    struct nt_live now;      /* too large for a small stack */
+    struct nt_snapshot base; /* what was counted before the fork; sums only */
     bool forked;
     uint64_t start_ns;
     uint64_t foreign;
@@ -106,7 +102,8 @@ static void add_pools(struct nt_snapshot *out)
     for (const struct nt_pool *p = nt__pool_first(); p; p = p->next)
         for (unsigned home = 0; home < out->nodes; home++)
             for (unsigned slot = 0; slot < out->nodes; slot++)
-                out->free_matrix[slot][home] += nt__count_read(&p->freed_by[slot][home]);
+                out->free_matrix[slot][home] +=
+                    nt__count_read(&p->freed_by[slot][home]);
 }
 
 static void add_arenas(struct nt_snapshot *out)
@@ -207,6 +204,7 @@ static void identify(struct nt_snapshot *out)
     out->fake_topology = nt__topo()->fake;
     out->inherited = figures.forked;
     nt__thread_counts(&out->threads_now, &out->threads_total);
+    out->pools_now = (uint64_t)nt_snapshot_pools(NULL, 0) - 1;
 }
 
 static void read_all(struct nt_snapshot *out)
@@ -298,12 +296,14 @@ long nt_snapshot_pools(struct nt_pool_figures *out, size_t max)
             memset(&out[n], 0, sizeof out[n]);
             memcpy(out[n].name, p->name, sizeof out[n].name);
             for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
-                const struct nt_shard *s = __atomic_load_n(&p->shard[i], __ATOMIC_ACQUIRE);
+                const struct nt_shard *s =
+                    __atomic_load_n(&p->shard[i], __ATOMIC_ACQUIRE);
                 if (s)
                     add_pool(&out[n], s);
             }
             out[n].limit_bytes = p->limit;
-            out[n].committed_bytes_now = nt__count_read(&p->budget.held) << NT_SLICE_SHIFT;
+            out[n].committed_bytes_now = nt__count_read(&p->budget.held)
+                                         << NT_SLICE_SHIFT;
             finish_pool(&out[n]);
         }
         n++;
@@ -313,22 +313,31 @@ long nt_snapshot_pools(struct nt_pool_figures *out, size_t max)
 
 /* ---- Showing ------------------------------------------------------------------------------ */
 
-static size_t shown(long n, size_t max)
+static uint32_t shown(long n, size_t max)
 {
-    return n < 0 ? 0 : nt__min((size_t)n, max);
+    return n < 0 ? 0 : (uint32_t)nt__min((size_t)n, max);
+}
+
+/* All that a report shows. */
+static void read_now(void)
+{
+    struct nt_live *now = &figures.now;
+    read_all(&now->snapshot);
+    now->nthreads =
+        shown(nt_snapshot_threads(now->threads, NT_LIVE_THREADS), NT_LIVE_THREADS);
+    now->npools = shown(nt_snapshot_pools(now->pools, NT_LIVE_POOLS), NT_LIVE_POOLS);
 }
 
 int nt_report(int fd, enum nt_format format)
 {
+    const struct nt_live *now = &figures.now;
     int saved = errno;
     nt__start();
     nt__start_check_fork();
     nt__lock(&figures.lock);
-    read_all(&figures.now);
-    size_t threads = shown(nt_snapshot_threads(figures.threads, THREADS_SHOWN), THREADS_SHOWN);
-    size_t pools = shown(nt_snapshot_pools(figures.pools, POOLS_SHOWN), POOLS_SHOWN);
-    int result = nt__report_write(fd, format, &figures.now, figures.threads, threads,
-                                  figures.pools, pools);
+    read_now();
+    int result = nt__report_write(fd, format, &now->snapshot, now->threads,
+                                  now->nthreads, now->pools, now->npools);
     nt__unlock(&figures.lock);
     errno = saved;
     return result;
@@ -349,7 +358,7 @@ void nt__figures_watch(void)
     uint64_t begin = cpu_ns();
     if (!nt__live_is_open())
         nt__figures_watched = nt__live_open(nt__conf_live_dir());
-    read_all(&figures.now);
+    read_now();
     nt__live_write(&figures.now);
     uint64_t pause = (cpu_ns() - begin) * WATCH_SHARE / 1000000;
     __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),
@@ -372,17 +381,17 @@ void nt__figures_start(void)
 
 void nt__figures_end(void)
 {
+    struct nt_live *now = &figures.now;
     int saved = errno;
     nt__start_check_fork();
     nt__lock(&figures.lock);
-    read_all(&figures.now);
-    figures.now.final = 1;
-    size_t threads = shown(nt_snapshot_threads(figures.threads, THREADS_SHOWN), THREADS_SHOWN);
-    size_t pools = shown(nt_snapshot_pools(figures.pools, POOLS_SHOWN), POOLS_SHOWN);
+    read_now();
+    now->snapshot.final = 1;
     if (nt__figures_watched && !nt__live_is_open())
         nt__live_open(nt__conf_live_dir());
-    nt__live_write(&figures.now);
-    nt__report_at_exit(&figures.now, figures.threads, threads, figures.pools, pools);
+    nt__live_write(now);
+    nt__report_at_exit(&now->snapshot, now->threads, now->nthreads, now->pools,
+                       now->npools);
     nt__unlock(&figures.lock);
     errno = saved;
 }
@@ -391,7 +400,7 @@ void nt__figures_end(void)
 
 void nt__figures_fork_lock(void)
 {
-    nt__lock(&figures.lock);
+    nt__lock_for_fork(&figures.lock);
 }
 
 /* What was counted by now becomes the base. In a raw child other threads' last counts
@@ -413,7 +422,7 @@ static void begin_child(void)
 void nt__figures_fork_unlock(enum nt_fork how)
 {
     if (how == NT_FORK_PARENT) {
-        nt__unlock(&figures.lock);
+        nt__unlock_after_fork(&figures.lock);
         return;
     }
     nt__lock_init(&figures.lock, NT_RANK_FIGURES);

@@ -36,7 +36,7 @@ struct found {
     bool alive;
 };
 
-static struct nt_snapshot snapshot; /* too large for a stack */
+static struct nt_live live; /* too large for a stack */
 
 /* ---- the folder ------------------------------------------------------------- */
 
@@ -99,20 +99,20 @@ static void say_age(struct nt_fmt *f, const struct nt_collector *c)
 {
     uint64_t ns;
 
-    if (snapshot.pid == c->pid && c->end_unix_ns > snapshot.now_unix_ns) {
-        ns = c->end_unix_ns - snapshot.now_unix_ns;
+    if (live.snapshot.pid == c->pid && c->end_unix_ns > live.snapshot.now_unix_ns) {
+        ns = c->end_unix_ns - live.snapshot.now_unix_ns;
         nt__fmt_print(f, "%llu.%03llu ms before its end",
                       (unsigned long long)(ns / 1000000),
                       (unsigned long long)(ns / 1000 % 1000));
     } else {
-        time_t at = (time_t)(snapshot.now_unix_ns / 1000000000);
+        time_t at = (time_t)(live.snapshot.now_unix_ns / 1000000000);
         char text[32] = "";
         struct tm tm;
 
         if (localtime_r(&at, &tm) != NULL)
             strftime(text, sizeof text, "%H:%M:%S", &tm);
         nt__fmt_print(f, "%s.%03llu, its last update", text,
-                      (unsigned long long)(snapshot.now_unix_ns / 1000000 % 1000));
+                      (unsigned long long)(live.snapshot.now_unix_ns / 1000000 % 1000));
     }
 }
 
@@ -123,13 +123,13 @@ static void note(struct nt_collector *c, bool alive)
     char line[256];
     struct nt_fmt f;
 
-    if (c->format == NT_FORMAT_JSON && snapshot.pid != c->pid) {
+    if (c->format == NT_FORMAT_JSON && live.snapshot.pid != c->pid) {
         c->stale++;
         return;
     }
     nt__fmt_init(&f, line, sizeof line, -1);
-    nt__fmt_print(&f, "%.64s (pid %lld) %s: figures as of ", snapshot.program,
-                  (long long)snapshot.pid,
+    nt__fmt_print(&f, "%.64s (pid %lld) %s: figures as of ", live.snapshot.program,
+                  (long long)live.snapshot.pid,
                   alive ? "still runs"
                         : "ended without its last word (a signal, _exit "
                           "or exec)");
@@ -149,13 +149,14 @@ static void take(struct nt_collector *c, const struct found *file)
     int err;
 
     nt__fmt_into(path, sizeof path, "%s/%s", c->dir, file->name);
-    err = nt__live_read(path, &snapshot);
+    err = nt__live_read(path, &live);
     if (err == 0 && spool(c) < 0)
         err = -errno;
     if (err == 0) {
-        if (!snapshot.final)
+        if (!live.snapshot.final)
             note(c, file->alive);
-        err = nt__report_write(c->spool, c->format, &snapshot, NULL, 0, NULL, 0);
+        err = nt__report_write(c->spool, c->format, &live.snapshot, live.threads,
+                               live.nthreads, live.pools, live.npools);
     }
     if (err == 0)
         c->seen |= file->pid == c->pid;
@@ -199,7 +200,7 @@ static bool look_at(const struct nt_collector *c, const char *name, struct found
     nt__fmt_into(out->name, sizeof out->name, "%s", name);
     nt__fmt_into(path, sizeof path, "%s/%s", c->dir, name);
     out->start_unix_ns =
-        nt__live_read(path, &snapshot) == 0 ? snapshot.start_unix_ns : UINT64_MAX;
+        nt__live_read(path, &live) == 0 ? live.snapshot.start_unix_ns : UINT64_MAX;
     out->alive = out->pid != c->pid || c->end_unix_ns == 0 ? is_alive(out->pid) : false;
     return true;
 }

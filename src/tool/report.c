@@ -25,7 +25,9 @@ struct report {
     size_t nfiles;
 };
 
-static struct nt_record record; /* too large for a stack */
+/* Too large for a stack. */
+static struct nt_record record;
+static struct nt_live live;
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -51,12 +53,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* Print `record`. 0 or the exit status after a complaint. */
-static int print(const struct report *r)
+/* Print a report. 0 or the exit status after a complaint. */
+static int print(const struct report *r, const struct nt_snapshot *s,
+                 const struct nt_thread_figures *threads, size_t nthreads,
+                 const struct nt_pool_figures *pools, size_t npools)
 {
     int err =
-        nt__report_write(STDOUT_FILENO, r->format, &record.snapshot, record.threads,
-                         record.nthreads, record.pools, record.npools);
+        nt__report_write(STDOUT_FILENO, r->format, s, threads, nthreads, pools, npools);
 
     if (err == 0)
         return 0;
@@ -94,7 +97,9 @@ static int print_records(const struct report *r, const char *path, FILE *f)
         wrong = nt__record_read(root, &record);
         if (wrong != NULL)
             nt__warn("%.512s: record %u cannot be read: %s", path, n, wrong);
-        status = wrong != NULL ? NT_EXIT_BAD_INPUT : print(r);
+        status = wrong != NULL ? NT_EXIT_BAD_INPUT
+                               : print(r, &record.snapshot, record.threads,
+                                       record.nthreads, record.pools, record.npools);
         nt__record_free(&record);
         json_decref(root);
         if (status != 0)
@@ -108,12 +113,13 @@ static int print_records(const struct report *r, const char *path, FILE *f)
 
 static int print_live(const struct report *r, const char *path)
 {
-    if (!record.snapshot.final)
+    if (!live.snapshot.final)
         nt__warn(
             "%.512s: these are the figures of process %lld at its last update, not "
             "those of its end",
-            path, (long long)record.snapshot.pid);
-    return print(r);
+            path, (long long)live.snapshot.pid);
+    return print(r, &live.snapshot, live.threads, live.nthreads, live.pools,
+                 live.npools);
 }
 
 static int print_file(const struct report *r, const char *path)
@@ -121,7 +127,7 @@ static int print_file(const struct report *r, const char *path)
     struct stat st;
     FILE *f;
     int status;
-    int err = nt__live_read(path, &record.snapshot);
+    int err = nt__live_read(path, &live);
 
     if (err == 0)
         return print_live(r, path);

@@ -2,7 +2,7 @@
 /*
  * The live file, written by one process and read by any.
  *
- * `seq` counts the snapshots written; slot[seq % 2] is the current one. The writer
+ * `seq` counts what was written; slot[seq % 2] is the current one. The writer
  * fills the other slot and then stores seq + 1: a reader that finds seq unchanged
  * after its copy knows that nobody wrote to the slot it copied. What was written
  * stays in the page cache when the process dies, whatever kills it.
@@ -34,7 +34,7 @@ struct live_file {
     uint32_t slot_bytes;
     _Atomic uint64_t seq;
     uint64_t reserved[5];
-    struct nt_snapshot slot[2];
+    struct nt_live slot[2];
 };
 
 static struct {
@@ -132,11 +132,19 @@ bool nt__live_is_open(void)
     return L.file != NULL;
 }
 
-void nt__live_write(const struct nt_snapshot *s)
+static void copy_snapshot(struct nt_snapshot *to, const struct nt_snapshot *s)
 {
-    struct nt_snapshot *slot;
+    size_t row = nt__min(s->nodes, NT_NODES_MAX) * sizeof s->free_matrix[0][0];
+
+    memcpy(to, s, offsetof(struct nt_snapshot, free_matrix));
+    for (size_t i = 0; i < s->nodes && i < NT_NODES_MAX; i++)
+        memcpy(to->free_matrix[i], s->free_matrix[i], row);
+}
+
+void nt__live_write(const struct nt_live *live)
+{
+    struct nt_live *slot;
     uint64_t seq;
-    size_t row;
 
     if (L.file == NULL || L.pid != getpid())
         return;
@@ -145,10 +153,11 @@ void nt__live_write(const struct nt_snapshot *s)
     /* Release: the store of seq that made the other slot current comes first, so a
      * reader never finds this slot current while it changes. */
     atomic_thread_fence(memory_order_release);
-    memcpy(slot, s, offsetof(struct nt_snapshot, free_matrix));
-    row = nt__min(s->nodes, NT_NODES_MAX) * sizeof s->free_matrix[0][0];
-    for (size_t i = 0; i < s->nodes && i < NT_NODES_MAX; i++)
-        memcpy(slot->free_matrix[i], s->free_matrix[i], row);
+    copy_snapshot(&slot->snapshot, &live->snapshot);
+    slot->nthreads = (uint32_t)nt__min(live->nthreads, NT_LIVE_THREADS);
+    slot->npools = (uint32_t)nt__min(live->npools, NT_LIVE_POOLS);
+    memcpy(slot->threads, live->threads, slot->nthreads * sizeof live->threads[0]);
+    memcpy(slot->pools, live->pools, slot->npools * sizeof live->pools[0]);
     /* Release: pairs with the reader in another process; see nt__live_read. */
     atomic_store_explicit(&L.file->seq, seq, memory_order_release);
 }
@@ -183,18 +192,25 @@ static int read_at(int fd, void *out, size_t len, size_t at)
 }
 
 /* Nothing in a file is believed: it may have been made by anybody. */
-static int checked(struct nt_snapshot *s)
+static int checked(struct nt_live *live)
 {
+    struct nt_snapshot *s = &live->snapshot;
+
     if (s->size != sizeof *s || s->version != NT_SNAPSHOT_VERSION ||
-        s->nodes > NT_NODES_MAX || s->classes > NT_CLASSES_MAX)
+        s->nodes > NT_NODES_MAX || s->classes > NT_CLASSES_MAX ||
+        live->nthreads > NT_LIVE_THREADS || live->npools > NT_LIVE_POOLS)
         return -EBADMSG;
     s->host[sizeof s->host - 1] = '\0';
     s->program[sizeof s->program - 1] = '\0';
     s->version_string[sizeof s->version_string - 1] = '\0';
+    for (size_t i = 0; i < live->nthreads; i++)
+        live->threads[i].name[sizeof live->threads[i].name - 1] = '\0';
+    for (size_t i = 0; i < live->npools; i++)
+        live->pools[i].name[sizeof live->pools[i].name - 1] = '\0';
     return 0;
 }
 
-static int read_slot(int fd, struct nt_snapshot *out)
+static int read_slot(int fd, struct nt_live *out)
 {
     for (int i = 0; i < READ_TRIES; i++) {
         uint64_t before, after;
@@ -216,7 +232,7 @@ static int read_slot(int fd, struct nt_snapshot *out)
     return -EAGAIN;
 }
 
-int nt__live_read(const char *path, struct nt_snapshot *out)
+int nt__live_read(const char *path, struct nt_live *out)
 {
     char head[offsetof(struct live_file, seq)] = {0};
     uint32_t version, slot_bytes;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The live file: the last snapshot of a process, kept where it outlives the process.
+ * The live file: all that a report shows of a process, kept where it outlives the
+ * process: the last snapshot and the tables of threads and pools.
  *
  * numatally-PID.live holds a header and two slots. A writer fills the slot that is
  * not current, then makes it current by one store of the sequence number; so there
- * is a whole snapshot in the file at every moment, also when SIGKILL comes in the
+ * is a whole one in the file at every moment, also when SIGKILL comes in the
  * middle of a write. A reader copies the current slot and takes it if the sequence
  * number did not move meanwhile.
  *
@@ -19,6 +20,18 @@
 
 #define NT_LIVE_PATH_MAX 1100 /* bytes of a live file's path, with its 0 */
 
+#define NT_LIVE_THREADS 256 /* most rows of a table of threads, and of pools: */
+#define NT_LIVE_POOLS 64    /* the snapshot says how many there are */
+
+/* What a report shows, as nt__report_write takes it. About 90 KiB. */
+struct nt_live {
+    struct nt_snapshot snapshot;
+    uint32_t nthreads; /* rows in use */
+    uint32_t npools;
+    struct nt_thread_figures threads[NT_LIVE_THREADS];
+    struct nt_pool_figures pools[NT_LIVE_POOLS];
+};
+
 /* Create this process's file in folder `dir` and map it. False, after one warning
  * in the process's life, when that is impossible: there is no file then, and
  * nt__live_write does nothing. A folder that does not exist is not worth a warning:
@@ -27,17 +40,17 @@ NT_HIDDEN bool nt__live_open(const char *dir);
 
 NT_HIDDEN bool nt__live_is_open(void);
 
-/* Make `*s` the file's snapshot. Does nothing in a process other than the one that
+/* Make `*live` what the file says. Does nothing in a process other than the one that
  * opened the file (a vfork or clone child). About 20 KiB are copied, and the used
- * part of the matrix. */
-NT_HIDDEN void nt__live_write(const struct nt_snapshot *s);
+ * parts of the matrix and of the tables. */
+NT_HIDDEN void nt__live_write(const struct nt_live *live);
 
 /* In a forked child: forget the parent's file. */
 NT_HIDDEN void nt__live_fork_child(void);
 
-/* Read the snapshot in `path` into *out. 0; -EBADMSG: not a live file of this
- * version; -ENODATA: nothing was written to it yet; -EAGAIN: its writer never stood
- * still; or the negative errno of open or read. */
-NT_HIDDEN int nt__live_read(const char *path, struct nt_snapshot *out);
+/* Read the file `path` into *out, of whose tables only the rows in use mean anything.
+ * 0; -EBADMSG: not a live file of this version; -ENODATA: nothing was written to it
+ * yet; -EAGAIN: its writer never stood still; or the negative errno of open or read. */
+NT_HIDDEN int nt__live_read(const char *path, struct nt_live *out);
 
 #endif

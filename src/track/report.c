@@ -271,13 +271,18 @@ static void text_threads(struct nt_fmt *f, const struct nt_thread_figures *t, si
                       (unsigned long long)(alive - (n - 1)));
 }
 
-static void text_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t n)
+/* As for threads: the first row is the process's own heap. */
+static void text_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t n,
+                       uint64_t explicit)
 {
     columns_head(f, "Pools", pool_figures);
     for (size_t i = 0; i < n; i++) {
         nt__fmt_print(f, "%-*.31s", LABEL_WIDTH, p[i].name);
         columns(f, pool_figures, &p[i]);
     }
+    if (n - 1 < explicit)
+        nt__fmt_print(f, "(%llu more pools are not shown)\n",
+                      (unsigned long long)(explicit - (n - 1)));
 }
 
 static void text(struct nt_fmt *f, const struct nt_snapshot *s,
@@ -299,7 +304,7 @@ static void text(struct nt_fmt *f, const struct nt_snapshot *s,
         text_matrix(f, s);
     text_classes(f, s);
     if (npools > 0)
-        text_pools(f, pools, npools);
+        text_pools(f, pools, npools, s->pools_now);
     if (nthreads > 0)
         text_threads(f, threads, nthreads, s->threads_now);
     nt__fmt_char(f, '\n');

@@ -19,6 +19,7 @@
 #define NT_PROCESS_FIGURES(X)                                                          \
     X(threads_now, 'n', "Threads", "threads that hold a shard")                        \
     X(threads_total, 'n', "Threads, ever", "threads that ever took one")               \
+    X(pools_now, 'n', "Explicit pools", "explicit pools that exist")                   \
     X(foreign_frees_total, 'n', "Foreign frees",                                       \
       "blocks of glibc's heap passed to it")                                           \
     X(metadata_bytes_now, 'b', "Own structures", "the library's own memory")

@@ -35,6 +35,7 @@ kill -9 $pid
 wait $pid 2>/dev/null
 try 0 "$tool" report --format json "$file"
 json out "r[0][\"pid\"] == $pid and not r[0][\"final\"]"
+json out 'r[0]["threads"][0]["name"] == "exited" and r[0]["pools"][0]["name"] == "process"'
 
 # What is neither.
 try 1 "$tool" report /nonexistent

@@ -13,6 +13,8 @@ grep -q '^Allocations ' "$work/r.txt" || fail "no figures in the text report"
 [ "$(stat -c %a "$work/r.txt")" = 600 ] || fail "others may read the report"
 try 0 "$tool" run --report "$work/r.json" -- ls /
 json "$work/r.json" 'len(r) == 1 and r[0]["program"] == "ls" and r[0]["final"]'
+json "$work/r.json" '[t["name"] for t in r[0]["threads"]] == ["exited", "ls"] and r[0]["pools"][0]["name"] == "process"'
+json "$work/r.json" 'r[0]["threads"][1]["allocations_total"] == r[0]["pools"][0]["allocations_total"]'
 json "$work/r.json" 'r[0]["rank"] is None and r[0]["total"]["allocations_total"] > 0'
 try 0 "$tool" run --report "$work/x" --format json -- sh -c :
 json "$work/x" 'len(r) == 1'

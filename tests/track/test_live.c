@@ -23,12 +23,14 @@
 #include <cmocka.h>
 
 static char folder[] = "/tmp/numatally-live-XXXXXX";
-static struct nt_snapshot out, in;
+static struct nt_live out, in;
 
-/* All figures of `s` derive from `k`, so that a mix of two is seen. */
-static void fill(struct nt_snapshot *s, uint64_t k)
+/* All figures of `live` derive from `k`, so that a mix of two is seen. */
+static void fill(struct nt_live *live, uint64_t k)
 {
-    memset(s, 0, sizeof *s);
+    struct nt_snapshot *s = &live->snapshot;
+
+    memset(live, 0, sizeof *live);
     s->size = sizeof *s;
     s->version = NT_SNAPSHOT_VERSION;
     s->pid = getpid();
@@ -40,13 +42,22 @@ static void fill(struct nt_snapshot *s, uint64_t k)
     s->free_matrix[0][0] = k;
     s->free_matrix[1][1] = k;
     strcpy(s->program, "test");
+    live->nthreads = 1 + k % NT_LIVE_THREADS;
+    live->threads[live->nthreads - 1].live_bytes_peak = k;
+    live->npools = 1 + k % NT_LIVE_POOLS;
+    live->pools[live->npools - 1].limit_bytes = k;
 }
 
-static bool whole(const struct nt_snapshot *s)
+static bool whole(const struct nt_live *live)
 {
+    const struct nt_snapshot *s = &live->snapshot;
     uint64_t k = s->now_unix_ns;
 
-    return s->total.frees_total == k && s->class_[2].slabs_now == k &&
+    return live->nthreads == 1 + k % NT_LIVE_THREADS &&
+           live->npools == 1 + k % NT_LIVE_POOLS &&
+           live->threads[live->nthreads - 1].live_bytes_peak == k &&
+           live->pools[live->npools - 1].limit_bytes == k &&
+           s->total.frees_total == k && s->class_[2].slabs_now == k &&
            s->free_matrix[0][0] == k && s->free_matrix[1][1] == k;
 }
 
@@ -95,12 +106,22 @@ static int act_round_trip(void)
     CHECK(nt__live_is_open());
     CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600 && S_ISREG(st.st_mode));
     CHECK(nt__live_read(path, &out) == -ENODATA);
-    for (uint64_t k = 1; k < 10; k++) {
+    for (uint64_t k = 1; k < 600; k++) { /* tables of every length */
         fill(&in, k);
         nt__live_write(&in);
+        memset(&out, 0xaa, sizeof out);
         CHECK(nt__live_read(path, &out) == 0);
-        CHECK(memcmp(&in, &out, sizeof in) == 0);
+        CHECK(memcmp(&in.snapshot, &out.snapshot, sizeof in.snapshot) == 0);
+        CHECK(in.nthreads == out.nthreads && in.npools == out.npools);
+        CHECK(memcmp(in.threads, out.threads, in.nthreads * sizeof in.threads[0]) == 0);
+        CHECK(memcmp(in.pools, out.pools, in.npools * sizeof in.pools[0]) == 0);
     }
+    /* More rows than fit: the first are kept. */
+    in.nthreads = NT_LIVE_THREADS + 5;
+    in.npools = UINT32_MAX;
+    nt__live_write(&in);
+    CHECK(nt__live_read(path, &out) == 0);
+    CHECK(out.nthreads == NT_LIVE_THREADS && out.npools == NT_LIVE_POOLS);
     unlink(path);
     return 0;
 }
@@ -134,14 +155,14 @@ static void test_reader_beside_writer(void **state)
             continue; /* not made yet, or always too busy */
         assert_int_equal(err, 0);
         assert_true(whole(&out));
-        assert_true(out.now_unix_ns >= last);
-        last = out.now_unix_ns;
+        assert_true(out.snapshot.now_unix_ns >= last);
+        last = out.snapshot.now_unix_ns;
         first = first == 0 ? last : first;
         good++;
     }
     while (last == first)
         if (nt__live_read(path_of(pid, 1), &out) == 0)
-            last = out.now_unix_ns;
+            last = out.snapshot.now_unix_ns;
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     unlink(path_of(pid, 1));
@@ -188,13 +209,15 @@ static int act_fork(void)
     if (pid == 0) {
         fill(&in, 6);
         nt__live_write(&in); /* not ours: must not reach the parent's file */
-        CHECK(nt__live_read(path_of(parent, 1), &out) == 0 && out.now_unix_ns == 5);
+        CHECK(nt__live_read(path_of(parent, 1), &out) == 0 &&
+              out.snapshot.now_unix_ns == 5);
         nt__live_fork_child();
         nt__live_fork_child();
         CHECK(!nt__live_is_open());
         CHECK(nt__live_open(folder));
         nt__live_write(&in);
-        CHECK(nt__live_read(path_of(getpid(), 1), &out) == 0 && out.now_unix_ns == 6);
+        CHECK(nt__live_read(path_of(getpid(), 1), &out) == 0 &&
+              out.snapshot.now_unix_ns == 6);
         unlink(path_of(getpid(), 1));
         _exit(0);
     }
@@ -202,7 +225,8 @@ static int act_fork(void)
     CHECK(status == 0);
     fill(&in, 7);
     nt__live_write(&in);
-    CHECK(nt__live_read(path_of(parent, 1), &out) == 0 && out.now_unix_ns == 7);
+    CHECK(nt__live_read(path_of(parent, 1), &out) == 0 &&
+          out.snapshot.now_unix_ns == 7);
     unlink(path_of(parent, 1));
     return 0;
 }
@@ -361,7 +385,7 @@ static int act_make(void)
 /* Set the 4 bytes at `at` of a good file's copy to `value` and read that. */
 static int read_changed(const char *bytes, size_t len, size_t at, uint32_t value)
 {
-    static char copy[sizeof(struct nt_snapshot) * 2 + 4096];
+    static char copy[sizeof(struct nt_live) * 2 + 4096];
     const char *path = path_of(2, 1);
 
     memcpy(copy, bytes, len);
@@ -372,8 +396,8 @@ static int read_changed(const char *bytes, size_t len, size_t at, uint32_t value
 
 static void test_bad_files(void **state)
 {
-    static char bytes[sizeof(struct nt_snapshot) * 2 + 4096];
-    const size_t head = 64, slot = head + sizeof(struct nt_snapshot);
+    static char bytes[sizeof(struct nt_live) * 2 + 4096];
+    const size_t head = 64, slot = head + sizeof(struct nt_live);
     ssize_t len;
     int fd;
 
@@ -382,7 +406,7 @@ static void test_bad_files(void **state)
     fd = open(path_of(1, 1), O_RDONLY);
     len = read(fd, bytes, sizeof bytes);
     close(fd);
-    assert_int_equal(len, head + 2 * sizeof(struct nt_snapshot));
+    assert_int_equal(len, head + 2 * sizeof(struct nt_live));
     assert_int_equal(read_changed(bytes, (size_t)len, 0, *(uint32_t *)bytes), 0);
     assert_int_equal(read_changed(bytes, (size_t)len, 0, 0), -EBADMSG);    /* magic */
     assert_int_equal(read_changed(bytes, (size_t)len, 8, 999), -EBADMSG);  /* version */
@@ -395,10 +419,25 @@ static void test_bad_files(void **state)
     assert_int_equal(read_changed(bytes, (size_t)len,
                                   slot + offsetof(struct nt_snapshot, classes), 129),
                      -EBADMSG);
+    assert_int_equal(read_changed(bytes, (size_t)len,
+                                  slot + offsetof(struct nt_live, nthreads),
+                                  NT_LIVE_THREADS + 1),
+                     -EBADMSG);
+    assert_int_equal(read_changed(bytes, (size_t)len,
+                                  slot + offsetof(struct nt_live, npools),
+                                  NT_LIVE_POOLS + 1),
+                     -EBADMSG);
     memset(bytes + slot + offsetof(struct nt_snapshot, program), 'x',
-           sizeof in.program);
+           sizeof in.snapshot.program);
     assert_int_equal(read_changed(bytes, (size_t)len, 0, *(uint32_t *)bytes), 0);
-    assert_int_equal(strlen(out.program), sizeof out.program - 1);
+    assert_int_equal(strlen(out.snapshot.program), sizeof out.snapshot.program - 1);
+    memset(bytes + slot + offsetof(struct nt_live, threads[0].name), 'x',
+           sizeof in.threads[0].name);
+    memset(bytes + slot + offsetof(struct nt_live, pools[0].name), 'x',
+           sizeof in.pools[0].name);
+    assert_int_equal(read_changed(bytes, (size_t)len, 0, *(uint32_t *)bytes), 0);
+    assert_int_equal(strlen(out.threads[0].name), sizeof in.threads[0].name - 1);
+    assert_int_equal(strlen(out.pools[0].name), sizeof in.pools[0].name - 1);
     for (size_t cut = 0; cut < (size_t)len; cut += 977) {
         write_bytes(path_of(2, 1), bytes, cut);
         assert_int_equal(nt__live_read(path_of(2, 1), &out), -EBADMSG);

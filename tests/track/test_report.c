@@ -187,6 +187,7 @@ static void test_text(void **state)
     t = line_of(text, "Pools");
     assert_columns(NT_LIST_POOL, 0, line_of(t, "process"), &pools[0]);
     assert_columns(NT_LIST_POOL, 0, line_of(t, "mine"), &pools[1]);
+    assert_non_null(strstr(t, "(101 more pools are not shown)")); /* of 102 */
     t = line_of(text, "Threads, node");
     assert_columns(NT_LIST_THREAD, 0, line_of(t, "exited"), &threads[0]);
     assert_non_null(strstr(t, "(98 more threads are not shown)")); /* of 100 */
