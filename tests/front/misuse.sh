@@ -11,6 +11,7 @@ prog=$programs/prog_misuse
 kinds=$("$prog" list) || { echo "$prog is not built"; exit 1; }
 stopped=0 contained=0 harmed=0
 
+# shellcheck disable=SC2317  # called through ok
 one_line_with_address() {
     [ "$(grep -c '' "$work/err")" = 1 ] && grep -q '^numatally: ' "$work/err" &&
         grep -qF -- "$(head -n 1 "$work/out")" "$work/err"

@@ -334,7 +334,7 @@ void operator delete(void *p) noexcept
 
 void operator delete(void *p, size_t) noexcept
 {
-    operator delete(p);
+    operator delete(static_cast<void *>(p));
 }
 
 static void replaced()

@@ -169,18 +169,18 @@ static void *take_over(void *place)
 
 static void part_gone(void)
 {
-    static void *left[20][LEFT + 1];
+    static void *left[10][LEFT + 1];
     pthread_t thread;
     void *result;
     bool good = true;
 
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 10; i++) {
         start(&thread, leave_blocks, left[i]);
         pthread_join(thread, NULL);
     }
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 5; i++)
         good &= take_over(left[i]) != NULL;
-    for (int i = 10; i < 20; i++) {
+    for (int i = 5; i < 10; i++) {
         start(&thread, take_over, left[i]);
         pthread_join(thread, &result);
         good &= result != NULL;

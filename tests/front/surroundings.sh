@@ -27,7 +27,7 @@ cat "$work/out"
 in_shell "ulimit -v 250 MB" "ulimit -v 250000" "${threads[@]}"
 in_shell "ulimit -v 250 MB, fork" "ulimit -v 250000" "$programs/prog_process" fork 5
 in_shell "ulimit -v 100 MB" "ulimit -v 100000" "$true"
-in_shell "ulimit -d 100 MB" "ulimit -d 100000" "${threads[@]}"
+in_shell "ulimit -d 200 MB" "ulimit -d 200000" "${threads[@]}"
 in_shell "ulimit -s 128 KiB" "ulimit -s 128" "$programs/prog_threads" stacks
 in_shell "ulimit -l 0" "ulimit -l 0" "${threads[@]}"
 program "no descriptor open" -- "$around" closed "$true"
@@ -126,7 +126,7 @@ complains "topology too large" 'TOPOLOGY' NUMATALLY_TOPOLOGY=9999x9999
 long=$(head -c 60000 /dev/zero | tr '\0' 'a')
 mkfifo "$work/fifo"
 head -c 100000 /dev/urandom >"$work/random"
-for settings in NUMATALLY_CONF=: NUMATALLY_CONF=, NUMATALLY_CONF=,,,, NUMATALLY_CONF=::: \
+for settings in NUMATALLY_CONF=: 'NUMATALLY_CONF=,' 'NUMATALLY_CONF=,,,,' NUMATALLY_CONF=::: \
     NUMATALLY_CONF=%n%s%n%s NUMATALLY_CONF=$'\x01\xff\xfe:\x80' NUMATALLY_CONF=$'a\nb:c' \
     "NUMATALLY_CONF=$long" "NUMATALLY_CONF=report:$long" "NUMATALLY_CONF=$long:$long" \
     "NUMATALLY_CONF=classes:$(seq -s ';' 16 16 40000)" 'NUMATALLY_CONF=classes:;;;' \
