@@ -227,11 +227,13 @@ void nt_free(void *p)
  * block for anything above half of it. */
 static bool size_fits(const struct nt_slab *slab, size_t size, size_t align)
 {
-    if (slab->kind == NT_SLAB_LARGE)
-        return nt__align_up(size ? size : 1, nt__os_page_size()) == slab->bytes;
-    if (size > slab->size)
+    size_t block = slab->kind == NT_SLAB_LARGE ? slab->bytes : slab->size;
+    if (size > block)
         return false;
-    return size > slab->size / 2 || nt__sizeclass_aligned(size, align) == slab->class;
+    if (slab->kind == NT_SLAB_LARGE)
+        return nt__align_up(size ? size : 1, nt__os_page_size()) == block ||
+               (size <= NT_CLASSED_MAX && size > block / 2);
+    return size > block / 2 || nt__sizeclass_aligned(size, align) == slab->class;
 }
 
 static void free_checked(void *p, size_t align, size_t size, const char *call)
