@@ -271,11 +271,11 @@ void nt_free_aligned_sized(void *p, size_t alignment, size_t size)
 
 static void *move(void *p, size_t old, size_t size, struct nt_pool *pool)
 {
+    int saved = errno;
     void *to = pool ? nt__pool_malloc(pool, size, 1, false) : nt__heap_malloc(size);
-    if (!to) {
-        errno = ENOMEM;
+    errno = to ? saved : ENOMEM;
+    if (!to)
         return NULL;
-    }
     memcpy(to, p, nt__min(old, size));
     nt__heap_free(p);
     return to;
