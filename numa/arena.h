@@ -75,8 +75,8 @@ NT_HIDDEN void nt__arena_give(struct nt_arena *a, void *run, size_t slices, bool
 
 /* Make the run `slices` -> `more` slices long where it is. False: it can't be. The
  * added part is clean if *clean. */
-NT_HIDDEN bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices, size_t more,
-                                bool *clean);
+NT_HIDDEN bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices,
+                                size_t more, bool *clean);
 
 /* Give a run back with its pages returned to the system and its mapping made anew.
  * For runs that pages were moved into: the kernel does not merge such mappings with

@@ -34,7 +34,8 @@ void nt__bind_start(void)
     if (!probe)
         return;
     for (unsigned i = 0; i < topo->nodes && !bind.works; i++)
-        bind.works = topo->node[i].has_memory && bind_range(probe, page, topo->node[i].id) == 0;
+        bind.works =
+            topo->node[i].has_memory && bind_range(probe, page, topo->node[i].id) == 0;
     nt__os_unmap(probe, page);
 }
 

@@ -20,7 +20,8 @@ static int cpu_here(void)
     if (&__rseq_offset) {
         /* struct rseq: cpu_id_start, cpu_id; negative while not registered. */
         const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
-        int cpu = __atomic_load_n((const int *)(const void *)(area + 4), __ATOMIC_RELAXED);
+        int cpu =
+            __atomic_load_n((const int *)(const void *)(area + 4), __ATOMIC_RELAXED);
         if (NT_LIKELY(cpu >= 0))
             return cpu;
     }
@@ -107,8 +108,8 @@ void nt__topo_start(void)
         return;
     memset(&topo, 0, sizeof topo);
     topo.nodes = 1;
-    topo.node[0] = (struct nt_topo_node){
-        .has_memory = true, .has_cpus = true, .allowed = true};
+    topo.node[0] =
+        (struct nt_topo_node){.has_memory = true, .has_cpus = true, .allowed = true};
 }
 
 const struct nt_topo *nt__topo(void)

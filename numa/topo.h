@@ -12,9 +12,9 @@
 
 #include "src/base/base.h"
 
-#define NT_TOPO_NODES 64      /* slots; further nodes are left out, their cpus slot 0 */
-#define NT_NODE_ID_MAX 1024   /* the kernel's own bound on node numbers */
-#define NT_TOPO_CPUS 8192     /* further cpus count as slot 0 */
+#define NT_TOPO_NODES 64    /* slots; further nodes are left out, their cpus slot 0 */
+#define NT_NODE_ID_MAX 1024 /* the kernel's own bound on node numbers */
+#define NT_TOPO_CPUS 8192   /* further cpus count as slot 0 */
 
 struct nt_topo_node {
     int id; /* the system's number */

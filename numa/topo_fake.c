@@ -16,9 +16,10 @@ bool nt__topo_fake(struct nt_topo *t, const char *text)
     unsigned long cpus = *end == 'x' ? strtoul(end + 1, &end, 10) : 0;
     if (*end != '\0' || nodes < 1 || nodes > NT_TOPO_NODES || cpus < 1 ||
         cpus > NT_TOPO_CPUS) {
-        nt__warn("NUMATALLY_TOPOLOGY=%s is not NODESxCPUS with 1-%u nodes and 1-%u cpus "
-                 "on each, such as 2x4; using the real machine",
-                 text, (unsigned)NT_TOPO_NODES, (unsigned)NT_TOPO_CPUS);
+        nt__warn(
+            "NUMATALLY_TOPOLOGY=%s is not NODESxCPUS with 1-%u nodes and 1-%u cpus "
+            "on each, such as 2x4; using the real machine",
+            text, (unsigned)NT_TOPO_NODES, (unsigned)NT_TOPO_CPUS);
         return false;
     }
     t->nodes = (unsigned)nodes;

@@ -75,13 +75,15 @@ static inline char *nt__window_header(const void *p)
 /* The address of the slice whose header this is. */
 static inline char *nt__window_slice(const void *header)
 {
-    size_t slice = (size_t)((const char *)header - nt__window.headers) >> NT_HEADER_SHIFT;
+    size_t slice =
+        (size_t)((const char *)header - nt__window.headers) >> NT_HEADER_SHIFT;
     return (char *)(nt__window.base + (slice << NT_SLICE_SHIFT));
 }
 
 static inline struct nt_unit *nt__window_unit(uint32_t number)
 {
-    char *header = nt__window.headers + ((size_t)number * NT_UNIT_SLICES << NT_HEADER_SHIFT);
+    char *header =
+        nt__window.headers + ((size_t)number * NT_UNIT_SLICES << NT_HEADER_SHIFT);
     return (struct nt_unit *)(void *)(header + NT_HEADER - sizeof(struct nt_unit));
 }
 

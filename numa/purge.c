@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of arena.h that gives memory back to the system. */
+#include "numa/units.h"
+
+#define PURGE_AT_ONCE (256 * NT_MIB / NT_UNIT) /* units purged by one caller */
+
+/* Take one dirty extent that has been free since before `before` off the lists.
+ * NT_NO_UNIT: none. */
+static uint32_t dirty_take(struct nt_arena *a, uint32_t age_ms, uint32_t *length)
+{
+    uint32_t now = nt__unit_now_ms();
+    for (uint32_t bins = a->extent_bins; bins != 0; bins &= bins - 1) {
+        uint32_t u = a->extents[__builtin_ctz(bins)];
+        for (; u != NT_NO_UNIT; u = nt__window_unit(u)->next) {
+            const struct nt_unit *first = nt__window_unit(u);
+            if (first->dirty && now - first->stamp_ms >= age_ms) {
+                *length = first->length;
+                nt__extent_cut(a, u, u, first->length);
+                return u;
+            }
+        }
+    }
+    return NT_NO_UNIT;
+}
+
+/* Purge extents free for `age_ms` until `budget` units are done. Units given back. */
+static size_t purge_extents(struct nt_arena *a, uint32_t age_ms, size_t budget)
+{
+    size_t done = 0;
+    while (done < budget) {
+        uint32_t length;
+        nt__lock(&a->lock);
+        uint32_t u = dirty_take(a, age_ms, &length);
+        nt__unlock(&a->lock);
+        if (u == NT_NO_UNIT)
+            break;
+        bool purged =
+            nt__os_purge(nt__window_unit_address(u), (size_t)length << NT_UNIT_SHIFT);
+        nt__lock(&a->lock);
+        nt__extent_insert(a, u, length, !purged, nt__unit_now_ms());
+        if (purged)
+            nt__figure_set(&a->returned,
+                           a->returned + ((uint64_t)length << NT_UNIT_SHIFT));
+        nt__unlock(&a->lock);
+        if (!purged)
+            break;
+        done += length;
+    }
+    return done;
+}
+
+void nt__arena_decay(struct nt_arena *a)
+{
+    if (__atomic_load_n(&a->cached, __ATOMIC_RELAXED) == 0)
+        return;
+    uint32_t now = nt__unit_now_ms(), delay = nt__arena_config.return_ms;
+    uint32_t due = __atomic_load_n(&a->next_look_ms, __ATOMIC_RELAXED);
+    if ((int32_t)(now - due) < 0)
+        return;
+    /* One of those who find it due goes. */
+    if (__atomic_compare_exchange_n(&a->next_look_ms, &due, now + delay / 4 + 1, false,
+                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        purge_extents(a, delay, PURGE_AT_ONCE);
+}
+
+/* Free slices of partial units. One unit at a time is lent to ourselves meanwhile. */
+static size_t purge_slices(struct nt_arena *a, uint32_t u)
+{
+    struct nt_unit *unit = nt__window_unit(u);
+    size_t bytes = 0;
+    nt__lock(&a->lock);
+    uint32_t mask = unit->state == NT_UNIT_PARTIAL ? unit->dirty & ~unit->used : 0;
+    if (mask == 0 || unit->arena != a->index + 1) {
+        nt__unlock(&a->lock);
+        return 0;
+    }
+    nt__partial_remove(a, u);
+    unit->used |= mask;
+    nt__partial_insert(a, u);
+    nt__unlock(&a->lock);
+    uint32_t purged = 0;
+    for (unsigned i = 0; i < NT_UNIT_SLICES; i++) {
+        char *at = nt__window_unit_address(u) + ((size_t)i << NT_SLICE_SHIFT);
+        if (mask >> i & 1 && nt__os_purge(at, NT_SLICE)) {
+            purged |= 1u << i;
+            bytes += NT_SLICE;
+        }
+    }
+    nt__lock(&a->lock);
+    nt__partial_remove(a, u);
+    unit->used &= ~mask;
+    unit->dirty &= ~purged;
+    nt__figure_set(&a->returned, a->returned + bytes);
+    nt__unit_free_again(a, u);
+    nt__unlock(&a->lock);
+    return bytes;
+}
+
+size_t nt__arena_purge(struct nt_arena *a)
+{
+    size_t bytes = purge_extents(a, 0, SIZE_MAX) << NT_UNIT_SHIFT;
+    size_t units = nt__window.limit >> NT_UNIT_SHIFT;
+    for (uint32_t u = 0; u < units; u++)
+        if (__atomic_load_n(&nt__window_unit(u)->arena, __ATOMIC_RELAXED) ==
+            a->index + 1)
+            bytes += purge_slices(a, u);
+    return bytes;
+}
+
+/* Units were unmapped. Which of them were advised, or made a mapping of their own, is
+ * not noted: none of these figures is ever above what is left. */
+static void count_release(struct nt_arena *a, uint32_t units)
+{
+    nt__figure_set(&a->reserved, a->reserved - units);
+    nt__figure_set(&a->bound, nt__min(a->bound, a->reserved));
+    nt__figure_set(&a->huge, nt__min(a->huge, a->reserved));
+    nt__figure_set(&a->mappings, nt__min(a->mappings, a->reserved));
+    nt__figure_set(&a->returned, a->returned + ((uint64_t)units << NT_UNIT_SHIFT));
+}
+
+size_t nt__arena_release(struct nt_arena *a)
+{
+    size_t bytes = 0;
+    for (;;) {
+        nt__lock(&a->lock);
+        if (a->extent_bins == 0) {
+            nt__unlock(&a->lock);
+            return bytes;
+        }
+        uint32_t u = a->extents[__builtin_ctz(a->extent_bins)];
+        uint32_t length = nt__window_unit(u)->length;
+        bool dirty = nt__window_unit(u)->dirty != 0;
+        nt__extent_cut(a, u, u, length);
+        nt__unlock(&a->lock);
+        bool gone = nt__window_unmap(u, length);
+        nt__lock(&a->lock);
+        if (gone)
+            count_release(a, length);
+        else
+            nt__extent_insert(a, u, length, dirty, nt__unit_now_ms());
+        nt__unlock(&a->lock);
+        if (!gone)
+            return bytes;
+        bytes += (size_t)length << NT_UNIT_SHIFT;
+    }
+}

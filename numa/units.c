@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "numa/units.h"
+
+#include "src/base/fmt.h"
+/* ---- Lists of units ---------------------------------------------------------- */
+
+static void list_push(uint32_t *head, uint32_t u)
+{
+    struct nt_unit *unit = nt__window_unit(u);
+    unit->prev = NT_NO_UNIT;
+    unit->next = *head;
+    if (*head != NT_NO_UNIT)
+        nt__window_unit(*head)->prev = u;
+    *head = u;
+}
+
+static void list_remove(uint32_t *head, uint32_t u)
+{
+    struct nt_unit *unit = nt__window_unit(u);
+    if (unit->prev != NT_NO_UNIT)
+        nt__window_unit(unit->prev)->next = unit->next;
+    else
+        *head = unit->next;
+    if (unit->next != NT_NO_UNIT)
+        nt__window_unit(unit->next)->prev = unit->prev;
+}
+
+static unsigned free_slices(const struct nt_unit *unit)
+{
+    return NT_UNIT_SLICES - (unsigned)__builtin_popcount(unit->used);
+}
+
+void nt__partial_insert(struct nt_arena *a, uint32_t u)
+{
+    struct nt_unit *unit = nt__window_unit(u);
+    unsigned n = free_slices(unit);
+    nt__unit_own(a, unit);
+    if (n == 0) {
+        unit->state = NT_UNIT_LENT;
+        return;
+    }
+    NT_ASSERT(n < NT_UNIT_SLICES);
+    unit->state = NT_UNIT_PARTIAL;
+    list_push(&a->partial[n], u);
+    a->partial_bins |= 1u << n;
+}
+
+void nt__partial_remove(struct nt_arena *a, uint32_t u)
+{
+    struct nt_unit *unit = nt__window_unit(u);
+    if (unit->state == NT_UNIT_LENT)
+        return;
+    NT_ASSERT(unit->state == NT_UNIT_PARTIAL);
+    unsigned n = free_slices(unit);
+    list_remove(&a->partial[n], u);
+    if (a->partial[n] == NT_NO_UNIT)
+        a->partial_bins &= ~(1u << n);
+}
+
+/* ---- Extents ------------------------------------------------------------------ */
+
+static unsigned extent_bin(uint32_t length)
+{
+    unsigned bin = 31u - (unsigned)__builtin_clz(length);
+    return bin < NT_EXTENT_BINS ? bin : NT_EXTENT_BINS - 1;
+}
+
+static void extent_remove(struct nt_arena *a, uint32_t u)
+{
+    struct nt_unit *first = nt__window_unit(u);
+    struct nt_unit *last = nt__window_unit(u + first->length - 1);
+    unsigned bin = extent_bin(first->length);
+    list_remove(&a->extents[bin], u);
+    if (a->extents[bin] == NT_NO_UNIT)
+        a->extent_bins &= ~(1u << bin);
+    if (first->dirty)
+        nt__figure_set(&a->cached, a->cached - first->length);
+    last->state = NT_UNIT_OTHER;
+    first->state = NT_UNIT_OTHER;
+}
+
+bool nt__extent_at(const struct nt_arena *a, uint32_t u)
+{
+    if ((size_t)u << NT_UNIT_SHIFT >=
+        __atomic_load_n(&nt__window.limit, __ATOMIC_RELAXED))
+        return false;
+    const struct nt_unit *unit = nt__window_unit(u);
+    return __atomic_load_n(&unit->arena, __ATOMIC_RELAXED) == a->index + 1 &&
+           unit->state == NT_UNIT_EXTENT;
+}
+
+void nt__extent_insert(struct nt_arena *a, uint32_t u, uint32_t length, bool dirty,
+                       uint32_t stamp)
+{
+    uint32_t largest = length;
+    uint32_t beside[2] = {NT_NO_UNIT, u + length};
+    if (u > 0 && nt__extent_at(a, u - 1))
+        beside[0] = u - nt__window_unit(u - 1)->length;
+    if (!nt__extent_at(a, u + length))
+        beside[1] = NT_NO_UNIT;
+    for (int i = 0; i < 2; i++) {
+        if (beside[i] == NT_NO_UNIT)
+            continue;
+        const struct nt_unit *other = nt__window_unit(beside[i]);
+        dirty |= other->dirty != 0;
+        if (other->length > largest) {
+            largest = other->length;
+            stamp = other->stamp_ms;
+        }
+        extent_remove(a, beside[i]);
+        length += other->length;
+        u = beside[i] < u ? beside[i] : u;
+    }
+    struct nt_unit *first = nt__window_unit(u);
+    struct nt_unit *last = nt__window_unit(u + length - 1);
+    nt__unit_own(a, first);
+    nt__unit_own(a, last);
+    first->state = last->state = NT_UNIT_EXTENT;
+    first->length = last->length = length;
+    first->used = last->used = 0;
+    first->dirty = dirty ? NT_ALL_SLICES : 0;
+    first->stamp_ms = stamp;
+    unsigned bin = extent_bin(length);
+    list_push(&a->extents[bin], u);
+    a->extent_bins |= 1u << bin;
+    if (dirty)
+        nt__figure_set(&a->cached, a->cached + length);
+}
+
+void nt__extent_cut(struct nt_arena *a, uint32_t u, uint32_t at, uint32_t units)
+{
+    struct nt_unit *first = nt__window_unit(u);
+    uint32_t length = first->length;
+    uint32_t stamp = first->stamp_ms;
+    bool dirty = first->dirty != 0;
+    extent_remove(a, u);
+    /* Neighbours of the rests are lent, or are the cut: nothing merges. */
+    if (at > u)
+        nt__extent_insert(a, u, at - u, dirty, stamp);
+    if (at + units < u + length)
+        nt__extent_insert(a, at + units, u + length - at - units, dirty, stamp);
+}
+
+/* Where in the extent at `u` do `units` fit at `align`? NT_NO_UNIT: nowhere. */
+static uint32_t extent_fits(uint32_t u, uint32_t units, size_t align)
+{
+    uintptr_t address = (uintptr_t)nt__window_unit_address(u);
+    size_t skip = (nt__align_up(address, align) - address) >> NT_UNIT_SHIFT;
+    if (skip + units > nt__window_unit(u)->length)
+        return NT_NO_UNIT;
+    return u + (uint32_t)skip;
+}
+
+uint32_t nt__extent_find(struct nt_arena *a, uint32_t units, size_t align, uint32_t *at)
+{
+    uint32_t bins = a->extent_bins & (NT_ALL_SLICES << extent_bin(units));
+    for (; bins != 0; bins &= bins - 1) {
+        uint32_t u = a->extents[__builtin_ctz(bins)];
+        for (; u != NT_NO_UNIT; u = nt__window_unit(u)->next) {
+            *at = extent_fits(u, units, align);
+            if (*at != NT_NO_UNIT)
+                return u;
+        }
+    }
+    return NT_NO_UNIT;
+}
+
+void nt__unit_free_again(struct nt_arena *a, uint32_t u)
+{
+    struct nt_unit *unit = nt__window_unit(u);
+    if (unit->used != 0) {
+        nt__partial_insert(a, u);
+        return;
+    }
+    unit->state = NT_UNIT_OTHER; /* it may come to lie within an extent: nobody looks */
+    nt__extent_insert(a, u, 1, unit->dirty != 0, nt__unit_now_ms());
+}
+
+#define CHECK(x)                                                                       \
+    do {                                                                               \
+        if (!(x))                                                                      \
+            nt__panic(#x, __FILE__, __LINE__);                                         \
+    } while (0)
+
+void nt__arena_check(struct nt_arena *a)
+{
+    uint64_t free_units = 0, dirty_units = 0, free_in_partial = 0;
+    nt__lock(&a->lock);
+    for (unsigned bin = 0; bin < NT_EXTENT_BINS; bin++) {
+        CHECK((a->extents[bin] != NT_NO_UNIT) == (a->extent_bins >> bin & 1));
+        for (uint32_t u = a->extents[bin]; u != NT_NO_UNIT;
+             u = nt__window_unit(u)->next) {
+            const struct nt_unit *first = nt__window_unit(u);
+            const struct nt_unit *last = nt__window_unit(u + first->length - 1);
+            CHECK(first->state == NT_UNIT_EXTENT && last->state == NT_UNIT_EXTENT);
+            CHECK(first->length == last->length && extent_bin(first->length) == bin);
+            CHECK(u == 0 || !nt__extent_at(a, u - 1));
+            CHECK(!nt__extent_at(a, u + first->length));
+            free_units += first->length;
+            dirty_units += first->dirty ? first->length : 0;
+        }
+    }
+    for (unsigned n = 0; n < NT_UNIT_SLICES; n++) {
+        CHECK((a->partial[n] != NT_NO_UNIT) == (a->partial_bins >> n & 1));
+        for (uint32_t u = a->partial[n]; u != NT_NO_UNIT;
+             u = nt__window_unit(u)->next) {
+            CHECK(nt__window_unit(u)->state == NT_UNIT_PARTIAL);
+            CHECK(free_slices(nt__window_unit(u)) == n);
+            free_in_partial += n;
+        }
+    }
+    CHECK(dirty_units == a->cached);
+    CHECK(a->reserved * NT_UNIT_SLICES ==
+          free_units * NT_UNIT_SLICES + free_in_partial + a->committed);
+    nt__unlock(&a->lock);
+}

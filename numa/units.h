@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The units of an arena and the lists they are on: what arena.c and purge.c share.
+ *
+ * Partial units by how many slices are free, extents by the power of two in their
+ * length (arena.h tells what they are and what always holds). Every call here is made
+ * under the arena's lock.
+ */
+#ifndef NT_NUMA_UNITS_H
+#define NT_NUMA_UNITS_H
+
+#include "numa/arena.h"
+#include "src/base/os.h"
+
+enum nt_unit_state {
+    NT_UNIT_OTHER = 0, /* inside an extent or a long run: nothing is noted of it */
+    NT_UNIT_EXTENT,    /* first or last of an extent */
+    NT_UNIT_PARTIAL,
+    NT_UNIT_LENT, /* all slices are lent, by runs of up to a unit */
+};
+
+#define NT_ALL_SLICES UINT32_MAX
+
+/* Figures have one writer, whoever holds the lock, and readers without it. */
+static inline void nt__figure_set(uint64_t *figure, uint64_t value)
+{
+    __atomic_store_n(figure, value, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t nt__unit_now_ms(void)
+{
+    return (uint32_t)nt__os_now_ms();
+}
+
+/* The unit is `a`'s. Neighbours in other arenas read this without our lock. */
+static inline void nt__unit_own(const struct nt_arena *a, struct nt_unit *unit)
+{
+    __atomic_store_n(&unit->arena, (uint8_t)(a->index + 1), __ATOMIC_RELAXED);
+}
+
+/* Put a unit with slices lent where its `used` says; take it away before that changes. */
+NT_HIDDEN void nt__partial_insert(struct nt_arena *a, uint32_t u);
+NT_HIDDEN void nt__partial_remove(struct nt_arena *a, uint32_t u);
+
+/* A unit off the lists, some of whose slices came back: to where it belongs now. */
+NT_HIDDEN void nt__unit_free_again(struct nt_arena *a, uint32_t u);
+
+/* Is unit `u` the edge of an extent of this arena? */
+NT_HIDDEN bool nt__extent_at(const struct nt_arena *a, uint32_t u);
+
+/* Free units, merged with what is free beside them. The age of the whole is that of
+ * its largest part: a big old extent must not stay young by what joins it. */
+NT_HIDDEN void nt__extent_insert(struct nt_arena *a, uint32_t u, uint32_t length,
+                                 bool dirty, uint32_t stamp);
+
+/* Cut units [at, at+units) out of the extent that begins at `u`. */
+NT_HIDDEN void nt__extent_cut(struct nt_arena *a, uint32_t u, uint32_t at,
+                              uint32_t units);
+
+/* The extent that has `units` units at `align`, from *at on; NT_NO_UNIT: none has. */
+NT_HIDDEN uint32_t nt__extent_find(struct nt_arena *a, uint32_t units, size_t align,
+                                   uint32_t *at);
+
+#endif
