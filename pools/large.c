@@ -182,7 +182,8 @@ static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t sli
             return false;
         }
         if (!clean && nt__topo()->nodes > 1)
-            nt__os_purge(run + (have << NT_SLICE_SHIFT), (slices - have) << NT_SLICE_SHIFT);
+            nt__os_purge(run + (have << NT_SLICE_SHIFT), (slices - have)
+                                                             << NT_SLICE_SHIFT);
     } else if (slices < have) {
         give(slab, run + (slices << NT_SLICE_SHIFT), have - slices);
         nt__shard_charge(s, slices - have);

@@ -21,7 +21,8 @@
 #include "pools/shard.h"
 
 /* `size` bytes at a multiple of `align`, counted; zeroed if `zero`. NULL: no memory. */
-NT_HIDDEN void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero);
+NT_HIDDEN void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align,
+                                 bool zero);
 
 /* Free a block, counted in `s`. False: another free came first. */
 NT_HIDDEN bool nt__large_free(struct nt_shard *s, struct nt_slab *slab);
@@ -32,6 +33,7 @@ NT_HIDDEN void nt__large_drop_spare(struct nt_shard *s);
 /* Give the block `size` bytes (more than NT_CLASSED_MAX), keeping its contents. The
  * block, perhaps elsewhere, or NULL: no memory, nothing changed. `s` must be its home;
  * another's is moved as if freed here and allocated here. */
-NT_HIDDEN void *nt__large_realloc(struct nt_shard *s, struct nt_slab *slab, size_t size);
+NT_HIDDEN void *nt__large_realloc(struct nt_shard *s, struct nt_slab *slab,
+                                  size_t size);
 
 #endif

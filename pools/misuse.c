@@ -22,7 +22,8 @@ enum nt_misuse nt__misuse_check(const struct nt_shard *s, const struct nt_slab *
         return NT_MISUSE_UNALLOCATED;
     /* The mark of a free block may be chance: look for the block among the free. */
     const struct nt_block *block = p;
-    if (block->key == NT_KEY && (nt__slab_lists(slab, p) || nt__remote_holds(s, slab, p)))
+    if (block->key == NT_KEY &&
+        (nt__slab_lists(slab, p) || nt__remote_holds(s, slab, p)))
         return NT_MISUSE_DOUBLE_FREE;
     return NT_MISUSE_NONE;
 }
@@ -81,8 +82,8 @@ static void complain(enum nt_misuse what, const char *call, const void *p,
                      (const void *)(slab->start + index * slab->size),
                      owner ? nt__topo()->node[owner->slot].id : -1);
     }
-    nt__warn("%s(%p)%s: %s%s, thread %d; stopping (setting check:off ignores it)", call, p,
-             detail, words(what), block, (int)gettid());
+    nt__warn("%s(%p)%s: %s%s, thread %d; stopping (setting check:off ignores it)", call,
+             p, detail, words(what), block, (int)gettid());
 }
 
 void nt__misuse(enum nt_misuse what, const char *call, const void *p)
@@ -99,7 +100,8 @@ void nt__misuse_size(const char *call, const void *p, size_t size, size_t align)
         return;
     char detail[96];
     if (align != 0)
-        nt__fmt_into(detail, sizeof detail, " with alignment %zu, size %zu", align, size);
+        nt__fmt_into(detail, sizeof detail, " with alignment %zu, size %zu", align,
+                     size);
     else
         nt__fmt_into(detail, sizeof detail, " with size %zu", size);
     complain(NT_MISUSE_SIZE, call, p, detail);

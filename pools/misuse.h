@@ -14,10 +14,10 @@
 enum nt_misuse {
     NT_MISUSE_NONE = 0,
     NT_MISUSE_DOUBLE_FREE,
-    NT_MISUSE_INTERIOR,  /* inside a block, not at its start */
+    NT_MISUSE_INTERIOR,    /* inside a block, not at its start */
     NT_MISUSE_UNALLOCATED, /* in our memory, where no block is in use */
-    NT_MISUSE_FOREIGN,   /* not our memory, nor glibc's */
-    NT_MISUSE_SIZE,      /* the size or alignment given is not the block's */
+    NT_MISUSE_FOREIGN,     /* not our memory, nor glibc's */
+    NT_MISUSE_SIZE,        /* the size or alignment given is not the block's */
 };
 
 /* Is `p` the start of a block in use of `slab` (NULL: of none), as far as `s`, the

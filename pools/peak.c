@@ -25,7 +25,8 @@ static int64_t bytes_of(const struct nt_shard *s, unsigned c)
 {
     if (c == nt__sizeclass_large())
         return (int64_t)(nt__count_read(&s->large_allocated) -
-                         nt__count_read(&s->large_freed) - nt__count_read(&s->large_sent));
+                         nt__count_read(&s->large_freed) -
+                         nt__count_read(&s->large_sent));
     uint64_t blocks = nt__count_read(&s->allocs[c]) - nt__count_read(&s->frees[c]) -
                       nt__count_read(&s->sent[c]);
     return (int64_t)(blocks * nt__sizeclasses.size[c]);

@@ -18,10 +18,10 @@ struct nt_pool {
     struct nt_budget budget; /* under `lock` */
     bool open;               /* in use: not destroyed; under the register's lock */
     char name[32];
-    uint64_t limit;          /* bytes, as given */
+    uint64_t limit; /* bytes, as given */
     /* blocks freed, by slot of the thread and of their home: a free matrix */
     uint64_t freed_by[NT_TOPO_NODES][NT_TOPO_NODES];
-    struct nt_pool *next;             /* in the register, constant */
+    struct nt_pool *next; /* in the register, constant */
 };
 
 /* The register of all pools there ever were. */
@@ -35,7 +35,8 @@ NT_HIDDEN void nt__pool_register_unlock(void);
 NT_HIDDEN struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots);
 NT_HIDDEN void nt__pool_close(struct nt_pool *pool);
 
-NT_HIDDEN void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero);
+NT_HIDDEN void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align,
+                                bool zero);
 
 /* Free a block that the caller found to be of `slab`, whose owner is the pool's. */
 NT_HIDDEN void nt__pool_free(struct nt_pool *pool, struct nt_slab *slab, void *p);

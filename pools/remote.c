@@ -129,7 +129,8 @@ unsigned nt__remote_take(struct nt_slab *slab, struct nt_block **chain)
 }
 
 /* Walks a chain that its owner may be taking: follows only what is a block. */
-static bool chain_holds(const struct nt_slab *slab, const struct nt_block *b, const void *p)
+static bool chain_holds(const struct nt_slab *slab, const struct nt_block *b,
+                        const void *p)
 {
     for (unsigned n = 0; b && n < slab->capacity; n++) {
         if (b == p)
@@ -141,10 +142,12 @@ static bool chain_holds(const struct nt_slab *slab, const struct nt_block *b, co
     return false;
 }
 
-bool nt__remote_holds(const struct nt_shard *s, const struct nt_slab *slab, const void *p)
+bool nt__remote_holds(const struct nt_shard *s, const struct nt_slab *slab,
+                      const void *p)
 {
     for (unsigned i = 0; s && i < NT_BATCHES; i++)
         if (s->batch[i].slab == slab && chain_holds(slab, s->batch[i].head, p))
             return true;
-    return chain_holds(slab, first_of(__atomic_load_n(&slab->remote, __ATOMIC_ACQUIRE)), p);
+    return chain_holds(slab, first_of(__atomic_load_n(&slab->remote, __ATOMIC_ACQUIRE)),
+                       p);
 }

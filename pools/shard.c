@@ -75,8 +75,8 @@ bool nt__shard_charge(struct nt_shard *s, size_t slices)
     return true;
 }
 
-void *nt__shard_take(struct nt_shard *s, struct nt_arena *a, size_t slices, size_t align,
-                     bool *clean)
+void *nt__shard_take(struct nt_shard *s, struct nt_arena *a, size_t slices,
+                     size_t align, bool *clean)
 {
     if (!nt__shard_charge(s, slices))
         return NULL;
@@ -336,10 +336,10 @@ void nt__shard_empty(struct nt_shard *s)
     }
 }
 
-#define CHECK(x)                                                                         \
-    do {                                                                                 \
-        if (!(x))                                                                        \
-            nt__panic(#x, __FILE__, __LINE__);                                           \
+#define CHECK(x)                                                                       \
+    do {                                                                               \
+        if (!(x))                                                                      \
+            nt__panic(#x, __FILE__, __LINE__);                                         \
     } while (0)
 
 void nt__shard_check(struct nt_shard *s)
@@ -347,10 +347,12 @@ void nt__shard_check(struct nt_shard *s)
     unsigned empty = 0;
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
         const struct nt_slab *slab = s->current[c];
-        CHECK(slab == &nt__slab_none ||
-              (slab->owner == s && slab->place == NT_PLACE_CURRENT && slab->class == c));
+        CHECK(
+            slab == &nt__slab_none ||
+            (slab->owner == s && slab->place == NT_PLACE_CURRENT && slab->class == c));
         for (slab = s->partial[c]; slab; slab = slab->next) {
-            CHECK(slab->owner == s && slab->place == NT_PLACE_PARTIAL && slab->class == c);
+            CHECK(slab->owner == s && slab->place == NT_PLACE_PARTIAL &&
+                  slab->class == c);
             CHECK(!slab->next || slab->next->prev == slab);
             nt__slab_check(slab);
             empty += slab->back == 0 ? slab->slices : 0;
@@ -358,5 +360,6 @@ void nt__shard_check(struct nt_shard *s)
     }
     CHECK(empty == s->empty_slices);
     for (const struct nt_slab *slab = s->full; slab; slab = slab->next)
-        CHECK(slab->owner == s && slab->place == NT_PLACE_FULL && !slab->free == !slab->free);
+        CHECK(slab->owner == s && slab->place == NT_PLACE_FULL &&
+              !slab->free == !slab->free);
 }

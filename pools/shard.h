@@ -56,9 +56,9 @@ struct nt_shard {
     uint64_t frees[NT_CLASSES];          /* blocks of own slabs that came back here */
     uint8_t class_of[NT_CLASS_BYTES];    /* copy of nt__sizeclasses.of */
 
-    uint8_t state;   /* enum nt_shard_state; under the idle list's lock */
-    uint8_t slot;    /* node, constant */
-    uint8_t batches; /* next to be sent for its age */
+    uint8_t state;                /* enum nt_shard_state; under the idle list's lock */
+    uint8_t slot;                 /* node, constant */
+    uint8_t batches;              /* next to be sent for its age */
     struct nt_arena *arena;       /* slabs come from here, constant */
     struct nt_arena *large_arena; /* large blocks come from here, constant */
     struct nt_pool *pool;         /* NULL: the process's heap; constant */
@@ -68,9 +68,9 @@ struct nt_shard {
     /* The owner's. */
     struct nt_slab *partial[NT_CLASSES]; /* with the empty slabs kept, see shard.c */
     struct nt_slab *full;
-    uint32_t empty_slices; /* of the slabs on partial that hold no block */
-    struct nt_slab *larges;  /* of an explicit pool: its large blocks */
-    void *spare;             /* run of the large block freed last, kept for the next */
+    uint32_t empty_slices;  /* of the slabs on partial that hold no block */
+    struct nt_slab *larges; /* of an explicit pool: its large blocks */
+    void *spare;            /* run of the large block freed last, kept for the next */
     size_t spare_slices;
     struct nt_budget *budget; /* of an explicit pool; NULL: no limit; constant */
     struct nt_batch batch[NT_BATCHES];
@@ -80,8 +80,8 @@ struct nt_shard {
     uint64_t sent_blocks[NT_TOPO_NODES]; /* the same by home slot: a matrix row */
     uint64_t sent_bytes[NT_TOPO_NODES];
     uint64_t large_allocated, large_freed, large_sent; /* bytes of large blocks */
-    uint64_t reallocs;            /* that moved nothing */
-    uint64_t slabs[NT_CLASSES];   /* slabs held (large: blocks), summed mod 2^64 */
+    uint64_t reallocs;                                 /* that moved nothing */
+    uint64_t slabs[NT_CLASSES]; /* slabs held (large: blocks), summed mod 2^64 */
 
     /* What of it is in the sums that peaks are taken from; peak.c says who writes. */
     int64_t published[NT_CLASSES];

@@ -62,7 +62,8 @@ unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count)
     }
     /* Everything above the largest given, and the largest of all, must have a class. */
     for (size = next_size(size); size <= NT_CLASSED_MAX; size = next_size(size)) {
-        if (t->count == NT_CLASSES - 1) { /* no room: the last stands for all that is left */
+        if (t->count ==
+            NT_CLASSES - 1) { /* no room: the last stands for all that is left */
             t->count--;
             t->size[t->count] = 0;
             add(NT_CLASSED_MAX);

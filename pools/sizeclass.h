@@ -17,19 +17,20 @@
 
 #include "src/base/base.h"
 
-#define NT_GRAIN 16                      /* sizes are multiples of it, and alignments */
+#define NT_GRAIN 16 /* sizes are multiples of it, and alignments */
 #define NT_SMALL_MAX (32 * NT_KIB)
 #define NT_CLASSED_MAX (512 * NT_KIB)
-#define NT_CLASSES 128                   /* room; as NT_CLASSES_MAX in stats.h */
+#define NT_CLASSES 128 /* room; as NT_CLASSES_MAX in stats.h */
 #define NT_CLASS_BYTES (NT_SMALL_MAX / NT_GRAIN + 1)
 
 struct nt_sizeclasses {
-    unsigned count;                 /* classes in use; row `count` is large blocks */
-    uint32_t size[NT_CLASSES];      /* block bytes */
-    uint8_t slices[NT_CLASSES];     /* of a slab */
-    uint16_t capacity[NT_CLASSES];  /* blocks of a slab */
-    uint8_t of[NT_CLASS_BYTES];     /* class of size s <= NT_SMALL_MAX: of[(s+15)/16] */
-    uint8_t of_2k[NT_CLASSED_MAX / (2 * NT_KIB) + 1]; /* of larger s: of_2k[(s+2047)/2048] */
+    unsigned count;                /* classes in use; row `count` is large blocks */
+    uint32_t size[NT_CLASSES];     /* block bytes */
+    uint8_t slices[NT_CLASSES];    /* of a slab */
+    uint16_t capacity[NT_CLASSES]; /* blocks of a slab */
+    uint8_t of[NT_CLASS_BYTES];    /* class of size s <= NT_SMALL_MAX: of[(s+15)/16] */
+    uint8_t of_2k[NT_CLASSED_MAX / (2 * NT_KIB) +
+                  1]; /* of larger s: of_2k[(s+2047)/2048] */
 };
 
 extern NT_HIDDEN struct nt_sizeclasses nt__sizeclasses;

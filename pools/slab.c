@@ -116,10 +116,10 @@ bool nt__slab_lists(const struct nt_slab *slab, const void *p)
     return false;
 }
 
-#define CHECK(x)                                                                         \
-    do {                                                                                 \
-        if (!(x))                                                                        \
-            nt__panic(#x, __FILE__, __LINE__);                                           \
+#define CHECK(x)                                                                       \
+    do {                                                                               \
+        if (!(x))                                                                      \
+            nt__panic(#x, __FILE__, __LINE__);                                         \
     } while (0)
 
 void nt__slab_check(const struct nt_slab *slab)

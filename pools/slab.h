@@ -40,8 +40,8 @@ struct nt_shard;
 enum nt_slab_kind {
     NT_SLAB_NONE = 0, /* the slice belongs to no slab: zero, as fresh headers are */
     NT_SLAB_BLOCKS,
-    NT_SLAB_LARGE,    /* one block; fields marked L are in use */
-    NT_SLAB_TAIL,     /* a later slice of a slab: only owner and self mean anything */
+    NT_SLAB_LARGE, /* one block; fields marked L are in use */
+    NT_SLAB_TAIL,  /* a later slice of a slab: only owner and self mean anything */
 };
 
 enum nt_slab_place { NT_PLACE_CURRENT, NT_PLACE_FULL, NT_PLACE_PARTIAL };
@@ -64,25 +64,25 @@ struct nt_slab {
             size_t run_slices; /* L: slices of its run */
         };
     };
-    int32_t back;           /* see above */
-    uint32_t size;          /* of a block, bytes */
-    uint16_t capacity;      /* blocks */
-    uint16_t carved;        /* of these ever handed out or listed */
+    int32_t back;      /* see above */
+    uint32_t size;     /* of a block, bytes */
+    uint16_t capacity; /* blocks */
+    uint16_t carved;   /* of these ever handed out or listed */
     uint8_t class;
-    uint8_t kind;           /* enum nt_slab_kind */
-    uint8_t place;          /* enum nt_slab_place */
+    uint8_t kind;  /* enum nt_slab_kind */
+    uint8_t place; /* enum nt_slab_place */
     uint8_t slices;
-    uint8_t slot;           /* node its figures go to: the owner's, or home's */
-    uint8_t pooled;         /* of an explicit pool: freed under its lock */
-    uint8_t arena;          /* L: index of the arena it is from */
-    uint8_t clean;          /* what is not carved reads as zero */
-    uint8_t moved;          /* L: pages came by mremap (nt__arena_give_anew) */
+    uint8_t slot;   /* node its figures go to: the owner's, or home's */
+    uint8_t pooled; /* of an explicit pool: freed under its lock */
+    uint8_t arena;  /* L: index of the arena it is from */
+    uint8_t clean;  /* what is not carved reads as zero */
+    uint8_t moved;  /* L: pages came by mremap (nt__arena_give_anew) */
 
     /* the second line */
     _Alignas(NT_CACHE_LINE) uint64_t remote; /* remote.h */
-    struct nt_slab *pending;      /* next in the owner's stack of slabs with remotes */
-    struct nt_slab *next, *prev;  /* L: in a list of the owner's, by place */
-    struct nt_unit unit;          /* the arena's, not ours */
+    struct nt_slab *pending;     /* next in the owner's stack of slabs with remotes */
+    struct nt_slab *next, *prev; /* L: in a list of the owner's, by place */
+    struct nt_unit unit;         /* the arena's, not ours */
 };
 
 _Static_assert(sizeof(struct nt_slab) == NT_HEADER, "one header a slice");
@@ -120,7 +120,8 @@ NT_FAST bool nt__slab_starts(const struct nt_slab *slab, const void *p)
     /* One instruction less than compilers make of the line below: both operands of the
      * magic stay in memory. */
     bool below;
-    __asm__("imulq %2, %0\n\tcmpq %2, %0" : "+r"(product), "=@ccb"(below)
+    __asm__("imulq %2, %0\n\tcmpq %2, %0"
+            : "+r"(product), "=@ccb"(below)
             : "m"(slab->magic));
     return below;
 #else

@@ -42,9 +42,9 @@ struct nt_lock {
     uint8_t rank;
 };
 
-#define NT_LOCK_INIT(r)                                                                  \
-    {                                                                                    \
-        .mutex = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, .rank = (r)                      \
+#define NT_LOCK_INIT(r)                                                                \
+    {                                                                                  \
+        .mutex = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, .rank = (r)                    \
     }
 
 #if NT_DEBUG

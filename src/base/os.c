@@ -21,7 +21,10 @@
 #define MREMAP_DONTUNMAP 4
 #endif
 
-enum { RW = PROT_READ | PROT_WRITE, ANON = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
+enum {
+    RW = PROT_READ | PROT_WRITE,
+    ANON = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+};
 
 size_t nt__os_page_size(void)
 {

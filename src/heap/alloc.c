@@ -39,7 +39,8 @@ static void *allocate(size_t size, size_t align, bool zero)
     bool zeroed = zero;
     void *p = NULL;
     if (size <= NT_CLASSED_MAX && align <= NT_SLICE)
-        c = align <= NT_GRAIN ? nt__sizeclass_of(size) : nt__sizeclass_aligned(size, align);
+        c = align <= NT_GRAIN ? nt__sizeclass_of(size)
+                              : nt__sizeclass_aligned(size, align);
     if (s && c < nt__sizeclass_large())
         p = nt__shard_malloc(s, c, size, &zeroed);
     else if (s)
@@ -112,7 +113,8 @@ void *nt_malloc_onnode(size_t size, int node)
 {
     nt__start();
     int slot = nt__topo_slot(node);
-    if (slot < 0 || !nt__topo()->node[slot].has_memory || !nt__topo()->node[slot].allowed) {
+    if (slot < 0 || !nt__topo()->node[slot].has_memory ||
+        !nt__topo()->node[slot].allowed) {
         errno = EINVAL;
         return NULL;
     }
@@ -132,7 +134,8 @@ void *nt_malloc_onnode(size_t size, int node)
             pool = none;
         }
     }
-    void *p = pool && size <= PTRDIFF_MAX ? nt__pool_malloc(pool, size, 1, false) : NULL;
+    void *p =
+        pool && size <= PTRDIFF_MAX ? nt__pool_malloc(pool, size, 1, false) : NULL;
     errno = p ? saved : ENOMEM;
     return p;
 }
@@ -166,8 +169,9 @@ static void free_foreign(void *p, const char *call)
 
 static struct nt_shard *owner_of(const struct nt_slab *slab)
 {
-    return slab->kind == NT_SLAB_LARGE ? slab->home
-                                       : __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
+    return slab->kind == NT_SLAB_LARGE
+               ? slab->home
+               : __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
 }
 
 /* `p` was checked: it is a block in use of `slab`. */
@@ -281,7 +285,8 @@ static void *move(void *p, size_t old, size_t size, struct nt_pool *pool)
     return to;
 }
 
-static void count_in_place(const struct nt_slab *slab, struct nt_pool *pool, size_t size)
+static void count_in_place(const struct nt_slab *slab, struct nt_pool *pool,
+                           size_t size)
 {
     unsigned c = slab->class;
     struct nt_shard *s = pool ? NULL : nt__thread_shard();

@@ -33,8 +33,8 @@ struct thread {
     struct thread *next;    /* in the register, constant */
     struct nt_shard *shard; /* NULL: the thread is gone, the entry free */
     int tid;
-    struct sums before;     /* what the shard had counted when it was taken */
-    struct sums earlier;    /* of the thread's former shards */
+    struct sums before;  /* what the shard had counted when it was taken */
+    struct sums earlier; /* of the thread's former shards */
     int64_t live_before;
 };
 
@@ -243,7 +243,8 @@ static void fill(struct nt_thread_figures *out, const struct sums *s)
 static void fill_thread(struct nt_thread_figures *f, const struct thread *t)
 {
     struct sums now = sum_thread(t);
-    int64_t peak = __atomic_load_n(&t->shard->live_peak, __ATOMIC_RELAXED) - t->live_before;
+    int64_t peak =
+        __atomic_load_n(&t->shard->live_peak, __ATOMIC_RELAXED) - t->live_before;
     memset(f, 0, sizeof *f);
     f->tid = t->tid;
     f->node = nt__topo()->node[t->shard->slot].id;

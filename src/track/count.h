@@ -24,7 +24,8 @@ NT_FAST void nt__count_add(uint64_t *counter, uint64_t n)
 }
 
 /* Two at once: given both, compilers find the shorter addresses. */
-NT_FAST void nt__count_add_two(uint64_t *first, uint64_t n, uint64_t *second, uint64_t m)
+NT_FAST void nt__count_add_two(uint64_t *first, uint64_t n, uint64_t *second,
+                               uint64_t m)
 {
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
     __asm__("addq %2, %0\n\taddq %3, %1"
