@@ -9,6 +9,7 @@ import re
 import statistics
 
 CONTROL = "again"  # the name of the A/A control: the subject, measured a second time
+WITHOUT = ("uncounted", "unchecked")  # the subject built without its counters, checks
 
 
 def medians(readings):
@@ -28,8 +29,9 @@ def geometric_mean(values):
 def ratio_to_best(row, subject):
     """The subject over the cheapest allocator of a row {allocator: figure}.
 
-    The control is no competitor: it is the subject again."""
-    best = min(value for name, value in row.items() if name != CONTROL)
+    The control is no competitor: it is the subject again, whole or without a part."""
+    best = min(value for name, value in row.items()
+               if name == subject or name not in (CONTROL, *WITHOUT))
     return row[subject] / best if best > 0 else math.nan
 
 

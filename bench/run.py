@@ -103,6 +103,11 @@ def choose_allocators(options):
         columns.insert(0, allocators.Allocator(allocators.SUBJECT, library))
     else:
         notes.append(f"missing: {allocators.SUBJECT} ({library}): the ratios are glibc's")
+    if options.instructions:
+        for name in figures.WITHOUT:
+            path = os.path.join(options.build, "bench", f"libnumatally_{name}.so")
+            if os.path.exists(path):
+                columns.append(allocators.Allocator(name, path))
     for text in options.extra:
         name, mark, path = text.partition("=")
         if not mark or not name or not os.path.exists(path):

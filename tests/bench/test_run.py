@@ -32,6 +32,10 @@ class Ratios(unittest.TestCase):
     def test_the_control_is_no_competitor(self):
         self.assertAlmostEqual(figures.ratio_to_best(self.row, "us"), 1.2)
 
+    def test_what_lacks_a_part_is_no_competitor(self):
+        row = {"us": 12.0, "a": 10.0, "uncounted": 8.0, "unchecked": 4.0}
+        self.assertAlmostEqual(figures.ratio_to_best(row, "us"), 1.2)
+
     def test_the_best_has_ratio_one(self):
         self.assertEqual(figures.ratio_to_best(self.row, "a"), 1.0)
 
