@@ -38,8 +38,8 @@ struct nt_arena *nt__arenas_large(unsigned slot)
 void *nt__arenas_take(struct nt_arena *a, size_t slices, size_t align, bool *clean)
 {
     void *run = nt__arena_take(a, slices, align, clean);
-    if (NT_LIKELY(run != NULL))
-        return run;
+    if (NT_LIKELY(run != NULL) || slices >= NT_WINDOW_MOST >> NT_SLICE_SHIFT)
+        return run; /* or nothing that is free could help */
     size_t bytes = 0;
     for (unsigned i = 0; i < arenas.count; i++)
         bytes += nt__arena_release(&arenas.arena[i]);

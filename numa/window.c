@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define WINDOW_SIZE (16 * 1024 * NT_GIB)
 #define BASE_ALIGN NT_GIB
 #define HEADER_BYTES(bytes) ((bytes) >> (NT_SLICE_SHIFT - NT_HEADER_SHIFT))
 /* Headers are mapped this far ahead: 1 GiB of window costs 2 MiB of addresses. */
@@ -77,8 +76,8 @@ void nt__window_start(void)
         uintptr_t base, random;
         size_t size;
     } places[] = {
-        {(uintptr_t)32 << 40, (uintptr_t)16 << 40, WINDOW_SIZE},
-        {(uintptr_t)8 << 40, (uintptr_t)1 << 40, WINDOW_SIZE / 4},
+        {(uintptr_t)32 << 40, (uintptr_t)16 << 40, NT_WINDOW_MOST},
+        {(uintptr_t)8 << 40, (uintptr_t)1 << 40, NT_WINDOW_MOST / 4},
         {(uintptr_t)128 << 30, (uintptr_t)32 << 30, 128 * NT_GIB},
     };
     uint64_t random = nt__os_random();

@@ -26,6 +26,7 @@
 
 #include "src/base/lock.h"
 
+#define NT_WINDOW_MOST (16 * 1024 * NT_GIB)
 #define NT_SLICE_SHIFT 16
 #define NT_SLICE ((size_t)1 << NT_SLICE_SHIFT)
 #define NT_UNIT_SHIFT 21

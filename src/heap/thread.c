@@ -113,6 +113,9 @@ static struct thread *free_entry(void)
 static struct nt_shard *attach(void)
 {
     nt__start();
+    /* Starting registers handlers, which may have allocated, and so attached, already. */
+    if (nt__heap_shard != &nt__shard_none && nt__heap_shard != &nt__shard_gone)
+        return nt__heap_shard;
     struct nt_shard *s = nt__shard_acquire(nt__topo_here());
     if (!s)
         return NULL;
