@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every kind of block that glibc hands out is recognised, sized and freed; whatever
- * else a pointer may be is refused without being touched. glibc is asked through
- * __libc_malloc, so this holds under a sanitizer's malloc too.
+ * else a pointer may be is refused without being touched. glibc is asked by
+ * handle, so this holds under a sanitizer's malloc too.
  */
 #include "src/base/foreign.h"
 
@@ -19,9 +19,28 @@
 
 #include <cmocka.h>
 
-void *__libc_malloc(size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *p);
+static void *(*glibc_malloc)(size_t);
+static void *(*glibc_memalign)(size_t, size_t);
+static void (*glibc_free)(void *);
+
+static void find(void *library, const char *name, void *function)
+{
+    void *symbol = dlsym(library, name);
+
+    assert_non_null(symbol);
+    memcpy(function, &symbol, sizeof(symbol));
+}
+
+static int find_glibc(void **state)
+{
+    (void)state;
+    void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
+
+    find(libc, "malloc", &glibc_malloc);
+    find(libc, "memalign", &glibc_memalign);
+    find(libc, "free", &glibc_free);
+    return 0;
+}
 
 static const size_t sizes[] = {0,     1,      24,     25,      1000,     5000,
                                70000, 100000, 200000, 3000000, 100000000};
@@ -44,7 +63,7 @@ static void all_sizes(void)
     void *kept[NT_ARRAY_LEN(sizes)];
 
     for (size_t i = 0; i < NT_ARRAY_LEN(sizes); i++) {
-        kept[i] = __libc_malloc(sizes[i]);
+        kept[i] = glibc_malloc(sizes[i]);
         check_block(kept[i], sizes[i]);
     }
     for (size_t i = 0; i < NT_ARRAY_LEN(sizes); i++)
@@ -55,7 +74,7 @@ static void *in_thread(void *unused)
 {
     (void)unused;
     all_sizes();
-    return __libc_malloc(100);
+    return glibc_malloc(100);
 }
 
 static void test_main_arena(void **state)
@@ -81,7 +100,7 @@ static void test_aligned(void **state)
     (void)state;
     for (size_t alignment = 32; alignment <= 4 * NT_MIB; alignment *= 2)
         for (size_t i = 0; i + 1 < NT_ARRAY_LEN(sizes); i++) {
-            void *p = __libc_memalign(alignment, sizes[i]);
+            void *p = glibc_memalign(alignment, sizes[i]);
             assert_true(nt__foreign_is_glibc(p));
             assert_true(nt__foreign_usable_size(p) >= sizes[i]);
             nt__foreign_free(p);
@@ -92,15 +111,15 @@ static void test_aligned(void **state)
 static void test_free_frees(void **state)
 {
     (void)state;
-    void *p = __libc_malloc(300);
+    void *p = glibc_malloc(300);
     uintptr_t first = (uintptr_t)p;
 
     errno = 77;
     nt__foreign_free(p);
     assert_int_equal(errno, 77);
-    void *again = __libc_malloc(300);
+    void *again = glibc_malloc(300);
     assert_int_equal((uintptr_t)again, first);
-    __libc_free(again);
+    glibc_free(again);
 }
 
 static void test_refused(void **state)
@@ -166,8 +185,7 @@ static void test_another_namespace(void **state)
 
     if (!libc)
         skip();
-    void *symbol = dlsym(libc, "malloc");
-    memcpy(&get, &symbol, sizeof(get));
+    find(libc, "malloc", &get);
     for (size_t i = 0; i < NT_ARRAY_LEN(sizes); i++) {
         unsigned char *p = get(sizes[i]);
         assert_true(nt__foreign_is_glibc(p));
@@ -194,5 +212,5 @@ int main(void)
         cmocka_unit_test(test_refused),           cmocka_unit_test(test_forged),
         cmocka_unit_test(test_another_namespace),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, find_glibc, NULL);
 }

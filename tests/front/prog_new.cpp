@@ -319,7 +319,7 @@ void *operator new(size_t n)
     return p + 4;
 }
 
-void operator delete(void *p) noexcept
+static void release(void *p)
 {
     if (!p)
         return;
@@ -332,9 +332,14 @@ void operator delete(void *p) noexcept
     free(head);
 }
 
+void operator delete(void *p) noexcept
+{
+    release(p);
+}
+
 void operator delete(void *p, size_t) noexcept
 {
-    operator delete(static_cast<void *>(p));
+    release(p);
 }
 
 static void replaced()
