@@ -40,6 +40,13 @@ static struct {
 
 /* ---- Adding up ------------------------------------------------------------------------ */
 
+/* What is left of a difference of sums. While threads run, a block's free may be read
+ * and its allocation not yet: then the difference has wrapped around below zero. */
+static uint64_t not_below_zero(uint64_t difference)
+{
+    return (int64_t)difference < 0 ? 0 : difference;
+}
+
 static void add_class(struct nt_snapshot *out, const struct nt_shard *s, unsigned c)
 {
     struct nt_node_figures *node = &out->node[s->slot];
@@ -163,14 +170,18 @@ static void derive(struct nt_snapshot *out)
     struct nt_node_figures *total = &out->total;
     for (unsigned n = 0; n < out->nodes; n++) {
         struct nt_node_figures *node = &out->node[n];
-        node->live_blocks_now = node->allocations_total - node->frees_total;
-        node->live_bytes_now = node->allocated_bytes_total - node->freed_bytes_total;
+        node->live_blocks_now =
+            not_below_zero(node->allocations_total - node->frees_total);
+        node->live_bytes_now =
+            not_below_zero(node->allocated_bytes_total - node->freed_bytes_total);
         node->live_bytes_peak = above(peaks->node[n], node->live_bytes_now);
     }
     for (unsigned c = 0; c < out->classes; c++) {
         struct nt_class_figures *row = &out->class_[c];
         row->block_bytes = nt__sizeclasses.size[c];
-        row->live_blocks_now = row->allocations_total - row->frees_total;
+        row->live_blocks_now =
+            not_below_zero(row->allocations_total - row->frees_total);
+        row->live_bytes_now = not_below_zero(row->live_bytes_now);
         row->live_bytes_peak = above(peaks->class_[c], row->live_bytes_now);
     }
     if (figures.forked)
@@ -257,8 +268,9 @@ static void add_pool(struct nt_pool_figures *out, const struct nt_shard *s)
 
 static void finish_pool(struct nt_pool_figures *out)
 {
-    out->live_blocks_now = out->allocations_total - out->frees_total;
-    out->live_bytes_now = out->allocated_bytes_total - out->freed_bytes_total;
+    out->live_blocks_now = not_below_zero(out->allocations_total - out->frees_total);
+    out->live_bytes_now =
+        not_below_zero(out->allocated_bytes_total - out->freed_bytes_total);
     if (out->live_bytes_peak < out->live_bytes_now)
         out->live_bytes_peak = out->live_bytes_now;
 }
@@ -274,7 +286,7 @@ static void fill_process(struct nt_pool_figures *out)
             add_pool(out, s);
     for (const struct nt_pool *p = nt__pool_first(); p; p = p->next)
         committed -= nt__count_read(&p->budget.held);
-    out->committed_bytes_now = committed << NT_SLICE_SHIFT;
+    out->committed_bytes_now = not_below_zero(committed) << NT_SLICE_SHIFT;
     out->live_bytes_peak = nt__peaks()->total > 0 ? (uint64_t)nt__peaks()->total : 0;
     finish_pool(out);
 }
