@@ -56,13 +56,21 @@ static inline int child_status(int (*act)(void), char *text, size_t size)
     return status;
 }
 
-/* The act must return 0. */
-static inline void child_ok(int (*act)(void))
+/* 0 when the act returned 0; else what became of it is on stderr. For acts within acts. */
+static inline int child_failed(int (*act)(void))
 {
     char text[4096];
     int status = child_status(act, text, sizeof text);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        fail_msg("child ended with status 0x%x and said: %s", (unsigned)status, text);
+    if (status != 0)
+        fprintf(stderr, "child ended with status 0x%x and said: %s", (unsigned)status, text);
+    return status;
+}
+
+/* The act must return 0. */
+static inline void child_ok(int (*act)(void))
+{
+    if (child_failed(act) != 0)
+        fail();
 }
 
 /* The act must abort with one line that contains `words`. */

@@ -159,11 +159,11 @@ static int act_fork(void)
     for (unsigned i = 0; i < 2; i++)
         CHECK(nt__arenas_take(nt__arenas_get(i), 3, NT_SLICE, &clean));
     nt__arenas_fork_lock();
-    child_ok(act_prepared);
+    CHECK(child_failed(act_prepared) == 0);
     nt__arenas_fork_unlock(NT_FORK_PARENT);
-    child_ok(act_raw);
+    CHECK(child_failed(act_raw) == 0);
     nt__lock(&nt__arenas_get(1)->lock);
-    child_ok(act_raw_held);
+    CHECK(child_failed(act_raw_held) == 0);
     nt__unlock(&nt__arenas_get(1)->lock);
     return act_fork_child();
 }

@@ -159,8 +159,8 @@ static int act_fork(void)
     idle_one = nt__shard_acquire(0);
     nt__shard_retire(idle_one);
     nt__shard_fork_lock();
-    child_ok(act_child);
-    child_ok(act_raw_child);
+    CHECK(child_failed(act_child) == 0);
+    CHECK(child_failed(act_raw_child) == 0);
     nt__shard_fork_unlock(NT_FORK_PARENT, forking);
     CHECK(running->state == NT_SHARD_OWNED);
     CHECK(nt__shard_acquire(0) == idle_one);

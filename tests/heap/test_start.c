@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The start, by whichever thread comes first, and children of every kind of fork, made
+ * while other threads are in the middle of everything: all of them must allocate.
+ */
+#define _GNU_SOURCE
+#include "src/heap/start.h"
+
+#include "src/base/base.h"
+#include "tests/child.h"
+
+#include <errno.h>
+#include <numatally/stats.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+
+static struct nt_snapshot now;
+
+/* Use of every kind; 0 when all was well. */
+static int use_heap(void)
+{
+    static char *p[300];
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < NT_ARRAY_LEN(p); i++) {
+            size_t size = i % 50 == 0 ? 700000 : 1 + i * 61 % 5000;
+            p[i] = nt_malloc(size);
+            CHECK(p[i]);
+            memset(p[i], (int)i, size);
+            p[i] = nt_realloc(p[i], size + 1000);
+            CHECK(p[i] && p[i][size - 1] == (char)i);
+        }
+        for (unsigned i = 0; i < NT_ARRAY_LEN(p); i++)
+            nt_free(p[i]);
+    }
+    struct nt_pool *pool = NULL;
+    CHECK(nt_pool_create(NULL, &pool) == 0 && nt_pool_malloc(pool, 1000));
+    nt_pool_destroy(pool);
+    nt_purge();
+    CHECK(nt_snapshot(&now) == 0);
+    return 0;
+}
+
+/* ---- Start -------------------------------------------------------------------------- */
+
+static pthread_barrier_t together;
+
+static void *first_malloc(void *arg)
+{
+    pthread_barrier_wait(&together);
+    char *p = nt_malloc(100);
+    memset(p, 1, 100);
+    nt_free(p);
+    return arg;
+}
+
+static int act_start_race(void)
+{
+    enum { N = 8 };
+    pthread_t thread[N];
+    pthread_barrier_init(&together, NULL, N);
+    for (int i = 0; i < N; i++)
+        CHECK(pthread_create(&thread[i], NULL, first_malloc, NULL) == 0);
+    for (int i = 0; i < N; i++)
+        pthread_join(thread[i], NULL);
+    CHECK(nt_snapshot(&now) == 0 && now.total.allocations_total == N);
+    CHECK(now.threads_total == N && now.total.live_blocks_now == 0);
+    return 0;
+}
+
+static int act_start_again(void)
+{
+    nt__start();
+    nt__start();
+    CHECK(*nt__start_alive == 1);
+    return use_heap();
+}
+
+static int act_settings(void)
+{
+    setenv("NUMATALLY_CONF", "classes:48;1008,return:5", 1);
+    CHECK(nt_good_size(20) == 48 && nt_good_size(49) == 1008);
+    return use_heap();
+}
+
+/* ---- Children --------------------------------------------------------------------------- */
+
+static pid_t plain_fork(void)
+{
+    return fork();
+}
+
+static pid_t raw_fork(void)
+{
+    return _Fork();
+}
+
+static pid_t raw_clone(void)
+{
+    return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+/* The child ends by _exit: after a raw clone libc itself is not to be relied on. */
+static int child_of(pid_t (*make)(void), int (*act)(void))
+{
+    int status = -1;
+    fflush(NULL);
+    pid_t pid = make();
+    if (pid == 0)
+        _exit(act());
+    CHECK(pid > 0);
+    alarm(60); /* a child that hangs is a failure, not an end of the night */
+    CHECK(waitpid(pid, &status, 0) == pid);
+    alarm(0);
+    if (status != 0)
+        fprintf(stderr, "child's status 0x%x\n", (unsigned)status);
+    return status;
+}
+
+static char *kept[100];
+
+static int child_uses(void)
+{
+    for (int i = 0; i < 100; i++)
+        CHECK(strcmp(kept[i], "of the parent") == 0);
+    CHECK(use_heap() == 0);
+    CHECK(now.inherited == 1 && now.pid == getpid());
+    CHECK(now.total.inherited_blocks_now >= 100);
+    for (int i = 0; i < 100; i++)
+        nt_free(kept[i]);
+    CHECK(use_heap() == 0);
+    return 0;
+}
+
+static int child_forks_on(void)
+{
+    CHECK(use_heap() == 0);
+    CHECK(child_of(plain_fork, child_uses) == 0);
+    CHECK(child_of(raw_fork, child_uses) == 0);
+    return use_heap();
+}
+
+static int children(void)
+{
+    for (int i = 0; i < 100; i++)
+        strcpy(kept[i] = nt_malloc(50), "of the parent");
+    CHECK(child_of(plain_fork, child_uses) == 0);
+    CHECK(child_of(raw_fork, child_uses) == 0);
+    CHECK(child_of(raw_clone, child_uses) == 0);
+    CHECK(child_of(plain_fork, child_forks_on) == 0);
+    CHECK(child_of(raw_fork, child_forks_on) == 0);
+    return use_heap();
+}
+
+/* A child of _Fork whose first call is a free, or a look. */
+static int child_only_frees(void)
+{
+    for (int i = 0; i < 100; i++)
+        nt_free(kept[i]);
+    return 0;
+}
+
+static int child_only_looks(void)
+{
+    CHECK(nt_snapshot(&now) == 0 && now.inherited == 1);
+    CHECK(now.total.allocations_total == 0);
+    return 0;
+}
+
+static int act_first_call_in_child(void)
+{
+    for (int i = 0; i < 100; i++)
+        strcpy(kept[i] = nt_malloc(50), "of the parent");
+    CHECK(child_of(raw_fork, child_only_frees) == 0);
+    CHECK(child_of(raw_fork, child_only_looks) == 0);
+    CHECK(child_of(plain_fork, child_only_looks) == 0);
+    return 0;
+}
+
+/* ---- Beside threads that never rest ----------------------------------------------------- */
+
+static bool stop;
+static char *shared[64];
+
+static void *never_rest(void *seed)
+{
+    uint32_t draw = *(uint32_t *)seed;
+    struct nt_pool *pool = NULL;
+    if (nt_pool_create(NULL, &pool) != 0)
+        return NULL;
+    for (unsigned i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
+        draw = draw * 1664525 + 1013904223;
+        char *p = nt_malloc((draw >> 8) % (draw % 64 == 0 ? 900000 : 4000));
+        p = __atomic_exchange_n(&shared[draw >> 26], p, __ATOMIC_ACQ_REL);
+        nt_free(p);
+        if (i % 100 == 0)
+            nt_free(nt_pool_malloc(pool, 500));
+        if (i % 1000 == 0)
+            nt_pool_reset(pool);
+        if (i % 2000 == 0)
+            nt_purge();
+    }
+    return seed;
+}
+
+static void *forks(void *make)
+{
+    uintptr_t failed = 0;
+    for (int i = 0; i < 25; i++) {
+        pid_t pid = (*(pid_t(**)(void))make)();
+        int status = -1;
+        if (pid == 0) {
+            alarm(60);
+            _exit(use_heap());
+        }
+        failed += pid < 0 || waitpid(pid, &status, 0) != pid || status != 0;
+    }
+    return (void *)failed;
+}
+
+static int beside_threads(pid_t (*first)(void), pid_t (*second)(void))
+{
+    pthread_t busy[2], forking[2];
+    uint32_t seed[2] = {1, 2};
+    pid_t (*make[2])(void) = {first, second};
+    stop = false;
+    for (int i = 0; i < 2; i++)
+        CHECK(pthread_create(&busy[i], NULL, never_rest, &seed[i]) == 0);
+    for (int i = 0; i < 2; i++)
+        CHECK(pthread_create(&forking[i], NULL, forks, &make[i]) == 0);
+    for (int i = 0; i < 2; i++) {
+        void *failed;
+        pthread_join(forking[i], &failed);
+        CHECK(failed == NULL);
+    }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    for (int i = 0; i < 2; i++) {
+        void *result;
+        pthread_join(busy[i], &result);
+        CHECK(result == &seed[i]);
+    }
+    return use_heap();
+}
+
+static int act_fork_beside_threads(void)
+{
+    return beside_threads(plain_fork, plain_fork);
+}
+
+static int act_raw_fork_beside_threads(void)
+{
+    return beside_threads(raw_fork, plain_fork);
+}
+
+static int act_children(void)
+{
+    return children();
+}
+
+static void test_act(void **state)
+{
+    int (*act)(void) = *(int (**)(void))*state;
+    child_ok(act);
+}
+
+#define ACT(name)                                                                        \
+    {                                                                                    \
+        #name, test_act, NULL, NULL, &(int (*[1])(void)){act_##name}                     \
+    }
+
+int main(void)
+{
+    unsetenv("NUMATALLY_CONF");
+    setenv("NUMATALLY_TOPOLOGY", "2x1", 1);
+    struct CMUnitTest tests[] = {
+        ACT(start_race),
+        ACT(start_again),
+        ACT(settings),
+        ACT(children),
+        ACT(first_call_in_child),
+        ACT(fork_beside_threads),
+        ACT(raw_fork_beside_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
