@@ -192,14 +192,19 @@ static void set_aside(struct nt_shard *s, struct nt_slab *slab)
 
 static struct nt_slab *open_slab(struct nt_shard *s, unsigned c)
 {
+    const struct nt_sizeclasses *t = &nt__sizeclasses;
     bool clean;
-    unsigned slices = nt__sizeclasses.slices[c];
+    unsigned slices = s->slabs[c] == 0 ? t->first[c] : t->slices[c];
     void *run = nt__shard_take(s, s->arena, slices, NT_SLICE, &clean);
+    if (!run && slices > t->first[c]) { /* where room is scarce a short one will do */
+        slices = t->first[c];
+        run = nt__shard_take(s, s->arena, slices, NT_SLICE, &clean);
+    }
     if (!run)
         return NULL;
     nt__count_add(&s->slabs[c], 1);
     nt__arena_decay(s->arena);
-    return nt__slab_open(run, c, s, clean);
+    return nt__slab_open(run, c, slices, s, clean);
 }
 
 /* A slab with room, by falling preference; it becomes the current one. */

@@ -6,6 +6,8 @@
 struct nt_sizeclasses nt__sizeclasses;
 
 #define BLOCKS_WANTED 512u
+#define BLOCKS_FIRST 8u
+#define SLICES_FIRST 8u /* the largest class fits */
 
 /* The next built-in size after `size`. Below 128 in steps of 16. Above, the largest
  * multiple of 16 whose worst request wastes at most an eighth; the powers of two are
@@ -24,16 +26,22 @@ static uint32_t next_size(uint32_t size)
     return size < 224 ? size + NT_GRAIN : 256;
 }
 
+/* Slices, a power of two up to `most`, for `blocks` blocks. */
+static uint8_t slices_for(uint32_t size, unsigned blocks, unsigned most)
+{
+    unsigned slices = 1;
+    while (slices < most && slices * NT_SLICE / size < blocks)
+        slices *= 2;
+    return (uint8_t)slices;
+}
+
 static void add(uint32_t size)
 {
     struct nt_sizeclasses *t = &nt__sizeclasses;
     unsigned c = t->count++;
-    uint32_t slices = 1;
-    while (slices < NT_UNIT_SLICES && (slices * NT_SLICE) / size < BLOCKS_WANTED)
-        slices *= 2;
     t->size[c] = size;
-    t->slices[c] = (uint8_t)slices;
-    t->capacity[c] = (uint16_t)(slices * NT_SLICE / size);
+    t->slices[c] = slices_for(size, BLOCKS_WANTED, NT_UNIT_SLICES);
+    t->first[c] = slices_for(size, BLOCKS_FIRST, SLICES_FIRST);
 }
 
 /* of[i]: the first class of at least i * step bytes. */
@@ -62,9 +70,8 @@ unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count)
     }
     /* Everything above the largest given, and the largest of all, must have a class. */
     for (size = next_size(size); size <= NT_CLASSED_MAX; size = next_size(size)) {
-        if (t->count ==
-            NT_CLASSES - 1) { /* no room: the last stands for all that is left */
-            t->count--;
+        if (t->count == NT_CLASSES - 1) {
+            t->count--; /* no room: the last stands for all that is left */
             t->size[t->count] = 0;
             add(NT_CLASSED_MAX);
             break;

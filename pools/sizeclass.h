@@ -10,7 +10,9 @@
  *
  * A slab of a class is so many slices that it holds at least 512 blocks up to 4 KiB
  * and fills a unit above: what happens once per slab then weighs little on each block
- * (bench: docs/design.md). Constant after start.
+ * (bench: docs/design.md). A shard's first slab of a class is shorter, eight blocks or
+ * half a megabyte: a thread that uses many classes a little takes little address space.
+ * Constant after start.
  */
 #ifndef NT_POOLS_SIZECLASS_H
 #define NT_POOLS_SIZECLASS_H
@@ -24,11 +26,11 @@
 #define NT_CLASS_BYTES (NT_SMALL_MAX / NT_GRAIN + 1)
 
 struct nt_sizeclasses {
-    unsigned count;                /* classes in use; row `count` is large blocks */
-    uint32_t size[NT_CLASSES];     /* block bytes */
-    uint8_t slices[NT_CLASSES];    /* of a slab */
-    uint16_t capacity[NT_CLASSES]; /* blocks of a slab */
-    uint8_t of[NT_CLASS_BYTES];    /* class of size s <= NT_SMALL_MAX: of[(s+15)/16] */
+    unsigned count;             /* classes in use; row `count` is large blocks */
+    uint32_t size[NT_CLASSES];  /* block bytes */
+    uint8_t slices[NT_CLASSES]; /* of a slab */
+    uint8_t first[NT_CLASSES];  /* slices of a shard's first slab of the class */
+    uint8_t of[NT_CLASS_BYTES]; /* class of size s <= NT_SMALL_MAX: of[(s+15)/16] */
     uint8_t of_2k[NT_CLASSED_MAX / (2 * NT_KIB) +
                   1]; /* of larger s: of_2k[(s+2047)/2048] */
 };

@@ -6,7 +6,8 @@
 #define CARVE_CLEAN (4 * NT_KIB) /* bytes of fresh memory to touch at once */
 #define CARVE_RESIDENT 64u       /* blocks */
 
-struct nt_slab *nt__slab_open(void *run, unsigned c, struct nt_shard *owner, bool clean)
+struct nt_slab *nt__slab_open(void *run, unsigned c, unsigned slices,
+                              struct nt_shard *owner, bool clean)
 {
     const struct nt_sizeclasses *t = &nt__sizeclasses;
     struct nt_slab *slab = nt__slab_header(run);
@@ -16,11 +17,11 @@ struct nt_slab *nt__slab_open(void *run, unsigned c, struct nt_shard *owner, boo
     slab->start = (uintptr_t)run;
     slab->back = INT32_MIN;
     slab->size = t->size[c];
-    slab->capacity = t->capacity[c];
+    slab->capacity = (uint16_t)(slices * NT_SLICE / t->size[c]);
     slab->carved = 0;
     slab->class = (uint8_t)c;
     slab->place = NT_PLACE_CURRENT;
-    slab->slices = t->slices[c];
+    slab->slices = (uint8_t)slices;
     slab->slot = owner->slot;
     slab->pooled = owner->pool != NULL;
     slab->clean = clean;

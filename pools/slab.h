@@ -136,10 +136,11 @@ static inline bool nt__slab_carved(const struct nt_slab *slab, const void *p)
     return (uintptr_t)p - slab->start < carved * slab->size;
 }
 
-/* Make the run at `run` a slab of class `c` owned by `owner`, CURRENT, nothing carved.
+/* Make the run of `slices` at `run` a slab of class `c` of `owner`'s, CURRENT, nothing
+ * carved.
  * `clean`: the memory reads as zero. */
-NT_HIDDEN struct nt_slab *nt__slab_open(void *run, unsigned c, struct nt_shard *owner,
-                                        bool clean);
+NT_HIDDEN struct nt_slab *nt__slab_open(void *run, unsigned c, unsigned slices,
+                                        struct nt_shard *owner, bool clean);
 
 /* Make it a large block's, counted in `home`. */
 NT_HIDDEN struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes,

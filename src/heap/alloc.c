@@ -22,29 +22,79 @@
 #include <numatally/numatally.h>
 #include <string.h>
 
-/* Frees by threads that are past their end: they take no shard again. */
+/* What threads do past their end: they take no shard again, which nobody would give up
+ * for them. */
 static struct {
     struct nt_lock lock;
     struct nt_shard *shard;
 } orphan = {.lock = NT_LOCK_INIT(NT_RANK_POOL)};
 
+/* The shard that such threads share; hold the lock while using it. NULL: no memory. */
+static struct nt_shard *orphan_lock(void)
+{
+    nt__lock(&orphan.lock);
+    if (!orphan.shard)
+        orphan.shard = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
+    return orphan.shard;
+}
+
+static void orphan_unlock(void)
+{
+    nt__unlock(&orphan.lock);
+}
+
+/* The shard for what the calling thread asks: its own, or the orphans', until let go.
+ * NULL: no memory (let go all the same). */
+static struct nt_shard *hold_shard(void)
+{
+    return nt__heap_shard == &nt__shard_gone ? orphan_lock() : nt__thread_shard();
+}
+
+static void let_go(void)
+{
+    if (NT_UNLIKELY(nt__heap_shard == &nt__shard_gone))
+        orphan_unlock();
+}
+
+void nt__heap_fork_lock(void)
+{
+    nt__lock_for_fork(&orphan.lock);
+}
+
+void nt__heap_fork_unlock(enum nt_fork how)
+{
+    if (how == NT_FORK_PARENT)
+        nt__unlock_after_fork(&orphan.lock);
+    else
+        nt__lock_init(&orphan.lock, NT_RANK_POOL);
+    if (how == NT_FORK_RAW) /* it may have been in use: the child begins another */
+        orphan.shard = NULL;
+}
+
 /* ---- malloc ---------------------------------------------------------------------------- */
+
+/* From shard `s`, counted. `*zeroed`: it reads as zero; large blocks do if `zero`. */
+static void *take(struct nt_shard *s, size_t size, size_t align, bool zero,
+                  bool *zeroed)
+{
+    unsigned c = nt__sizeclass_large();
+    if (size <= NT_CLASSED_MAX && align <= NT_SLICE)
+        c = align <= NT_GRAIN ? nt__sizeclass_of(size)
+                              : nt__sizeclass_aligned(size, align);
+    *zeroed = zero;
+    if (c == nt__sizeclass_large())
+        return nt__large_malloc(s, size, align, zero);
+    return nt__shard_malloc(s, c, size, zeroed);
+}
 
 /* Any size, alignment and contents; counted; errno as it should be. */
 static void *allocate(size_t size, size_t align, bool zero)
 {
     int saved = errno;
-    struct nt_shard *s = nt__thread_shard();
-    unsigned c = nt__sizeclass_large();
-    bool zeroed = zero;
-    void *p = NULL;
-    if (size <= NT_CLASSED_MAX && align <= NT_SLICE)
-        c = align <= NT_GRAIN ? nt__sizeclass_of(size)
-                              : nt__sizeclass_aligned(size, align);
-    if (s && c < nt__sizeclass_large())
-        p = nt__shard_malloc(s, c, size, &zeroed);
-    else if (s)
-        p = nt__large_malloc(s, size, align, zero);
+    bool zeroed = false;
+    struct nt_shard *s = hold_shard();
+    void *p = s ? take(s, size, align, zero, &zeroed) : NULL;
+    let_go();
     if (NT_UNLIKELY(!p)) {
         errno = ENOMEM;
         return NULL;
@@ -144,17 +194,16 @@ void *nt_malloc_onnode(size_t size, int node)
 
 static void free_orphaned(struct nt_slab *slab, void *p)
 {
-    nt__lock(&orphan.lock);
-    if (!orphan.shard)
-        orphan.shard = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
-    struct nt_shard *s = orphan.shard;
+    struct nt_shard *s = orphan_lock();
     if (s && slab->kind == NT_SLAB_LARGE) {
         nt__large_free(s, slab);
+    } else if (s && slab->owner == s) {
+        nt__shard_push(s, slab, p);
     } else if (s) {
         nt__remote_free(s, slab, p);
         nt__remote_flush(s);
     }
-    nt__unlock(&orphan.lock);
+    orphan_unlock();
 }
 
 static void free_foreign(void *p, const char *call)
@@ -289,24 +338,27 @@ static void count_in_place(const struct nt_slab *slab, struct nt_pool *pool,
                            size_t size)
 {
     unsigned c = slab->class;
-    struct nt_shard *s = pool ? NULL : nt__thread_shard();
     if (pool) {
         nt__pool_count_realloc(pool, owner_of(slab), c, size);
-    } else if (s) {
-        nt__count_add(&s->requested[c], size);
-        nt__count_add(&s->reallocs, 1);
+        return;
     }
+    struct nt_shard *s = hold_shard();
+    if (s)
+        nt__count_add_two(&s->requested[c], size, &s->reallocs, 1);
+    let_go();
 }
 
 static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *pool)
 {
     int saved = errno;
-    struct nt_shard *s = pool ? NULL : nt__thread_shard();
     void *p = NULL;
-    if (pool)
+    if (pool) {
         p = nt__pool_realloc_large(pool, slab, size);
-    else if (s)
-        p = nt__large_realloc(s, slab, size);
+    } else {
+        struct nt_shard *s = hold_shard();
+        p = s ? nt__large_realloc(s, slab, size) : NULL;
+        let_go();
+    }
     errno = p ? saved : ENOMEM;
     nt__figures_tick();
     return p;

@@ -19,6 +19,9 @@ extern NT_HIDDEN struct nt_shard nt__shard_none, nt__shard_gone;
 NT_HIDDEN NT_SLOW void *nt__heap_malloc_slow(size_t size);
 NT_HIDDEN NT_SLOW void nt__heap_free_slow(void *p);
 
+NT_HIDDEN void nt__heap_fork_lock(void);
+NT_HIDDEN void nt__heap_fork_unlock(enum nt_fork how);
+
 NT_FAST void *nt__heap_malloc(size_t size)
 {
     void *p = nt__shard_pop(nt__heap_shard, size);

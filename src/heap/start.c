@@ -35,6 +35,7 @@ int __cxa_atexit(void (*function)(void *), void *argument, void *library);
 static void before_fork(void)
 {
     nt__lock_for_fork(&start.lock);
+    nt__heap_fork_lock();
     nt__figures_fork_lock();
     nt__pool_fork_lock();
     nt__thread_fork_lock();
@@ -53,6 +54,7 @@ static void unlock_all(enum nt_fork how)
     nt__thread_fork_unlock(how);
     nt__pool_fork_unlock(how);
     nt__figures_fork_unlock(how);
+    nt__heap_fork_unlock(how);
     if (how == NT_FORK_PARENT)
         nt__unlock_after_fork(&start.lock);
     else

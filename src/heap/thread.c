@@ -114,7 +114,7 @@ static struct nt_shard *attach(void)
 {
     nt__start();
     /* Starting registers handlers, which may have allocated, and so attached, already. */
-    if (nt__heap_shard != &nt__shard_none && nt__heap_shard != &nt__shard_gone)
+    if (nt__heap_shard != &nt__shard_none)
         return nt__heap_shard;
     struct nt_shard *s = nt__shard_acquire(nt__topo_here());
     if (!s)
@@ -138,8 +138,8 @@ static struct nt_shard *attach(void)
     return s;
 }
 
-/* Runs as the thread ends. Should it allocate again, it takes a shard anew and pthreads
- * calls this again, four times at most. */
+/* Runs as the thread ends. Should it allocate again, it finds nt__shard_gone: a shard
+ * taken in the last round of destructors would be nobody's for ever. */
 static void detach(void *entry)
 {
     struct thread *t = entry;
@@ -172,8 +172,10 @@ struct nt_shard *nt__thread_shard(void)
 {
     nt__start_check_fork();
     struct nt_shard *s = nt__heap_shard;
-    if (NT_UNLIKELY(s == &nt__shard_none || s == &nt__shard_gone))
+    if (NT_UNLIKELY(s == &nt__shard_none))
         return attach();
+    if (NT_UNLIKELY(s == &nt__shard_gone))
+        return NULL;
     unsigned here = nt__topo_here();
     return NT_LIKELY(here == s->slot) ? s : migrate(s, here);
 }

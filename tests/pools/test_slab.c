@@ -30,9 +30,9 @@ static void test_addresses(void **state)
         unsigned slices = nt__sizeclasses.slices[c];
         size_t size = nt__sizeclasses.size[c];
         char *run = take(slices);
-        struct nt_slab *slab = nt__slab_open(run, c, owner, true);
+        struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
         assert_true(slab->owner == owner && slab->size == size && slab->class == c);
-        assert_int_equal(slab->capacity, nt__sizeclasses.capacity[c]);
+        assert_int_equal(slab->capacity, nt__sizeclasses.slices[c] * NT_SLICE / nt__sizeclasses.size[c]);
         nt__slab_check(slab);
         size_t step = size <= 1024 ? 1 : 61;
         for (size_t at = 0; at < slices * NT_SLICE; at += step) {
@@ -58,7 +58,7 @@ static void test_carve(void **state)
             unsigned slices = nt__sizeclasses.slices[c];
             size_t size = nt__sizeclasses.size[c];
             char *run = take(slices);
-            struct nt_slab *slab = nt__slab_open(run, c, owner, clean);
+            struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, clean);
             memset(seen, 0, sizeof seen);
             unsigned blocks = 0;
             while (slab->carved < slab->capacity) {
@@ -93,7 +93,7 @@ static void test_carve_touches_little(void **state)
     (void)state;
     unsigned c = nt__sizeclass_of(64);
     char *run = take(nt__sizeclasses.slices[c]);
-    struct nt_slab *slab = nt__slab_open(run, c, owner, true);
+    struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
     nt__slab_carve(slab);
     assert_true(slab->carved * 64 <= 4096);
     give(slab, run, nt__sizeclasses.slices[c]);
@@ -104,7 +104,7 @@ static void test_lists(void **state)
     (void)state;
     unsigned c = nt__sizeclass_of(48);
     char *run = take(nt__sizeclasses.slices[c]);
-    struct nt_slab *slab = nt__slab_open(run, c, owner, false);
+    struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, false);
     char *p = nt__slab_carve(slab);
     assert_ptr_equal(p, run);
     assert_int_equal(nt__slab_listed(slab), slab->carved - 1);
@@ -149,7 +149,7 @@ static void test_change_owner(void **state)
     unsigned c = nt__sizeclass_of(NT_CLASSED_MAX);
     unsigned slices = nt__sizeclasses.slices[c];
     char *run = take(slices);
-    struct nt_slab *slab = nt__slab_open(run, c, owner, true);
+    struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
     struct nt_shard *other = nt__shard_new(0, owner->arena, owner->large_arena, NULL);
     nt__slab_change_owner(slab, other);
     for (unsigned i = 0; i < slices; i++)
@@ -171,7 +171,7 @@ static void test_check_finds(void **state)
     (void)state;
     unsigned c = nt__sizeclass_of(100);
     char *run = take(nt__sizeclasses.slices[c]);
-    broken = nt__slab_open(run, c, owner, false);
+    broken = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, false);
     nt__slab_carve(broken);
     child_ok(act_check);
     struct nt_block *list = broken->free;
