@@ -33,6 +33,8 @@ static struct {
     struct nt_live now;      /* too large for a small stack */
     struct nt_snapshot base; /* what was counted before the fork; sums only */
     bool forked;
+    bool ended; /* the last word is said; under `lock` */
+    pid_t pid;  /* whose figures these are; 0: nobody's yet */
     uint64_t start_ns;
     uint64_t foreign;
     uint64_t due_ms; /* the next live snapshot */
@@ -362,11 +364,8 @@ static uint64_t cpu_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-void nt__figures_watch(void)
+static void update_live(void)
 {
-    if (nt__os_now_ms() < __atomic_load_n(&figures.due_ms, __ATOMIC_RELAXED) ||
-        !nt__trylock(&figures.lock))
-        return;
     uint64_t begin = cpu_ns();
     if (!nt__live_is_open())
         nt__figures_watched = nt__live_open(nt__conf_live_dir());
@@ -375,6 +374,15 @@ void nt__figures_watch(void)
     uint64_t pause = (cpu_ns() - begin) * WATCH_SHARE / 1000000;
     __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),
                      __ATOMIC_RELAXED);
+}
+
+void nt__figures_watch(void)
+{
+    if (nt__os_now_ms() < __atomic_load_n(&figures.due_ms, __ATOMIC_RELAXED) ||
+        !nt__trylock(&figures.lock))
+        return;
+    if (!figures.ended)
+        update_live();
     nt__unlock(&figures.lock);
 }
 
@@ -387,16 +395,18 @@ void nt__figures_start(void)
 {
     figures.start_ns = nt__os_unix_ns();
     nt__report_start();
+    __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);
     nt__figures_watched = nt__conf_live_dir() != NULL;
     nt__figures_tick();
 }
 
-void nt__figures_end(void)
+/* The lock is held. Calls after the first do nothing. */
+static void say_last_word(void)
 {
     struct nt_live *now = &figures.now;
-    int saved = errno;
-    nt__start_check_fork();
-    nt__lock(&figures.lock);
+    if (figures.ended)
+        return;
+    figures.ended = true;
     read_now();
     now->snapshot.final = 1;
     if (nt__figures_watched && !nt__live_is_open())
@@ -404,7 +414,30 @@ void nt__figures_end(void)
     nt__live_write(now);
     nt__report_at_exit(&now->snapshot, now->threads, now->nthreads, now->pools,
                        now->npools);
+}
+
+void nt__figures_end(void)
+{
+    int saved = errno;
+    nt__start_check_fork();
+    nt__lock(&figures.lock);
+    say_last_word();
     nt__unlock(&figures.lock);
+    errno = saved;
+}
+
+void nt__figures_exit(void)
+{
+    pid_t pid = __atomic_load_n(&figures.pid, __ATOMIC_RELAXED);
+    /* Another process where the kernel wiped no page: the memory is its parent's. */
+    if (pid == 0 || (pid != getpid() && *nt__start_alive != 0))
+        return;
+    int saved = errno;
+    nt__start_check_fork();
+    if (nt__trylock(&figures.lock)) {
+        say_last_word();
+        nt__unlock(&figures.lock);
+    }
     errno = saved;
 }
 
@@ -426,6 +459,8 @@ static void begin_child(void)
     figures.due_ms = 0;
     read_all(&figures.base);
     figures.forked = true;
+    figures.ended = false;
+    __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);
     nt__report_fork_child();
     nt__live_fork_child();
     nt__figures_watched = nt__conf_live_dir() != NULL;

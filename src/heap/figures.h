@@ -22,6 +22,11 @@ NT_HIDDEN void nt__figures_start(void);
 /* At the program's very end: the report, the final live file. */
 NT_HIDDEN void nt__figures_end(void);
 
+/* The same at _exit: may be called in a signal handler, at any moment. Waits for nothing:
+ * there is no last word if somebody reads the figures just then. Does nothing in a
+ * process that borrows its parent's memory (vfork), or before the library started. */
+NT_HIDDEN void nt__figures_exit(void);
+
 /* A block of glibc's own was passed on to it. */
 NT_HIDDEN void nt__figures_foreign(void);
 

@@ -131,8 +131,7 @@ static void note(struct nt_collector *c, bool alive)
     nt__fmt_print(&f, "%.64s (pid %lld) %s: figures as of ", live.snapshot.program,
                   (long long)live.snapshot.pid,
                   alive ? "still runs"
-                        : "ended without its last word (a signal, _exit "
-                          "or exec)");
+                        : "ended without its last word (a signal or exec)");
     say_age(&f, c);
     nt__fmt_str(&f, "; what it did after that is missing");
     if (c->format == NT_FORMAT_TEXT) {
@@ -267,7 +266,7 @@ void nt__collect_all(struct nt_collector *c)
     free(files);
     if (c->stale > 0)
         nt__warn("%u records of other processes are not \"final\": these ended by a "
-                 "signal, _exit or exec, or still run; \"now_unix_ns\" is when their "
+                 "signal or exec, or still run; \"now_unix_ns\" is when their "
                  "figures were taken",
                  c->stale);
 }

@@ -34,8 +34,14 @@ json "$work/rel.json" 'len(r) == 1'
 try 137 bash -c '"$@"; exit $?' - "$tool" run --report k.json -- sh -c 'kill -9 $$'
 json k.json 'len(r) == 1 and not r[0]["final"]'
 err 'sh \(pid [0-9]+\) ended without its last word.*[0-9] ms before its end'
-try 3 "$tool" run --report k.txt -- "$python" -c 'import os; os._exit(3)'
+# shellcheck disable=SC2016
+try 137 bash -c '"$@"; exit $?' - "$tool" run --report k.txt -- sh -c 'kill -9 $$'
 grep -q 'ended without its last word' k.txt || fail "the text does not say that it is stale"
+# _exit: Python's own, and the end of every dash.
+try 3 "$tool" run --report u.json -- "$python" -c 'import os; os._exit(3)'
+json u.json 'len(r) == 1 and r[0]["final"]'
+try 7 "$tool" run --children --report u.json -- sh -c '(ls / >/dev/null; exit 3); (:); exit 7'
+json u.json 'len(r) == 4 and all(x["final"] for x in r)'
 # exec: the last program counts, with --children every one.
 try 0 "$tool" run --report e.json -- sh -c 'exec ls /'
 json e.json 'len(r) == 1 and r[0]["program"] == "ls"'
@@ -62,6 +68,30 @@ grep -q '^sleep (pid [0-9]*) still runs' alive.txt || fail "not said that it sti
 try 0 "$tool" run --children --report f.json -- "$python" -c 'import os
 if os.fork(): os.wait()'
 json f.json 'len(r) == 2 and sorted(x["inherited"] for x in r) == [False, True]'
+
+# ---- threads and pools: as in a report at exit, and no more rows than fit
+crowd='import os, sys, threading, time
+def work(number):
+    bytes(1000)
+    here.wait()
+    time.sleep(60)
+threading.stack_size(1 << 16)
+here = threading.Barrier(int(sys.argv[1]) + 1)
+for n in range(int(sys.argv[1])):
+    threading.Thread(target=work, args=[n], daemon=True).start()
+here.wait()
+os._exit(0)'
+try 0 env NUMATALLY_CONF=report:exit.json "$tool" run --report t.json -- "$python" -c "$crowd" 20
+json t.json 'r[0]["threads_now"] == 21 and len(r[0]["threads"]) == 22 and len(r[0]["pools"]) == 1'
+json t.json 'sum(t["allocations_total"] for t in r[0]["threads"]) == r[0]["total"]["allocations_total"]'
+cat t.json exit.json >both.json
+for part in threads pools; do
+    json both.json "[sorted((x['name'], sorted(x)) for x in y['$part']) for y in r[:1]] == [sorted((x['name'], sorted(x)) for x in y['$part']) for y in r[1:]]"
+done
+try 0 "$tool" run --report t.json -- "$python" -c "$crowd" 300
+json t.json 'r[0]["threads_now"] == 301 and len(r[0]["threads"]) == 256'
+try 0 "$tool" run -- "$python" -c "$crowd" 300
+err '^\(46 more threads are not shown\)$'
 
 # ---- ranks count as started; their own children do not become ranks of a rank
 # shellcheck disable=SC2016
