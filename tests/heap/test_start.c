@@ -223,6 +223,7 @@ static int beside_threads(pid_t (*first)(void), pid_t (*second)(void))
     uint32_t seed[2] = {1, 2};
     pid_t (*make[2])(void) = {first, second};
     stop = false;
+    CHECK(use_heap() == 0);
     for (int i = 0; i < 2; i++)
         CHECK(pthread_create(&busy[i], NULL, never_rest, &seed[i]) == 0);
     for (int i = 0; i < 2; i++)

@@ -98,13 +98,16 @@ static int act_adopt_many(void)
     struct nt_shard *s[N], *runs = nt__shard_acquire(0);
     for (int i = 0; i < N; i++)
         s[i] = nt__shard_acquire(0);
-    for (int i = 0; i < N; i++)
-        CHECK(room_malloc(s[i], 100000));
+    unsigned blocks = 0; /* that are left in these slabs */
+    for (int i = 0; i < N; i++) {
+        char *p = room_malloc(s[i], 100000);
+        CHECK(p);
+        blocks += nt__slab_of(p)->capacity - 1u;
+    }
     for (int i = 0; i < N; i++)
         nt__shard_retire(s[i]);
     uint64_t before = room_committed();
-    unsigned blocks = nt__sizeclasses.capacity[c] - 1u;
-    for (unsigned i = 0; i < N * blocks; i++)
+    for (unsigned i = 0; i < blocks; i++)
         CHECK(room_malloc(runs, 100000));
     CHECK(room_committed() == before); /* nothing new was cut */
     CHECK(runs->slabs[c] == N);

@@ -123,10 +123,11 @@ static void test_places(void **state)
     (void)state;
     struct nt_shard *s = new_shard();
     unsigned c = nt__sizeclass_of(1024);
-    unsigned capacity = nt__sizeclasses.capacity[c];
     static char *p[5000];
+    p[0] = room_malloc(s, 1024);
+    unsigned capacity = nt__slab_of(p[0])->capacity;
     assert_true(capacity < NT_ARRAY_LEN(p));
-    for (unsigned i = 0; i <= capacity; i++)
+    for (unsigned i = 1; i <= capacity; i++)
         p[i] = room_malloc(s, 1024);
     struct nt_slab *first = nt__slab_of(p[0]);
     assert_int_equal(first->place, NT_PLACE_FULL);
@@ -154,10 +155,11 @@ static void test_receive(void **state)
     (void)state;
     struct nt_shard *s = new_shard();
     unsigned c = nt__sizeclass_of(2048);
-    unsigned capacity = nt__sizeclasses.capacity[c];
     static struct nt_block *p[5000];
+    p[0] = room_malloc(s, 2048);
+    unsigned capacity = nt__slab_of(p[0])->capacity;
     assert_true(capacity < NT_ARRAY_LEN(p));
-    for (unsigned i = 0; i <= capacity; i++)
+    for (unsigned i = 1; i <= capacity; i++)
         p[i] = room_malloc(s, 2048);
     struct nt_slab *slab = nt__slab_of(p[0]);
     for (unsigned i = 0; i < capacity; i++) {

@@ -17,8 +17,9 @@ static void check_table(void)
         assert_int_equal(t->size[c] % NT_GRAIN, 0);
         assert_true(c == 0 || t->size[c] > t->size[c - 1]);
         assert_true(nt__is_pow2(t->slices[c]) && t->slices[c] <= NT_UNIT_SLICES);
-        assert_int_equal(t->capacity[c], t->slices[c] * NT_SLICE / t->size[c]);
-        assert_true(t->capacity[c] >= 1);
+        assert_true(t->first[c] >= 1 && t->first[c] <= t->slices[c]);
+        assert_true(t->first[c] * NT_SLICE >= t->size[c]);
+        assert_true(t->slices[c] * NT_SLICE / t->size[c] <= UINT16_MAX);
     }
     unsigned c = 0;
     for (size_t size = 0; size <= NT_CLASSED_MAX; size++) {
@@ -59,13 +60,15 @@ static void test_slabs(void **state)
     (void)state;
     nt__sizeclass_start(NULL, 0);
     for (unsigned c = 0; c < t->count; c++) {
+        size_t bytes = t->slices[c] * NT_SLICE, first = t->first[c] * NT_SLICE;
         if (t->size[c] <= 4 * NT_KIB)
-            assert_true(t->capacity[c] >= 512);
+            assert_true(bytes / t->size[c] >= 512);
         else
             assert_int_equal(t->slices[c], NT_UNIT_SLICES);
         /* No more slices than needed for that. */
-        assert_true(t->slices[c] == 1 ||
-                    t->slices[c] / 2u * NT_SLICE / t->size[c] < 512);
+        assert_true(t->slices[c] == 1 || bytes / 2 / t->size[c] < 512);
+        assert_true(first / t->size[c] >= 8 || first >= NT_MIB / 2);
+        assert_true(first <= NT_MIB / 2 || first == bytes);
     }
 }
 
