@@ -364,11 +364,21 @@ static uint64_t cpu_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+/* In the folder of live: what others left is swept; that of `numatally run` is for the
+ * tool to look after. */
+static void open_live(void)
+{
+    const char *dir = nt__conf_live_dir();
+    nt__figures_watched = nt__live_open(dir);
+    if (nt__figures_watched && !nt__conf_run_wants())
+        nt__live_sweep(dir);
+}
+
 static void update_live(void)
 {
-    uint64_t begin = cpu_ns();
     if (!nt__live_is_open())
-        nt__figures_watched = nt__live_open(nt__conf_live_dir());
+        open_live();
+    uint64_t begin = cpu_ns();
     read_now();
     nt__live_write(&figures.now);
     uint64_t pause = (cpu_ns() - begin) * WATCH_SHARE / 1000000;

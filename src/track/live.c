@@ -13,6 +13,7 @@
  */
 #include "src/track/live.h"
 #include "src/base/fmt.h"
+#include "src/track/live_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,14 +27,8 @@
 #define IMAGES_MAX 1000 /* exec calls in one process's life that get a file */
 #define READ_TRIES 1000
 
-static const char magic[8] = "ntlive1";
-
 struct live_file {
-    char magic[8];
-    uint32_t version;
-    uint32_t slot_bytes;
-    _Atomic uint64_t seq;
-    uint64_t reserved[5];
+    struct nt_live_head head;
     struct nt_live slot[2];
 };
 
@@ -116,9 +111,10 @@ bool nt__live_open(const char *dir)
     close(fd);
     if (err == 0) {
         L.pid = getpid();
-        L.file->version = NT_SNAPSHOT_VERSION;
-        L.file->slot_bytes = sizeof L.file->slot[0];
-        memcpy(L.file->magic, magic, sizeof magic);
+        nt__live_origin(&L.file->head.origin);
+        L.file->head.version = NT_SNAPSHOT_VERSION;
+        L.file->head.slot_bytes = sizeof L.file->slot[0];
+        memcpy(L.file->head.magic, NT_LIVE_MAGIC, sizeof L.file->head.magic);
     } else {
         unlink(path);
         complain(dir, err);
@@ -148,7 +144,7 @@ void nt__live_write(const struct nt_live *live)
 
     if (L.file == NULL || L.pid != getpid())
         return;
-    seq = atomic_load_explicit(&L.file->seq, memory_order_relaxed) + 1;
+    seq = atomic_load_explicit(&L.file->head.seq, memory_order_relaxed) + 1;
     slot = &L.file->slot[seq % 2];
     /* Release: the store of seq that made the other slot current comes first, so a
      * reader never finds this slot current while it changes. */
@@ -159,7 +155,7 @@ void nt__live_write(const struct nt_live *live)
     memcpy(slot->threads, live->threads, slot->nthreads * sizeof live->threads[0]);
     memcpy(slot->pools, live->pools, slot->npools * sizeof live->pools[0]);
     /* Release: pairs with the reader in another process; see nt__live_read. */
-    atomic_store_explicit(&L.file->seq, seq, memory_order_release);
+    atomic_store_explicit(&L.file->head.seq, seq, memory_order_release);
 }
 
 void nt__live_fork_child(void)
@@ -216,14 +212,14 @@ static int read_slot(int fd, struct nt_live *out)
         uint64_t before, after;
         int err;
 
-        err = read_at(fd, &before, sizeof before, offsetof(struct live_file, seq));
+        err = read_at(fd, &before, sizeof before, offsetof(struct nt_live_head, seq));
         if (err == 0 && before == 0)
             return -ENODATA;
         if (err == 0)
             err = read_at(fd, out, sizeof *out,
                           offsetof(struct live_file, slot) + before % 2 * sizeof *out);
         if (err == 0)
-            err = read_at(fd, &after, sizeof after, offsetof(struct live_file, seq));
+            err = read_at(fd, &after, sizeof after, offsetof(struct nt_live_head, seq));
         if (err != 0)
             return err;
         if (before == after)
@@ -234,8 +230,7 @@ static int read_slot(int fd, struct nt_live *out)
 
 int nt__live_read(const char *path, struct nt_live *out)
 {
-    char head[offsetof(struct live_file, seq)] = {0};
-    uint32_t version, slot_bytes;
+    struct nt_live_head head;
     struct stat st;
     int fd, err;
 
@@ -246,15 +241,13 @@ int nt__live_read(const char *path, struct nt_live *out)
     if (err == 0 && !S_ISREG(st.st_mode))
         err = -EBADMSG;
     if (err == 0)
-        err = read_at(fd, head, sizeof head, 0);
-    memcpy(&version, head + offsetof(struct live_file, version), sizeof version);
-    memcpy(&slot_bytes, head + offsetof(struct live_file, slot_bytes),
-           sizeof slot_bytes);
-    if (err == 0 && memcmp(head, magic, sizeof magic) == 0 &&
-        version == NT_SNAPSHOT_VERSION && slot_bytes == sizeof *out)
-        err = read_slot(fd, out);
-    else if (err == 0)
+        err = read_at(fd, &head, sizeof head, 0);
+    if (err == 0 &&
+        (memcmp(head.magic, NT_LIVE_MAGIC, sizeof head.magic) != 0 ||
+         head.version != NT_SNAPSHOT_VERSION || head.slot_bytes != sizeof *out))
         err = -EBADMSG;
+    if (err == 0)
+        err = read_slot(fd, out);
     close(fd);
     return err;
 }

@@ -40,6 +40,10 @@ NT_HIDDEN bool nt__live_open(const char *dir);
 
 NT_HIDDEN bool nt__live_is_open(void);
 
+/* Remove from `dir` the files of this user's processes that no longer exist. A bounded
+ * number of files is looked at; what is not certain stays. Any time, without locks. */
+NT_HIDDEN void nt__live_sweep(const char *dir);
+
 /* Make `*live` what the file says. Does nothing in a process other than the one that
  * opened the file (a vfork or clone child). About 20 KiB are copied, and the used
  * parts of the matrix and of the tables. */

@@ -25,7 +25,8 @@ ends() {
     run NUMATALLY_CONF="report:$work/r/%p.json,live:$work/r" -- "$prog" "$1" "$2"
     ok "$1: status" test "$status" = "$3"
     ok "$1: $4 final reports" reports "$4"
-    ok "$1: as many live files" test "$(find "$work/r" -name '*.live' | wc -l)" = "$4"
+    # Each child sweeps what the one before it left.
+    ok "$1: live files" test "$(find "$work/r" -name '*.live' | wc -l)" = $(($4 > 1 ? 2 : 1))
 }
 
 for way in plain _Exit thread handler; do
@@ -41,7 +42,7 @@ ends clone 200 0 1
 rm -rf "$work/r" && mkdir "$work/r"
 run NUMATALLY_CONF="report:$work/r/%p.json,live:$work/r" -- "$prog" storm 100
 ok "storm: every child ended in its handler" test "$status" = 0
-ok "storm: last words" test "$(find "$work/r" -name '*.json' | wc -l)" -gt 20
+ok "storm: last words" test "$(find "$work/r" -name '*.json' | wc -l)" -gt 5
 run -- "$prog" storm 100
 ok "storm without settings" test "$status" = 0
 for way in plain vfork storm; do

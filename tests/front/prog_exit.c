@@ -110,7 +110,7 @@ static bool child_once(const char *way)
 /* Threads allocate without pause until a timer's signal ends the process. */
 static _Noreturn void storm(unsigned round)
 {
-    struct itimerval timer = {.it_value.tv_usec = 500 + round * 97 % 5000};
+    struct itimerval timer = {.it_value.tv_usec = 500 + round * 397 % 20000};
     pthread_t thread;
 
     signal(SIGALRM, end_in_signal);

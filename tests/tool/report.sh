@@ -37,6 +37,21 @@ try 0 "$tool" report --format json "$file"
 json out "r[0][\"pid\"] == $pid and not r[0][\"final\"]"
 json out 'r[0]["threads"][0]["name"] == "exited" and r[0]["pools"][0]["name"] == "process"'
 
+# The next process in that folder removes it; one that lives keeps its own.
+cp "$file" kept
+NUMATALLY_CONF=live:$work/live LD_PRELOAD=$NT_BUILD/libnumatally_malloc.so sleep 30 &
+pid=$!
+for _ in $(seq 100); do
+    [ -e "$file" ] || break
+    sleep 0.05
+done
+[ ! -e "$file" ] || fail "the file of a process that is gone was not swept"
+NUMATALLY_CONF=live:$work/live LD_PRELOAD=$NT_BUILD/libnumatally_malloc.so true
+[ -e "live/numatally-$pid.live" ] || fail "the file of a process that lives was swept"
+kill $pid
+wait $pid 2>/dev/null
+file=kept
+
 # What is neither.
 try 1 "$tool" report /nonexistent
 err '/nonexistent: No such file'
