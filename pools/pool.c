@@ -118,19 +118,25 @@ void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero
     return p;
 }
 
+static void free_locked(struct nt_pool *pool, struct nt_slab *slab, void *p)
+{
+    struct nt_shard *home = slab->kind == NT_SLAB_LARGE ? slab->home : slab->owner;
+    if (home->state == NT_SHARD_LOST) /* see lose_shards: the block is left there */
+        return;
+    nt__count_add(&pool->freed_by[nt__topo_here()][home->slot], 1);
+    if (slab->kind == NT_SLAB_LARGE)
+        nt__large_free(home, slab);
+    else
+        nt__shard_push(home, slab, p);
+}
+
 void nt__pool_free(struct nt_pool *pool, struct nt_slab *slab, void *p)
 {
     nt__lock(&pool->lock);
     /* Again, now that nobody else can: of two frees one must find the other. */
     enum nt_misuse bad = nt__misuse_check(slab->owner, nt__slab_of(p), p);
-    if (bad == NT_MISUSE_NONE) {
-        struct nt_shard *home = slab->kind == NT_SLAB_LARGE ? slab->home : slab->owner;
-        nt__count_add(&pool->freed_by[nt__topo_here()][home->slot], 1);
-        if (slab->kind == NT_SLAB_LARGE)
-            nt__large_free(home, slab);
-        else
-            nt__shard_push(home, slab, p);
-    }
+    if (bad == NT_MISUSE_NONE)
+        free_locked(pool, slab, p);
     nt__unlock(&pool->lock);
     if (bad != NT_MISUSE_NONE)
         nt__misuse(bad, "free", p);
@@ -139,7 +145,16 @@ void nt__pool_free(struct nt_pool *pool, struct nt_slab *slab, void *p)
 void *nt__pool_realloc_large(struct nt_pool *pool, struct nt_slab *slab, size_t size)
 {
     nt__lock(&pool->lock);
-    void *p = nt__large_realloc(slab->home, slab, size);
+    void *p = NULL;
+    if (slab->home->state != NT_SHARD_LOST) {
+        p = nt__large_realloc(slab->home, slab, size);
+    } else { /* see lose_shards: the old block is left there */
+        struct nt_shard *here = shard_here(pool);
+        if (here)
+            p = nt__large_malloc(here, size, 1, false);
+        if (p)
+            memcpy(p, nt__window_slice(slab), nt__min(slab->bytes, size));
+    }
     nt__unlock(&pool->lock);
     return p;
 }
@@ -190,11 +205,25 @@ void nt__pool_fork_lock(void)
         nt__lock_for_fork(&pool->lock);
 }
 
+/* Whoever was inside stayed in the parent: its shards may be half changed. They are left
+ * alone, with their blocks, and new ones are made as needed. */
+static void lose_shards(struct nt_pool *pool)
+{
+    for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
+        if (pool->shard[i])
+            pool->shard[i]->state = NT_SHARD_LOST;
+        pool->shard[i] = NULL;
+    }
+    pool->budget.held = 0;
+}
+
 void nt__pool_fork_unlock(enum nt_fork how)
 {
     for (struct nt_pool *pool = pools.first; pool; pool = pool->next)
         if (how == NT_FORK_PARENT)
             nt__unlock_after_fork(&pool->lock);
+        else if (how == NT_FORK_RAW && nt__lock_raw(&pool->lock))
+            lose_shards(pool);
         else
             nt__lock_init(&pool->lock, NT_RANK_POOL);
     if (how == NT_FORK_PARENT)
