@@ -19,12 +19,12 @@
 
 #include <cmocka.h>
 
-#define CHECK(x)                                                                         \
-    do {                                                                                 \
-        if (!(x)) {                                                                      \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x);              \
-            return 1;                                                                    \
-        }                                                                                \
+#define CHECK(x)                                                                       \
+    do {                                                                               \
+        if (!(x)) {                                                                    \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x);            \
+            return 1;                                                                  \
+        }                                                                              \
     } while (0)
 
 /* The status that waitpid gives; what the child wrote on stderr is put in `text`. */
@@ -62,7 +62,8 @@ static inline int child_failed(int (*act)(void))
     char text[4096];
     int status = child_status(act, text, sizeof text);
     if (status != 0)
-        fprintf(stderr, "child ended with status 0x%x and said: %s", (unsigned)status, text);
+        fprintf(stderr, "child ended with status 0x%x and said: %s", (unsigned)status,
+                text);
     return status;
 }
 

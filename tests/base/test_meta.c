@@ -176,9 +176,12 @@ static void test_fork(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_aligned_zeroed_apart), cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_no_memory),            cmocka_unit_test(test_tight_limit),
-        cmocka_unit_test(test_threads),              cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_aligned_zeroed_apart),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_tight_limit),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_fork),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,9 +14,10 @@
 void *__libc_malloc(size_t size);
 
 /* Sizes around every edge there is. */
-static const size_t sizes[] = {0,    1,     15,    16,    17,     24,     100,    128,
-                               129,  1000,  4096,  5000,  32768,  32769,  65536,  100000,
-                               524288, 524289, 1000000, 2097152, 2097153, 5000000, 70000000};
+static const size_t sizes[] = {0,       1,       15,      16,      17,      24,
+                               100,     128,     129,     1000,    4096,    5000,
+                               32768,   32769,   65536,   100000,  524288,  524289,
+                               1000000, 2097152, 2097153, 5000000, 70000000};
 
 /* Hide a value from the compiler, which knows better than to ask for so much. */
 static size_t volatile huge = (size_t)PTRDIFF_MAX, most = SIZE_MAX;
@@ -29,12 +30,12 @@ static bool all(const unsigned char *p, int value, size_t size)
     return true;
 }
 
-#define ASSERT_FAILS(call, error)                                                        \
-    do {                                                                                 \
-        errno = 0;                                                                       \
-        void *volatile result = call;                                                    \
-        assert_null(result);                                                             \
-        assert_int_equal(errno, error);                                                  \
+#define ASSERT_FAILS(call, error)                                                      \
+    do {                                                                               \
+        errno = 0;                                                                     \
+        void *volatile result = call;                                                  \
+        assert_null(result);                                                           \
+        assert_int_equal(errno, error);                                                \
     } while (0)
 
 static void test_get(void **state)
@@ -127,7 +128,8 @@ static void test_resize(void **state)
     assert_string_equal(p, "kept");
     p = nt_reallocarray(p, 1000, 1000);
     assert_true(p && strcmp(p, "kept") == 0 && nt_usable_size(p) >= 1000000);
-    ASSERT_FAILS(nt_realloc(p, (size_t)1 << 46), ENOMEM); /* a large one too stays valid */
+    ASSERT_FAILS(nt_realloc(p, (size_t)1 << 46),
+                 ENOMEM); /* a large one too stays valid */
     assert_string_equal(p, "kept");
     assert_null(nt_reallocarray(p, 0, 10));
 }
@@ -302,13 +304,13 @@ static void test_onnode_many(void **state)
 }
 
 /* The very first call of each kind must not let the start's errno out. */
-#define FIRST(name, expression)                                                          \
-    static int act_first_##name(void)                                                    \
-    {                                                                                    \
-        errno = 31;                                                                      \
-        CHECK(expression);                                                               \
-        CHECK(errno == 31);                                                              \
-        return 0;                                                                        \
+#define FIRST(name, expression)                                                        \
+    static int act_first_##name(void)                                                  \
+    {                                                                                  \
+        errno = 31;                                                                    \
+        CHECK(expression);                                                             \
+        CHECK(errno == 31);                                                            \
+        return 0;                                                                      \
     }
 
 static struct nt_snapshot first_snapshot;
@@ -325,9 +327,10 @@ FIRST(snapshot, nt_snapshot(&first_snapshot) == 0)
 FIRST(snapshot_pools, nt_snapshot_pools(NULL, 0) == 1)
 FIRST(snapshot_threads, nt_snapshot_threads(NULL, 0) >= 1)
 FIRST(pool, nt_pool_create(NULL, &first_pool) == 0)
-FIRST(bad_pool, nt_pool_create(&(struct nt_pool_options){.size = sizeof(struct nt_pool_options),
-                                                         .nodes = "x"},
-                               &first_pool) == -EINVAL)
+FIRST(bad_pool,
+      nt_pool_create(&(struct nt_pool_options){.size = sizeof(struct nt_pool_options),
+                                               .nodes = "x"},
+                     &first_pool) == -EINVAL)
 
 static void test_first_calls(void **state)
 {
@@ -448,12 +451,12 @@ static void test_threads(void **state)
 static char *block, *large;
 static char *volatile hidden;
 
-#define MISUSE(name, ...)                                                                \
-    static int act_##name(void)                                                          \
-    {                                                                                    \
-        hidden = block;                                                                  \
-        __VA_ARGS__;                                                                     \
-        return 0;                                                                        \
+#define MISUSE(name, ...)                                                              \
+    static int act_##name(void)                                                        \
+    {                                                                                  \
+        hidden = block;                                                                \
+        __VA_ARGS__;                                                                   \
+        return 0;                                                                      \
     }
 
 MISUSE(double_free, nt_free(hidden); nt_free(hidden))

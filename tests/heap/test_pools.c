@@ -11,12 +11,12 @@
 
 static size_t volatile huge = (size_t)PTRDIFF_MAX;
 
-#define ASSERT_FAILS(call, error)                                                        \
-    do {                                                                                 \
-        errno = 0;                                                                       \
-        void *volatile result = call;                                                    \
-        assert_null(result);                                                             \
-        assert_int_equal(errno, error);                                                  \
+#define ASSERT_FAILS(call, error)                                                      \
+    do {                                                                               \
+        errno = 0;                                                                     \
+        void *volatile result = call;                                                  \
+        assert_null(result);                                                           \
+        assert_int_equal(errno, error);                                                \
     } while (0)
 
 static struct nt_pool *create(size_t limit)
@@ -52,7 +52,7 @@ static void test_create(void **state)
     o.size = 0;
     assert_int_equal(nt_pool_create(&o, &pool), -EINVAL);
     o.size = sizeof o;
-    static const char *const wrong[] = {"",  "x",   "0-",   "900", "!",
+    static const char *const wrong[] = {"",      "x",      "0-", "900", "!",
                                         "all,0", "0,5000", "-1", "1-0", "0 "};
     for (size_t i = 0; i < NT_ARRAY_LEN(wrong); i++) {
         o.nodes = wrong[i];
@@ -117,7 +117,8 @@ static void test_resize(void **state)
     assert_non_null(p);
     memset(p, 3, 10);
     size_t old = 10;
-    static const size_t to[] = {5, 100, 90, 5000, 600000, 520000, 3000000, 100000, 20, 9000000};
+    static const size_t to[] = {5,      100,     90,     5000, 600000,
+                                520000, 3000000, 100000, 20,   9000000};
     for (size_t i = 0; i < NT_ARRAY_LEN(to); i++) {
         /* nt_realloc too leaves it in the pool. */
         p = i % 2 ? nt_pool_realloc(pool, p, to[i]) : nt_realloc(p, to[i]);
@@ -361,14 +362,10 @@ int main(void)
     unsetenv("NUMATALLY_TOPOLOGY");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fresh), /* first: its children start the library */
-        cmocka_unit_test(test_create),
-        cmocka_unit_test(test_get),
-        cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_figures_begin_at_zero),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_create),  cmocka_unit_test(test_get),
+        cmocka_unit_test(test_resize),  cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_reset),   cmocka_unit_test(test_figures_begin_at_zero),
+        cmocka_unit_test(test_threads), cmocka_unit_test(test_misuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

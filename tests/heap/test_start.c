@@ -259,13 +259,16 @@ static int act_children(void)
 
 static void test_act(void **state)
 {
-    int (*act)(void) = *(int (**)(void))*state;
+    int (*act)(void) = *(int (**)(void)) * state;
     child_ok(act);
 }
 
-#define ACT(name)                                                                        \
-    {                                                                                    \
-        #name, test_act, NULL, NULL, &(int (*[1])(void)){act_##name}                     \
+#define ACT(name)                                                                      \
+    {                                                                                  \
+#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
+        {                                                                              \
+            act_##name                                                                 \
+        }                                                                              \
     }
 
 int main(void)

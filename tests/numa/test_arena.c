@@ -145,7 +145,8 @@ static void check_figures(unsigned i)
     struct nt_arena *a = &model.arena[i];
     nt__arena_check(a);
     assert_int_equal(a->committed, model.lent[i]);
-    assert_true(a->cached * NT_UNIT_SLICES + a->committed <= a->reserved * NT_UNIT_SLICES);
+    assert_true(a->cached * NT_UNIT_SLICES + a->committed <=
+                a->reserved * NT_UNIT_SLICES);
     assert_true(a->bound <= a->reserved && a->huge <= a->reserved);
 }
 
@@ -214,7 +215,8 @@ static void test_random(void **state)
             check_figures(a);
             assert_int_equal(model.arena[a].cached, 0);
             uint64_t reserved = model.arena[a].reserved;
-            assert_int_equal(nt__arena_release(&model.arena[a]), reserved << NT_UNIT_SHIFT);
+            assert_int_equal(nt__arena_release(&model.arena[a]),
+                             reserved << NT_UNIT_SHIFT);
             check_figures(a);
             assert_int_equal(model.arena[a].reserved, 0);
             assert_int_equal(model.arena[a].mappings, 0);
@@ -290,7 +292,8 @@ static void test_unit_inside_long_run(void **state)
     nt__arena_check(&one);
     for (size_t i = 0; i < slices * NT_SLICE; i += 4096)
         assert_int_equal(run[i], 7);
-    nt__arena_give(&one, run + 40 * NT_SLICE, slices - 40, false); /* cut in the middle */
+    nt__arena_give(&one, run + 40 * NT_SLICE, slices - 40,
+                   false); /* cut in the middle */
     nt__arena_check(&one);
     nt__arena_give(&one, run, 40, false);
     end_arena();
@@ -349,7 +352,8 @@ static void test_huge(void **state)
     nt__arena_config.huge = NT_HUGE_THP;
     char *run[4];
     for (int i = 0; i < 4; i++)
-        assert_non_null(run[i] = nt__arena_take(&one, 16 * NT_UNIT_SLICES, NT_UNIT, &clean));
+        assert_non_null(run[i] =
+                            nt__arena_take(&one, 16 * NT_UNIT_SLICES, NT_UNIT, &clean));
     if (access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0)
         assert_true(one.huge > 0);
     assert_true(one.huge < one.reserved); /* not the first 32 MiB */

@@ -168,7 +168,8 @@ static void test_here_without_rseq(void **state)
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     assert_true(n > 0);
     self[n] = '\0';
-    snprintf(command, sizeof command, "GLIBC_TUNABLES=glibc.pthread.rseq=0 '%s' here", self);
+    snprintf(command, sizeof command, "GLIBC_TUNABLES=glibc.pthread.rseq=0 '%s' here",
+             self);
     assert_int_equal(system(command), 0);
 }
 
@@ -180,12 +181,32 @@ static int act_slots(void)
         const char *list;
         uint64_t slots; /* 0: refused */
     } cases[] = {
-        {"all", 15},     {"0", 1},       {"3", 8},       {"0-3", 15},   {"1,3", 10},
-        {"!2", 11},      {"!0-2", 8},    {"!1,2", 9},    {"", 0},       {"4", 0},
-        {"0,4", 0},      {"!4", 0},      {"!0-3", 0},    {"2-1", 0},    {"x", 0},
-        {"all but", 0},  {"!", 0},       {"!all", 0},    {"0 1", 0},    {"0-9999", 0},
-        {"0,5000", 0},   {"5000", 0},    {"0,", 0},      {"0\n", 0},
-        {"0,99999999999999999999", 0}, {"0-4000000000", 0},
+        {"all", 15},
+        {"0", 1},
+        {"3", 8},
+        {"0-3", 15},
+        {"1,3", 10},
+        {"!2", 11},
+        {"!0-2", 8},
+        {"!1,2", 9},
+        {"", 0},
+        {"4", 0},
+        {"0,4", 0},
+        {"!4", 0},
+        {"!0-3", 0},
+        {"2-1", 0},
+        {"x", 0},
+        {"all but", 0},
+        {"!", 0},
+        {"!all", 0},
+        {"0 1", 0},
+        {"0-9999", 0},
+        {"0,5000", 0},
+        {"5000", 0},
+        {"0,", 0},
+        {"0\n", 0},
+        {"0,99999999999999999999", 0},
+        {"0-4000000000", 0},
     };
     setenv("NUMATALLY_TOPOLOGY", "4x1", 1);
     nt__topo_start();
@@ -224,8 +245,8 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "here") == 0)
         return act_here();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list), cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_here), cmocka_unit_test(test_here_without_rseq),
+        cmocka_unit_test(test_list),  cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_here),  cmocka_unit_test(test_here_without_rseq),
         cmocka_unit_test(test_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

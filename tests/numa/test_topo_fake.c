@@ -13,8 +13,8 @@ static void check_machine(const char *text, unsigned nodes, unsigned cpus)
     assert_int_equal(t.nodes, nodes);
     assert_true(t.fake);
     for (unsigned i = 0; i < nodes; i++)
-        assert_true(t.node[i].id == (int)i && t.node[i].has_memory && t.node[i].has_cpus &&
-                    t.node[i].allowed);
+        assert_true(t.node[i].id == (int)i && t.node[i].has_memory &&
+                    t.node[i].has_cpus && t.node[i].allowed);
     for (unsigned cpu = 0; cpu < NT_TOPO_CPUS; cpu++)
         assert_int_equal(t.slot_of_cpu[cpu], cpu / cpus % nodes);
 }
@@ -31,9 +31,24 @@ static void test_understood(void **state)
 }
 
 static const char *const wrong[] = {
-    "",     "x",     "2",    "2x",   "x2",   "0x1",    "2x0",          "65x1",
-    "1x8193", "2x4x", "2x4 ", "2X4",  "-1x2", "2x-1",  "two by four",  "2,4",
-    "99999999999999999999x1", "1x99999999999999999999",
+    "",
+    "x",
+    "2",
+    "2x",
+    "x2",
+    "0x1",
+    "2x0",
+    "65x1",
+    "1x8193",
+    "2x4x",
+    "2x4 ",
+    "2X4",
+    "-1x2",
+    "2x-1",
+    "two by four",
+    "2,4",
+    "99999999999999999999x1",
+    "1x99999999999999999999",
 };
 
 static const char *text;

@@ -12,7 +12,8 @@
 static struct nt_topo t;
 static char folder[] = "/tmp/nt-sysfs-XXXXXX";
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+static int remove_one(const char *path, const struct stat *st, int kind,
+                      struct FTW *ftw)
 {
     (void)st, (void)kind, (void)ftw;
     return strcmp(path, folder) == 0 ? 0 : remove(path);
@@ -122,8 +123,9 @@ static void test_missing_files(void **state)
 
 static void test_garbage_online(void **state)
 {
-    static const char *const wrong[] = {"", "\n", "none\n", "3-1\n", "0-\n", "-1\n",
-                                        "0-1x\n", "0 1\n", "0,,1\n", "1-2-3\n"};
+    static const char *const wrong[] = {"",       "\n",     "none\n", "3-1\n",
+                                        "0-\n",   "-1\n",   "0-1x\n", "0 1\n",
+                                        "0,,1\n", "1-2-3\n"};
     (void)state;
     for (size_t i = 0; i < NT_ARRAY_LEN(wrong); i++) {
         memset(&t, 0, sizeof t);

@@ -26,7 +26,8 @@ static void test_start(void **state)
 static void test_map(void **state)
 {
     (void)state;
-    uint32_t a = nt__window_map(3, NT_UNIT, false), b = nt__window_map(1, NT_UNIT, false);
+    uint32_t a = nt__window_map(3, NT_UNIT, false),
+             b = nt__window_map(1, NT_UNIT, false);
     assert_true(a != NT_NO_UNIT && b != NT_NO_UNIT);
     assert_true(b >= a + 3 || b + 1 <= a);
     char *p = nt__window_unit_address(a);
@@ -60,7 +61,8 @@ static void test_addresses(void **state)
         assert_ptr_equal(nt__window_slice(nt__window_header(at)), at);
         assert_ptr_equal(nt__window_header(at + NT_SLICE - 1), nt__window_header(at));
         if (slice > 0)
-            assert_int_equal(nt__window_header(at) - nt__window_header(at - 1), NT_HEADER);
+            assert_int_equal(nt__window_header(at) - nt__window_header(at - 1),
+                             NT_HEADER);
     }
     /* A unit's own words lie at the end of its first slice's header. */
     assert_ptr_equal((char *)nt__window_unit(u) + sizeof(struct nt_unit),
@@ -97,7 +99,8 @@ static void test_holes(void **state)
     size_t limit = nt__window.limit;
     assert_true(nt__window_unmap(u, 8));
     assert_int_equal(nt__window_unit(u + 3)->state, 0);
-    uint32_t a = nt__window_map(3, NT_UNIT, false), b = nt__window_map(5, NT_UNIT, false);
+    uint32_t a = nt__window_map(3, NT_UNIT, false),
+             b = nt__window_map(5, NT_UNIT, false);
     assert_int_equal(a, u); /* the hole serves first, in parts */
     assert_int_equal(b, u + 3);
     assert_int_equal(nt__window.limit, limit);
@@ -112,7 +115,8 @@ static void test_holes(void **state)
 static void test_hole_aligned(void **state)
 {
     (void)state;
-    uint32_t u = nt__window_map(1, NT_UNIT << 4, false); /* its neighbour is aligned less */
+    uint32_t u =
+        nt__window_map(1, NT_UNIT << 4, false); /* its neighbour is aligned less */
     uint32_t odd = nt__window_map(1, NT_UNIT, false);
     assert_int_equal(odd, u + 1);
     assert_true(nt__window_unmap(odd, 1));

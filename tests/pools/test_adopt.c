@@ -223,21 +223,24 @@ static int act_generations(void)
 
 static void test_act(void **state)
 {
-    int (*act)(void) = *(int (**)(void))*state;
+    int (*act)(void) = *(int (**)(void)) * state;
     child_ok(act);
 }
 
-#define ACT(name)                                                                        \
-    {                                                                                    \
-        #name, test_act, NULL, NULL, &(int (*[1])(void)){act_##name}                     \
+#define ACT(name)                                                                      \
+    {                                                                                  \
+#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
+        {                                                                              \
+            act_##name                                                                 \
+        }                                                                              \
     }
 
 int main(void)
 {
     room_start("2x1");
     struct CMUnitTest tests[] = {
-        ACT(acquire), ACT(several),    ACT(retire_flushes), ACT(adopt),
-        ACT(adopt_many), ACT(trim_idle), ACT(fork),         ACT(generations),
+        ACT(acquire),    ACT(several),   ACT(retire_flushes), ACT(adopt),
+        ACT(adopt_many), ACT(trim_idle), ACT(fork),           ACT(generations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

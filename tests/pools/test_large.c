@@ -117,7 +117,8 @@ static int act_free(void)
 static int act_recycled(void)
 {
     struct nt_shard *s = new_shard(0);
-    static const size_t sizes[] = {NT_MIB, 2 * NT_MIB - 5000, 4 * NT_MIB, 9 * NT_MIB + 1};
+    static const size_t sizes[] = {NT_MIB, 2 * NT_MIB - 5000, 4 * NT_MIB,
+                                   9 * NT_MIB + 1};
     for (unsigned round = 0; round < 3; round++)
         for (unsigned i = 0; i < NT_ARRAY_LEN(sizes); i++) {
             char *p = nt__large_malloc(s, sizes[i], 1, true);
@@ -147,7 +148,8 @@ static int act_realloc(void)
     for (int step = 0; step < 600; step++) {
         draw = draw * 1664525 + 1013904223;
         unsigned i = (draw >> 16) % N;
-        size_t want = NT_CLASSED_MAX + 1 + (draw >> 4) % (draw % 5 ? 3 * NT_MIB : 40 * NT_MIB);
+        size_t want =
+            NT_CLASSED_MAX + 1 + (draw >> 4) % (draw % 5 ? 3 * NT_MIB : 40 * NT_MIB);
         struct nt_shard *by = step % 7 == 0 ? away : s;
         if (!p[i]) {
             p[i] = nt__large_malloc(by, want, 1, step % 2);
@@ -170,8 +172,8 @@ static int act_realloc(void)
             size[i] = want;
         for (unsigned k = 0; k < N; k++)
             if (p[k] && !same(p[k], 0, size[k], k)) {
-                fprintf(stderr, "step %d on %u: block %u of %zu bytes changed\n", step, i, k,
-                        size[k]);
+                fprintf(stderr, "step %d on %u: block %u of %zu bytes changed\n", step,
+                        i, k, size[k]);
                 return 1;
             }
         for (unsigned a = 0; a < nt__arenas_count(); a++)
@@ -182,8 +184,9 @@ static int act_realloc(void)
         if (p[i]) {
             live += nt__slab_of(p[i])->bytes;
         }
-    CHECK(s->large_allocated + away->large_allocated - s->large_freed - away->large_freed -
-              s->large_sent - away->large_sent == live);
+    CHECK(s->large_allocated + away->large_allocated - s->large_freed -
+              away->large_freed - s->large_sent - away->large_sent ==
+          live);
     for (unsigned i = 0; i < N; i++)
         if (p[i])
             CHECK(nt__large_free(s, nt__slab_of(p[i])));
@@ -272,13 +275,16 @@ static const char *machine = "2x1";
 
 static void test_act(void **state)
 {
-    int (*act)(void) = *(int (**)(void))*state;
+    int (*act)(void) = *(int (**)(void)) * state;
     child_ok(act);
 }
 
-#define ACT(name)                                                                        \
-    {                                                                                    \
-        #name, test_act, NULL, NULL, &(int (*[1])(void)){act_##name}                     \
+#define ACT(name)                                                                      \
+    {                                                                                  \
+#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
+        {                                                                              \
+            act_##name                                                                 \
+        }                                                                              \
     }
 
 int main(int argc, char **argv)
@@ -288,9 +294,11 @@ int main(int argc, char **argv)
     room_start(machine);
     page = nt__os_page_size();
     struct CMUnitTest tests[] = {
-        ACT(malloc),   ACT(align),           ACT(free),
-        ACT(recycled), ACT(realloc),         ACT(shrink_of_another),
-        ACT(in_place), ACT(shrunk_then_moved), ACT(budget),
+        ACT(malloc),   ACT(align),
+        ACT(free),     ACT(recycled),
+        ACT(realloc),  ACT(shrink_of_another),
+        ACT(in_place), ACT(shrunk_then_moved),
+        ACT(budget),
     };
     int failed = cmocka_run_group_tests_name(machine, tests, NULL, NULL);
     if (argc > 1)

@@ -75,11 +75,11 @@ static void test_large(void **state)
 
 static char *block, *large;
 
-#define SAY(name, what, call, p)                                                         \
-    static int act_##name(void)                                                          \
-    {                                                                                    \
-        nt__misuse(what, call, p);                                                       \
-        return 0;                                                                        \
+#define SAY(name, what, call, p)                                                       \
+    static int act_##name(void)                                                        \
+    {                                                                                  \
+        nt__misuse(what, call, p);                                                     \
+        return 0;                                                                      \
     }
 
 SAY(double_free, NT_MISUSE_DOUBLE_FREE, "free", block)
@@ -108,12 +108,14 @@ static void test_words(void **state)
     (void)state;
     block = room_malloc(mine, 100);
     large = nt__large_malloc(mine, 4 * NT_MIB, 1, false);
-    snprintf(words, sizeof words, "free(%p): block that is already free", (void *)block);
+    snprintf(words, sizeof words, "free(%p): block that is already free",
+             (void *)block);
     child_aborts(act_double_free, words);
     child_aborts(act_double_free, "size class 112");
     child_aborts(act_double_free, "check:off");
     child_aborts(act_double_free, "thread ");
-    snprintf(words, sizeof words, "realloc(%p): address inside a block", (void *)(block + 8));
+    snprintf(words, sizeof words, "realloc(%p): address inside a block",
+             (void *)(block + 8));
     child_aborts(act_interior, words);
     snprintf(words, sizeof words, "block %p", (void *)block);
     child_aborts(act_interior, words);
@@ -152,9 +154,9 @@ int main(void)
     mine = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
     other = nt__shard_new(1, nt__arenas_get(1), nt__arenas_large(1), NULL);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_blocks), cmocka_unit_test(test_mark_by_chance),
+        cmocka_unit_test(test_blocks),          cmocka_unit_test(test_mark_by_chance),
         cmocka_unit_test(test_on_the_way_home), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_words),  cmocka_unit_test(test_check_off),
+        cmocka_unit_test(test_words),           cmocka_unit_test(test_check_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,10 +222,40 @@ static int act_fork_child(void)
     return 0;
 }
 
+/* A child of _Fork while somebody was inside: the pool serves again, and what it held
+ * is left alone, for it may be half changed. */
+static char *old_small, *old_large;
+
+static int act_raw_child(void)
+{
+#if NT_DEBUG
+    nt__lock_held = 0;
+#endif
+    misused->shard[0]->empty_slices += 5; /* as one who was just at it leaves it */
+    nt__pool_fork_unlock(NT_FORK_RAW);
+    nt__pool_trim_all();
+    CHECK(misused->budget.held == 0);
+    char *p = nt__pool_malloc(misused, 100, 1, false);
+    CHECK(p && strcmp(old_small, "small") == 0);
+    pool_free(misused, old_small);
+    pool_free(misused, p);
+    char *q = nt__pool_realloc_large(misused, nt__slab_of(old_large), 3 * NT_MIB);
+    CHECK(q && q != old_large && strcmp(q, "large") == 0);
+    pool_free(misused, old_large);
+    nt__pool_empty(misused);
+    CHECK(misused->budget.held == 0);
+    nt__pool_fork_unlock(NT_FORK_RAW); /* not held now: nothing is lost */
+    CHECK(nt__pool_malloc(misused, 100, 1, false));
+    return 0;
+}
+
 static void test_fork(void **state)
 {
     (void)state;
+    strcpy(old_small = nt__pool_malloc(misused, 100, 1, false), "small");
+    strcpy(old_large = nt__pool_malloc(misused, NT_MIB, 1, false), "large");
     nt__pool_fork_lock();
+    child_ok(act_raw_child);
     child_ok(act_fork_child);
     nt__pool_fork_unlock(NT_FORK_PARENT);
     assert_non_null(nt__pool_malloc(misused, 100, 1, false));
@@ -233,13 +263,16 @@ static void test_fork(void **state)
 
 static void test_act(void **state)
 {
-    int (*act)(void) = *(int (**)(void))*state;
+    int (*act)(void) = *(int (**)(void)) * state;
     child_ok(act);
 }
 
-#define ACT(name)                                                                        \
-    {                                                                                    \
-        #name, test_act, NULL, NULL, &(int (*[1])(void)){act_##name}                     \
+#define ACT(name)                                                                      \
+    {                                                                                  \
+#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
+        {                                                                              \
+            act_##name                                                                 \
+        }                                                                              \
     }
 
 int main(void)

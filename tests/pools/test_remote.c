@@ -218,8 +218,7 @@ static void *producer(void *arg)
 static void *consumer(void *arg)
 {
     struct pair *pair = arg;
-    struct nt_shard *s =
-        nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
+    struct nt_shard *s = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
     for (unsigned i = 0; i < ROUNDS; i++) {
         unsigned char *p;
         while (!(p = __atomic_load_n(&pair->ring[i % RING], __ATOMIC_ACQUIRE)))

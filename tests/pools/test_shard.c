@@ -271,10 +271,10 @@ int main(void)
 {
     room_start("1x1");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new),    cmocka_unit_test(test_every_class),
-        cmocka_unit_test(test_random), cmocka_unit_test(test_places),
-        cmocka_unit_test(test_receive), cmocka_unit_test(test_yield),
-        cmocka_unit_test(test_empty),  cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_new),         cmocka_unit_test(test_every_class),
+        cmocka_unit_test(test_random),      cmocka_unit_test(test_places),
+        cmocka_unit_test(test_receive),     cmocka_unit_test(test_yield),
+        cmocka_unit_test(test_empty),       cmocka_unit_test(test_budget),
         cmocka_unit_test(test_check_finds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

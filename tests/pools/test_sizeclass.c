@@ -42,7 +42,8 @@ static void test_built_in(void **state)
         if (size <= 128)
             assert_int_equal(block, nt__align_up(size, 16));
         else if ((block - size) * 8 > block)
-            fail_msg("size %zu: %zu of %zu bytes are wasted", size, block - size, block);
+            fail_msg("size %zu: %zu of %zu bytes are wasted", size, block - size,
+                     block);
     }
 }
 
@@ -161,10 +162,10 @@ static void test_random_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_built_in),  cmocka_unit_test(test_powers_of_two),
-        cmocka_unit_test(test_slabs),     cmocka_unit_test(test_aligned),
+        cmocka_unit_test(test_built_in),   cmocka_unit_test(test_powers_of_two),
+        cmocka_unit_test(test_slabs),      cmocka_unit_test(test_aligned),
         cmocka_unit_test(test_configured), cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_too_many),  cmocka_unit_test(test_random_tables),
+        cmocka_unit_test(test_too_many),   cmocka_unit_test(test_random_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,9 +30,11 @@ static void test_addresses(void **state)
         unsigned slices = nt__sizeclasses.slices[c];
         size_t size = nt__sizeclasses.size[c];
         char *run = take(slices);
-        struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
+        struct nt_slab *slab =
+            nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
         assert_true(slab->owner == owner && slab->size == size && slab->class == c);
-        assert_int_equal(slab->capacity, nt__sizeclasses.slices[c] * NT_SLICE / nt__sizeclasses.size[c]);
+        assert_int_equal(slab->capacity, nt__sizeclasses.slices[c] * NT_SLICE /
+                                             nt__sizeclasses.size[c]);
         nt__slab_check(slab);
         size_t step = size <= 1024 ? 1 : 61;
         for (size_t at = 0; at < slices * NT_SLICE; at += step) {
@@ -58,7 +60,8 @@ static void test_carve(void **state)
             unsigned slices = nt__sizeclasses.slices[c];
             size_t size = nt__sizeclasses.size[c];
             char *run = take(slices);
-            struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, clean);
+            struct nt_slab *slab =
+                nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, clean);
             memset(seen, 0, sizeof seen);
             unsigned blocks = 0;
             while (slab->carved < slab->capacity) {
@@ -66,7 +69,8 @@ static void test_carve(void **state)
                 struct nt_block *list = slab->free;
                 nt__slab_check(slab);
                 unsigned listed = nt__slab_listed(slab);
-                assert_true(size > 2048 || listed > 0 || slab->carved == slab->capacity);
+                assert_true(size > 2048 || listed > 0 ||
+                            slab->carved == slab->capacity);
                 for (;;) {
                     size_t i = (size_t)(p - run) / size;
                     assert_int_equal((size_t)(p - run) % size, 0);
@@ -93,7 +97,8 @@ static void test_carve_touches_little(void **state)
     (void)state;
     unsigned c = nt__sizeclass_of(64);
     char *run = take(nt__sizeclasses.slices[c]);
-    struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
+    struct nt_slab *slab =
+        nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
     nt__slab_carve(slab);
     assert_true(slab->carved * 64 <= 4096);
     give(slab, run, nt__sizeclasses.slices[c]);
@@ -104,7 +109,8 @@ static void test_lists(void **state)
     (void)state;
     unsigned c = nt__sizeclass_of(48);
     char *run = take(nt__sizeclasses.slices[c]);
-    struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, false);
+    struct nt_slab *slab =
+        nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, false);
     char *p = nt__slab_carve(slab);
     assert_ptr_equal(p, run);
     assert_int_equal(nt__slab_listed(slab), slab->carved - 1);
@@ -149,7 +155,8 @@ static void test_change_owner(void **state)
     unsigned c = nt__sizeclass_of(NT_CLASSED_MAX);
     unsigned slices = nt__sizeclasses.slices[c];
     char *run = take(slices);
-    struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
+    struct nt_slab *slab =
+        nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
     struct nt_shard *other = nt__shard_new(0, owner->arena, owner->large_arena, NULL);
     nt__slab_change_owner(slab, other);
     for (unsigned i = 0; i < slices; i++)

@@ -10,8 +10,15 @@ static void test_adds(void **state)
 {
     uint64_t counter = 0, expected = 0;
     (void)state;
-    static const uint64_t steps[] = {0, 1, 127, 128, UINT32_MAX, INT32_MAX,
-                                     (uint64_t)1 << 31, (uint64_t)1 << 40, UINT64_MAX};
+    static const uint64_t steps[] = {0,
+                                     1,
+                                     127,
+                                     128,
+                                     UINT32_MAX,
+                                     INT32_MAX,
+                                     (uint64_t)1 << 31,
+                                     (uint64_t)1 << 40,
+                                     UINT64_MAX};
     for (size_t i = 0; i < NT_ARRAY_LEN(steps); i++) {
         nt__count_add(&counter, steps[i]);
         expected += steps[i];
