@@ -48,7 +48,7 @@ done
 
 PKG_CONFIG_PATH=$(dirname "$(find "$work/usr" -name numatally.pc)")
 export PKG_CONFIG_PATH
-pc() { pkg-config --define-variable=prefix="$work/usr" "$@" numatally; }
+pc() { pkg-config "$@" numatally; }
 echo "pkg-config $(pc --modversion), shared"
 # shellcheck disable=SC2046  # words on purpose
 "${CC:-gcc}" "$work/user/user.c" -o "$work/shared" $(pc --cflags --libs)
@@ -58,6 +58,12 @@ echo "pkg-config, static"
 "${CC:-gcc}" "$work/user/user.c" -o "$work/static" $(pc --cflags) \
     "$(pc --variable=libdir)/libnumatally.a" $(pc --libs --static | tr ' ' '\n' | grep -v numatally)
 "$work/static"
+
+echo "the manual"
+for page in "$source_dir"/docs/man/*; do
+    [ -s "$work/usr/share/man/man${page##*.}/${page##*/}" ] ||
+        { echo "${page##*/} is not installed in its section"; exit 1; }
+done
 
 echo "the tool"
 env -u LD_LIBRARY_PATH "$work/usr/bin/numatally" run -- true 2>/dev/null ||
