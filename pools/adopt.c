@@ -7,6 +7,9 @@
  * that starts a thread per task does not grow. Until then the threads that run take
  * single slabs out of idle shards before they cut new ones.
  *
+ * What is freed to slabs of idle shards is received by the threads that free it: one
+ * in so many slabs sent makes its sender look after a few idle shards.
+ *
  * The list's lock makes its holder the owner of every shard on the list.
  */
 #include "pools/large.h"
@@ -57,7 +60,7 @@ struct nt_shard *nt__shard_acquire(unsigned slot)
     nt__lock(&list->lock);
     struct nt_shard *s = take_first(list);
     if (s)
-        s->state = NT_SHARD_OWNED;
+        __atomic_store_n(&s->state, NT_SHARD_OWNED, __ATOMIC_RELAXED);
     nt__unlock(&list->lock);
     if (!s)
         return nt__shard_new(slot, nt__arenas_get(slot), nt__arenas_large(slot), NULL);
@@ -71,7 +74,7 @@ void nt__shard_retire(struct nt_shard *s)
     nt__large_drop_spare(s);
     struct idle_list *list = &idle.slot[s->slot];
     nt__lock(&list->lock);
-    s->state = NT_SHARD_IDLE;
+    __atomic_store_n(&s->state, NT_SHARD_IDLE, __ATOMIC_RELAXED);
     append(list, s);
     nt__unlock(&list->lock);
 }
@@ -96,6 +99,19 @@ struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c)
     if (slab)
         nt__count_add(&s->slabs[c], 1);
     return slab;
+}
+
+void nt__shard_receive_idle(unsigned slot)
+{
+    struct idle_list *list = &idle.slot[slot];
+    if (!nt__trylock(&list->lock))
+        return;
+    for (unsigned i = 0; i < LOOK_AT && i < list->count; i++) {
+        struct nt_shard *s = take_first(list);
+        append(list, s);
+        nt__shard_trim(s);
+    }
+    nt__unlock(&list->lock);
 }
 
 void nt__shard_trim_idle(void)

@@ -42,6 +42,8 @@ static void publish_class(struct nt_shard *s, unsigned c)
     add(&peak.live.class_[c], change);
     add(&peak.live.node[s->slot], change);
     add(&peak.live.total, change);
+    if (!s->pool)
+        add(&peak.live.process, change);
 }
 
 /* What was freed here but lived on another node comes off that node's sum. */
@@ -102,6 +104,7 @@ void nt__peak_settle(void)
         publish_sent(s);
     }
     take(&peak.live.total, &peak.peak.total, &peak.limit.total);
+    take(&peak.live.process, &peak.peak.process, &peak.limit.process);
     for (unsigned n = 0; n < nt__topo()->nodes; n++)
         take(&peak.live.node[n], &peak.peak.node[n], &peak.limit.node[n]);
     for (unsigned c = 0; c <= nt__sizeclass_large(); c++)

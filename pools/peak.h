@@ -30,8 +30,11 @@ NT_HIDDEN int64_t nt__peak_restart(struct nt_shard *s);
 NT_HIDDEN void nt__peak_settle(void);
 
 struct nt_peaks {
-    int64_t total, node[NT_TOPO_NODES], class_[NT_CLASSES];
+    int64_t total;
+    int64_t process; /* of it, outside explicit pools */
+    int64_t node[NT_TOPO_NODES], class_[NT_CLASSES];
 };
+/* As they were taken last; to be read by atomic loads while threads run. */
 NT_HIDDEN const struct nt_peaks *nt__peaks(void);
 
 /* In a forked child: peaks begin anew, at what is live. */

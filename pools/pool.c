@@ -31,6 +31,25 @@ void nt__pool_register_unlock(void)
     nt__unlock(&pools.lock);
 }
 
+bool nt__pool_register_free(void)
+{
+    if (!nt__trylock(&pools.lock))
+        return false;
+    nt__unlock(&pools.lock);
+    return true;
+}
+
+struct nt_sums nt__pool_sums(const struct nt_pool *pool)
+{
+    struct nt_sums sums = {0};
+    for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
+        const struct nt_shard *s = __atomic_load_n(&pool->shard[i], __ATOMIC_ACQUIRE);
+        if (s)
+            nt__sums_add_shard(&sums, s);
+    }
+    return sums;
+}
+
 /* A closed pool to use again, or a new one. Under the register's lock. */
 static struct nt_pool *find(void)
 {
@@ -64,6 +83,7 @@ struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots)
         for (unsigned i = 0; i < NT_TOPO_NODES; i++)
             if (pool->shard[i])
                 nt__peak_restart(pool->shard[i]);
+        pool->base = nt__pool_sums(pool);
         pool->open = true;
     }
     nt__unlock(&pools.lock);

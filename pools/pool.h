@@ -9,7 +9,7 @@
 #ifndef NT_POOLS_POOL_H
 #define NT_POOLS_POOL_H
 
-#include "pools/shard.h"
+#include "pools/sums.h"
 
 struct nt_pool {
     struct nt_lock lock;
@@ -21,6 +21,7 @@ struct nt_pool {
     uint64_t limit; /* bytes, as given */
     /* blocks freed, by slot of the thread and of their home: a free matrix */
     uint64_t freed_by[NT_TOPO_NODES][NT_TOPO_NODES];
+    struct nt_sums base;  /* counted before it was opened, or before the fork */
     struct nt_pool *next; /* in the register, constant */
 };
 
@@ -30,6 +31,10 @@ NT_HIDDEN struct nt_pool *nt__pool_first(void);
 /* While it is held no pool is opened or closed. */
 NT_HIDDEN void nt__pool_register_lock(void);
 NT_HIDDEN void nt__pool_register_unlock(void);
+NT_HIDDEN bool nt__pool_register_free(void); /* for signal handlers */
+
+/* Everything counted in the pool's shards, ever. */
+NT_HIDDEN struct nt_sums nt__pool_sums(const struct nt_pool *pool);
 
 /* A pool on the node slots in `slots`, not none; NULL: no memory. */
 NT_HIDDEN struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots);

@@ -4,6 +4,8 @@
 #define BATCH_BLOCKS 64u
 #define BATCH_BYTES (32 * NT_KIB)
 
+#define IDLE_SENDS 16u /* batches to idle shards between two looks after them */
+
 #define POINTER_BITS 48
 #define POINTER (((uint64_t)1 << POINTER_BITS) - 1)
 #define QUEUED ((uint64_t)1 << POINTER_BITS)
@@ -44,12 +46,27 @@ static void send(struct nt_slab *slab, struct nt_block *head, struct nt_block *t
         push_pending(slab);
 }
 
-static void send_batch(struct nt_batch *batch)
+/* After a batch went to a slab of an idle shard, now and then: nobody else will receive
+ * it, and its memory might be all that is free. The state is read without a lock: a
+ * wrong guess costs a look. */
+static void look_after_idle(struct nt_shard *s, const struct nt_slab *slab)
 {
-    if (!batch->slab)
+    const struct nt_shard *owner = __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
+    if (owner && __atomic_load_n(&owner->state, __ATOMIC_RELAXED) == NT_SHARD_IDLE &&
+        ++s->sent_to_idle % IDLE_SENDS == 0) {
+        nt__shard_receive_idle(owner->slot);
+        nt__shard_watch(s);
+    }
+}
+
+static void send_batch(struct nt_shard *s, struct nt_batch *batch)
+{
+    struct nt_slab *slab = batch->slab;
+    if (!slab)
         return;
-    send(batch->slab, batch->head, batch->tail, batch->count);
+    send(slab, batch->head, batch->tail, batch->count);
     batch->slab = NULL;
+    look_after_idle(s, slab);
 }
 
 static struct nt_batch *batch_of(struct nt_shard *s, const struct nt_slab *slab)
@@ -75,7 +92,7 @@ void nt__remote_free(struct nt_shard *s, struct nt_slab *slab, void *p)
         block->next = batch->head;
         batch->count++;
     } else {
-        send_batch(batch);
+        send_batch(s, batch);
         batch->slab = slab;
         batch->tail = block;
         batch->count = 1;
@@ -84,18 +101,18 @@ void nt__remote_free(struct nt_shard *s, struct nt_slab *slab, void *p)
     }
     batch->head = block;
     if (batch->count >= batch->most)
-        send_batch(batch);
+        send_batch(s, batch);
 }
 
 void nt__remote_flush(struct nt_shard *s)
 {
     for (unsigned i = 0; i < NT_BATCHES; i++)
-        send_batch(&s->batch[i]);
+        send_batch(s, &s->batch[i]);
 }
 
 void nt__remote_age(struct nt_shard *s)
 {
-    send_batch(&s->batch[s->batches++ % NT_BATCHES]);
+    send_batch(s, &s->batch[s->batches++ % NT_BATCHES]);
 }
 
 void nt__remote_receive(struct nt_shard *s)

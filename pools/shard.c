@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define FREES_WATCHED 16
+
 struct nt_slab nt__slab_none;
 
 static struct {
@@ -86,6 +88,26 @@ void *nt__shard_take(struct nt_shard *s, struct nt_arena *a, size_t slices,
     return run;
 }
 
+/* Frees to a current slab until its next event. */
+static int32_t frees_to_event(const struct nt_shard *s)
+{
+    return s->watching ? -FREES_WATCHED : INT32_MIN;
+}
+
+/* A program may go on for ever in lists that never run dry: so the current slabs' event
+ * is made to come often, as long as something waits. */
+void nt__shard_watch(struct nt_shard *s)
+{
+    nt__arena_decay(s->arena);
+    bool waits = nt__count_read(&s->arena->cached) != 0;
+    if (waits == s->watching)
+        return;
+    s->watching = waits;
+    for (unsigned c = 0; waits && c < nt__sizeclasses.count; c++)
+        if (s->current[c] != &nt__slab_none)
+            s->current[c]->back = frees_to_event(s);
+}
+
 /* Close a slab that is on no list and return its memory to the arena. */
 static void release(struct nt_shard *s, struct nt_slab *slab)
 {
@@ -95,6 +117,7 @@ static void release(struct nt_shard *s, struct nt_slab *slab)
     nt__count_add(&s->slabs[slab->class], (uint64_t)-1);
     nt__slab_close(slab);
     nt__arena_give(s->arena, run, slices, untouched);
+    nt__shard_watch(s);
     nt__shard_charge(s, -(size_t)slices);
 }
 
@@ -140,7 +163,10 @@ static void keep_or_release(struct nt_shard *s, struct nt_slab *slab)
 void nt__shard_event(struct nt_shard *s, struct nt_slab *slab)
 {
     if (slab->place == NT_PLACE_CURRENT) {
-        slab->back = INT32_MIN;
+        nt__remote_age(s);
+        nt__shard_receive_idle(s->slot);
+        nt__shard_watch(s);
+        slab->back = frees_to_event(s);
         return;
     }
     if (slab->place == NT_PLACE_FULL) {
@@ -169,9 +195,9 @@ void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab, struct nt_block
     }
     if (n != 0)
         slab->free = chain;
-    slab->back += (int32_t)n;
     if (slab->place == NT_PLACE_CURRENT)
         return;
+    slab->back += (int32_t)n;
     if (n != 0 && slab->back >= 0)
         nt__shard_event(s, slab);
     else if (slab->back == 0) /* it was empty, but still linked in a pending stack */
@@ -222,7 +248,7 @@ static struct nt_slab *next_slab(struct nt_shard *s, unsigned c)
     if (!slab)
         return NULL;
     slab->place = NT_PLACE_CURRENT;
-    slab->back = INT32_MIN;
+    slab->back = frees_to_event(s);
     s->current[c] = slab;
     return slab;
 }

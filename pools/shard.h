@@ -56,10 +56,12 @@ struct nt_shard {
     uint64_t frees[NT_CLASSES];          /* blocks of own slabs that came back here */
     uint8_t class_of[NT_CLASS_BYTES];    /* copy of nt__sizeclasses.of */
 
-    uint8_t state;                /* enum nt_shard_state; under the idle list's lock */
-    uint8_t slot;                 /* node, constant */
-    uint8_t batches;              /* next to be sent for its age */
-    struct nt_arena *arena;       /* slabs come from here, constant */
+    uint8_t state;          /* enum nt_shard_state; under the idle list's lock */
+    uint8_t slot;           /* node, constant */
+    uint8_t sent_to_idle;   /* batches, mod 256 */
+    uint8_t watching;       /* current slabs have an event every few frees: shard.c */
+    uint8_t batches;        /* next to be sent for its age */
+    struct nt_arena *arena; /* slabs come from here, constant */
     struct nt_arena *large_arena; /* large blocks come from here, constant */
     struct nt_pool *pool;         /* NULL: the process's heap; constant */
     struct nt_shard *next;        /* in the register of all shards, constant */
@@ -121,6 +123,9 @@ NT_HIDDEN NT_SLOW void nt__shard_event(struct nt_shard *s, struct nt_slab *slab)
 NT_HIDDEN void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab,
                                  struct nt_block *chain, unsigned n);
 
+/* Free memory waits to be given back: see to it at some of the frees to come. */
+NT_HIDDEN void nt__shard_watch(struct nt_shard *s);
+
 /* Give back every slab without a live block. */
 NT_HIDDEN void nt__shard_trim(struct nt_shard *s);
 
@@ -137,6 +142,9 @@ NT_HIDDEN void nt__shard_check(struct nt_shard *s);
 NT_HIDDEN struct nt_shard *nt__shard_acquire(unsigned slot);
 NT_HIDDEN void nt__shard_retire(struct nt_shard *s);
 NT_HIDDEN struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c);
+/* Receive for some idle shards of a slot, which nobody else does while they are idle,
+ * and give back what they do not need. */
+NT_HIDDEN void nt__shard_receive_idle(unsigned slot);
 NT_HIDDEN void nt__shard_trim_idle(void);
 NT_HIDDEN void nt__shard_fork_lock(void);
 /* In the child shards of other threads are lost; `mine` (or NULL) is kept. */

@@ -29,7 +29,7 @@ struct nt_slab *nt__slab_open(void *run, unsigned c, unsigned slices,
     __atomic_store_n(&slab->remote, 0, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < slab->slices; i++) {
         slab[i].self = slab;
-        slab[i].owner = owner;
+        __atomic_store_n(&slab[i].owner, owner, __ATOMIC_RELAXED);
         slab[i].kind = i == 0 ? NT_SLAB_BLOCKS : NT_SLAB_TAIL;
     }
     return slab;

@@ -29,9 +29,10 @@ _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 bool nt__figures_watched;
 
 static struct {
-    struct nt_lock lock;     /* guards `now` */
-    struct nt_live now;      /* too large for a small stack */
-    struct nt_snapshot base; /* what was counted before the fork; sums only */
+    struct nt_lock lock;         /* guards `now` */
+    struct nt_live now;          /* too large for a small stack */
+    struct nt_sums process_base; /* the same of the process's own heap */
+    struct nt_snapshot base;     /* what was counted before the fork; sums only */
     bool forked;
     bool ended; /* the last word is said; under `lock` */
     pid_t pid;  /* whose figures these are; 0: nobody's yet */
@@ -130,9 +131,11 @@ static void add_arenas(struct nt_snapshot *out)
     }
 }
 
-static uint64_t above(int64_t peak, uint64_t now)
+/* A peak, or what is live now if that is more. */
+static uint64_t above(const int64_t *peak, uint64_t now)
 {
-    return peak > 0 && (uint64_t)peak > now ? (uint64_t)peak : now;
+    int64_t top = __atomic_load_n(peak, __ATOMIC_RELAXED);
+    return top > 0 && (uint64_t)top > now ? (uint64_t)top : now;
 }
 
 /* Take off what the parent had counted; what lived then is inherited. */
@@ -176,7 +179,7 @@ static void derive(struct nt_snapshot *out)
             not_below_zero(node->allocations_total - node->frees_total);
         node->live_bytes_now =
             not_below_zero(node->allocated_bytes_total - node->freed_bytes_total);
-        node->live_bytes_peak = above(peaks->node[n], node->live_bytes_now);
+        node->live_bytes_peak = above(&peaks->node[n], node->live_bytes_now);
     }
     for (unsigned c = 0; c < out->classes; c++) {
         struct nt_class_figures *row = &out->class_[c];
@@ -184,7 +187,7 @@ static void derive(struct nt_snapshot *out)
         row->live_blocks_now =
             not_below_zero(row->allocations_total - row->frees_total);
         row->live_bytes_now = not_below_zero(row->live_bytes_now);
-        row->live_bytes_peak = above(peaks->class_[c], row->live_bytes_now);
+        row->live_bytes_peak = above(&peaks->class_[c], row->live_bytes_now);
     }
     if (figures.forked)
         take_base(out);
@@ -193,7 +196,7 @@ static void derive(struct nt_snapshot *out)
         for (size_t i = 0; i < sizeof *total / sizeof(uint64_t); i++)
             ((uint64_t *)total)[i] += from[i];
     }
-    total->live_bytes_peak = above(peaks->total, total->live_bytes_now);
+    total->live_bytes_peak = above(&peaks->total, total->live_bytes_now);
 }
 
 static void identify(struct nt_snapshot *out)
@@ -249,48 +252,57 @@ int nt_snapshot(struct nt_snapshot *out)
 
 /* ---- Pools ----------------------------------------------------------------------------- */
 
-static void add_pool(struct nt_pool_figures *out, const struct nt_shard *s)
+/* `sums`: all that was ever counted; what `base` has of it was not this pool's. */
+static void fill_pool(struct nt_pool_figures *out, const struct nt_sums *sums,
+                      const struct nt_sums *base)
 {
-    for (unsigned c = 0; c <= nt__sizeclass_large(); c++) {
-        uint64_t size = nt__sizeclasses.size[c];
-        uint64_t allocs = nt__count_read(&s->allocs[c]);
-        uint64_t frees = nt__count_read(&s->frees[c]) + nt__count_read(&s->sent[c]);
-        out->allocations_total += allocs;
-        out->allocated_bytes_total += allocs * size;
-        out->requested_bytes_total += nt__count_read(&s->requested[c]);
-        out->frees_total += frees;
-        out->freed_bytes_total += frees * size;
-    }
-    out->allocated_bytes_total += nt__count_read(&s->large_allocated);
-    out->freed_bytes_total +=
-        nt__count_read(&s->large_freed) + nt__count_read(&s->large_sent);
-    if (s->pool && s->live_peak > 0)
-        out->live_bytes_peak += (uint64_t)s->live_peak;
-}
-
-static void finish_pool(struct nt_pool_figures *out)
-{
-    out->live_blocks_now = not_below_zero(out->allocations_total - out->frees_total);
-    out->live_bytes_now =
-        not_below_zero(out->allocated_bytes_total - out->freed_bytes_total);
+    struct nt_sums own = *sums;
+    nt__sums_subtract(&own, base);
+    out->allocations_total = own.allocs;
+    out->allocated_bytes_total = own.allocated;
+    out->requested_bytes_total = own.requested;
+    out->frees_total = own.frees;
+    out->freed_bytes_total = own.freed;
+    out->live_blocks_now = not_below_zero(sums->allocs - sums->frees);
+    out->live_bytes_now = not_below_zero(sums->allocated - sums->freed);
     if (out->live_bytes_peak < out->live_bytes_now)
         out->live_bytes_peak = out->live_bytes_now;
 }
 
-static void fill_process(struct nt_pool_figures *out)
+static struct nt_sums process_sums(void)
 {
-    memcpy(out->name, "process", sizeof "process");
-    uint64_t committed = 0;
-    for (unsigned i = 0; i < nt__arenas_count(); i++)
-        committed += nt__count_read(&nt__arenas_get(i)->committed);
+    struct nt_sums sums = {0};
     for (const struct nt_shard *s = nt__shard_first(); s; s = s->next)
         if (!s->pool)
-            add_pool(out, s);
+            nt__sums_add_shard(&sums, s);
+    return sums;
+}
+
+static void fill_process(struct nt_pool_figures *out)
+{
+    struct nt_sums sums = process_sums();
+    uint64_t committed = 0;
+    memcpy(out->name, "process", sizeof "process");
+    for (unsigned i = 0; i < nt__arenas_count(); i++)
+        committed += nt__count_read(&nt__arenas_get(i)->committed);
     for (const struct nt_pool *p = nt__pool_first(); p; p = p->next)
         committed -= nt__count_read(&p->budget.held);
     out->committed_bytes_now = not_below_zero(committed) << NT_SLICE_SHIFT;
-    out->live_bytes_peak = nt__peaks()->total > 0 ? (uint64_t)nt__peaks()->total : 0;
-    finish_pool(out);
+    out->live_bytes_peak = above(&nt__peaks()->process, 0);
+    fill_pool(out, &sums, &figures.process_base);
+}
+
+static void fill_explicit(struct nt_pool_figures *out, const struct nt_pool *p)
+{
+    struct nt_sums sums = nt__pool_sums(p);
+    memcpy(out->name, p->name, sizeof out->name);
+    for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
+        const struct nt_shard *s = __atomic_load_n(&p->shard[i], __ATOMIC_ACQUIRE);
+        out->live_bytes_peak += s ? above(&s->live_peak, 0) : 0;
+    }
+    out->limit_bytes = p->limit;
+    out->committed_bytes_now = nt__count_read(&p->budget.held) << NT_SLICE_SHIFT;
+    fill_pool(out, &sums, &p->base);
 }
 
 long nt_snapshot_pools(struct nt_pool_figures *out, size_t max)
@@ -298,31 +310,21 @@ long nt_snapshot_pools(struct nt_pool_figures *out, size_t max)
     if (!out && max != 0)
         return -EINVAL;
     nt__start();
-    long n = 1;
+    size_t n = 1;
     if (max > 0) {
-        memset(out, 0, sizeof *out);
+        memset(out, 0, max * sizeof *out);
         fill_process(out);
     }
+    nt__pool_register_lock();
     for (const struct nt_pool *p = nt__pool_first(); p; p = p->next) {
-        if (!__atomic_load_n(&p->open, __ATOMIC_ACQUIRE))
+        if (!p->open)
             continue;
-        if ((size_t)n < max) {
-            memset(&out[n], 0, sizeof out[n]);
-            memcpy(out[n].name, p->name, sizeof out[n].name);
-            for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
-                const struct nt_shard *s =
-                    __atomic_load_n(&p->shard[i], __ATOMIC_ACQUIRE);
-                if (s)
-                    add_pool(&out[n], s);
-            }
-            out[n].limit_bytes = p->limit;
-            out[n].committed_bytes_now = nt__count_read(&p->budget.held)
-                                         << NT_SLICE_SHIFT;
-            finish_pool(&out[n]);
-        }
+        if (n < max)
+            fill_explicit(&out[n], p);
         n++;
     }
-    return n;
+    nt__pool_register_unlock();
+    return (long)n;
 }
 
 /* ---- Showing ------------------------------------------------------------------------------ */
@@ -444,7 +446,8 @@ void nt__figures_exit(void)
         return;
     int saved = errno;
     nt__start_check_fork();
-    if (nt__trylock(&figures.lock)) {
+    if (nt__thread_register_free() && nt__pool_register_free() &&
+        nt__trylock(&figures.lock)) {
         say_last_word();
         nt__unlock(&figures.lock);
     }
@@ -468,6 +471,9 @@ static void begin_child(void)
     figures.start_ns = nt__os_unix_ns();
     figures.due_ms = 0;
     read_all(&figures.base);
+    figures.process_base = process_sums();
+    for (struct nt_pool *p = nt__pool_first(); p; p = p->next)
+        p->base = nt__pool_sums(p);
     figures.forked = true;
     figures.ended = false;
     __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);

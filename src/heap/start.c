@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { NOT_STARTED, STARTED };
 
@@ -25,6 +26,7 @@ const uint8_t *nt__start_alive = &alive_always;
 static struct {
     struct nt_lock lock;
     int state;
+    pid_t starter;  /* the process that began to start; 0: none yet */
     uint8_t *alive; /* the page the kernel wipes in children; NULL: it cannot */
 } start = {.lock = NT_LOCK_INIT(NT_RANK_START)};
 
@@ -124,9 +126,14 @@ void nt__start(void)
 {
     if (NT_LIKELY(__atomic_load_n(&start.state, __ATOMIC_ACQUIRE) == STARTED))
         return;
+    /* A fork while another thread was starting leaves its child a lock nobody holds. */
+    pid_t starter = __atomic_load_n(&start.starter, __ATOMIC_RELAXED);
+    if (NT_UNLIKELY(starter != 0 && starter != getpid()))
+        nt__lock_init(&start.lock, NT_RANK_START);
     nt__lock(&start.lock);
     bool first = start.state == NOT_STARTED;
     if (first) {
+        __atomic_store_n(&start.starter, getpid(), __ATOMIC_RELAXED);
         start_heap();
         __atomic_store_n(&start.state, STARTED, __ATOMIC_RELEASE);
     }

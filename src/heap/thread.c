@@ -3,6 +3,7 @@
 #include "src/heap/thread.h"
 
 #include "pools/peak.h"
+#include "pools/sums.h"
 #include "src/base/fmt.h"
 #include "src/base/meta.h"
 #include "src/heap/heap.h"
@@ -24,17 +25,12 @@ struct nt_shard nt__shard_gone = {
     .current = {[0 ... NT_CLASSES - 1] = &nt__slab_none},
 };
 
-/* Sums over a shard's classes. */
-struct sums {
-    uint64_t allocs, allocated, requested, frees, freed, remote;
-};
-
 struct thread {
     struct thread *next;    /* in the register, constant */
     struct nt_shard *shard; /* NULL: the thread is gone, the entry free */
     int tid;
-    struct sums before;  /* what the shard had counted when it was taken */
-    struct sums earlier; /* of the thread's former shards */
+    struct nt_sums before;  /* what the shard had counted when it was taken */
+    struct nt_sums earlier; /* of the thread's former shards */
     int64_t live_before;
 };
 
@@ -42,53 +38,24 @@ static struct {
     pthread_key_t key;
     struct nt_lock lock;
     struct thread *first; /* all under `lock`, the entries too */
-    struct sums exited;
+    struct nt_sums exited;
     uint64_t now, total;
 } threads = {.lock = NT_LOCK_INIT(NT_RANK_REGISTER)};
 
-static void add_sums(struct sums *to, const struct sums *from, uint64_t sign)
-{
-    to->allocs += sign * from->allocs;
-    to->allocated += sign * from->allocated;
-    to->requested += sign * from->requested;
-    to->frees += sign * from->frees;
-    to->freed += sign * from->freed;
-    to->remote += sign * from->remote;
-}
-
-static struct sums sum_shard(const struct nt_shard *s)
-{
-    struct sums t = {0};
-    for (unsigned c = 0; c <= nt__sizeclass_large(); c++) {
-        uint64_t size = nt__sizeclasses.size[c];
-        uint64_t allocs = nt__count_read(&s->allocs[c]);
-        uint64_t sent = nt__count_read(&s->sent[c]);
-        uint64_t frees = nt__count_read(&s->frees[c]) + sent;
-        t.allocs += allocs;
-        t.allocated += allocs * size;
-        t.requested += nt__count_read(&s->requested[c]);
-        t.frees += frees;
-        t.freed += frees * size;
-        t.remote += sent;
-    }
-    t.allocated += nt__count_read(&s->large_allocated);
-    t.freed += nt__count_read(&s->large_freed) + nt__count_read(&s->large_sent);
-    return t;
-}
-
 /* What the thread has done by now. */
-static struct sums sum_thread(const struct thread *t)
+static struct nt_sums sum_thread(const struct thread *t)
 {
-    struct sums now = sum_shard(t->shard);
-    add_sums(&now, &t->before, (uint64_t)-1);
-    add_sums(&now, &t->earlier, 1);
+    struct nt_sums now = t->earlier;
+    nt__sums_add_shard(&now, t->shard);
+    nt__sums_subtract(&now, &t->before);
     return now;
 }
 
 /* The calling thread, whose entry `t` is, goes on with shard `s`. Under the lock. */
 static void take_shard(struct thread *t, struct nt_shard *s)
 {
-    t->before = sum_shard(s);
+    t->before = (struct nt_sums){0};
+    nt__sums_add_shard(&t->before, s);
     t->live_before = nt__peak_restart(s);
     t->shard = s;
     nt__heap_shard = s;
@@ -123,7 +90,7 @@ static struct nt_shard *attach(void)
     struct thread *t = free_entry();
     if (t) {
         t->tid = (int)gettid();
-        t->earlier = (struct sums){0};
+        t->earlier = (struct nt_sums){0};
         take_shard(t, s);
         threads.now++;
         threads.total++;
@@ -146,8 +113,8 @@ static void detach(void *entry)
     struct nt_shard *s = t->shard;
     nt__heap_shard = &nt__shard_gone;
     nt__lock(&threads.lock);
-    struct sums done = sum_thread(t);
-    add_sums(&threads.exited, &done, 1);
+    struct nt_sums done = sum_thread(t);
+    nt__sums_add(&threads.exited, &done);
     t->shard = NULL;
     threads.now--;
     nt__unlock(&threads.lock);
@@ -193,6 +160,14 @@ void nt__thread_counts(uint64_t *now, uint64_t *total)
     nt__unlock(&threads.lock);
 }
 
+bool nt__thread_register_free(void)
+{
+    if (!nt__trylock(&threads.lock))
+        return false;
+    nt__unlock(&threads.lock);
+    return true;
+}
+
 void nt__thread_fork_lock(void)
 {
     nt__lock_for_fork(&threads.lock);
@@ -206,14 +181,14 @@ void nt__thread_fork_unlock(enum nt_fork how)
     }
     nt__lock_init(&threads.lock, NT_RANK_REGISTER);
     threads.now = threads.total = 0;
-    threads.exited = (struct sums){0};
+    threads.exited = (struct nt_sums){0};
     for (struct thread *t = threads.first; t; t = t->next) {
         if (t->shard != nt__heap_shard || !t->shard) {
             t->shard = NULL;
             continue;
         }
         t->tid = (int)gettid();
-        t->earlier = (struct sums){0};
+        t->earlier = (struct nt_sums){0};
         take_shard(t, t->shard);
         threads.now = threads.total = 1;
     }
@@ -235,7 +210,7 @@ static void read_name(int tid, char name[16])
     name[length] = '\0';
 }
 
-static void fill(struct nt_thread_figures *out, const struct sums *s)
+static void fill(struct nt_thread_figures *out, const struct nt_sums *s)
 {
     out->allocations_total = s->allocs;
     out->allocated_bytes_total = s->allocated;
@@ -247,7 +222,7 @@ static void fill(struct nt_thread_figures *out, const struct sums *s)
 
 static void fill_thread(struct nt_thread_figures *f, const struct thread *t)
 {
-    struct sums now = sum_thread(t);
+    struct nt_sums now = sum_thread(t);
     int64_t peak =
         __atomic_load_n(&t->shard->live_peak, __ATOMIC_RELAXED) - t->live_before;
     memset(f, 0, sizeof *f);

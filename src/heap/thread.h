@@ -17,11 +17,14 @@
 NT_HIDDEN void nt__thread_start(void);
 
 /* The calling thread's shard on the node it runs on; takes one if needed. NULL: no
- * memory. */
+ * memory, or the thread is past its end. */
 NT_HIDDEN struct nt_shard *nt__thread_shard(void);
 
 /* Threads with a shard now, and ever. */
 NT_HIDDEN void nt__thread_counts(uint64_t *now, uint64_t *total);
+
+/* Is nobody at the register just now? For signal handlers, which must not wait. */
+NT_HIDDEN bool nt__thread_register_free(void);
 
 /* Only the forking thread is left. */
 NT_HIDDEN void nt__thread_fork_lock(void);
