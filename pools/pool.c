@@ -179,12 +179,10 @@ void *nt__pool_realloc_large(struct nt_pool *pool, struct nt_slab *slab, size_t 
     return p;
 }
 
-void nt__pool_count_realloc(struct nt_pool *pool, struct nt_shard *home, unsigned c,
-                            size_t size)
+void nt__pool_count_realloc(struct nt_pool *pool, struct nt_shard *home, size_t size)
 {
     nt__lock(&pool->lock);
-    nt__count_add(&home->requested[c], size);
-    nt__count_add(&home->reallocs, 1);
+    nt__count_add_two(&home->realloc_requested, size, &home->reallocs, 1);
     nt__unlock(&pool->lock);
 }
 

@@ -52,7 +52,7 @@ NT_HIDDEN void *nt__pool_realloc_large(struct nt_pool *pool, struct nt_slab *sla
 
 /* A realloc that moved nothing of a block counted in `home`, a shard of the pool's. */
 NT_HIDDEN void nt__pool_count_realloc(struct nt_pool *pool, struct nt_shard *home,
-                                      unsigned c, size_t size);
+                                      size_t size);
 
 NT_HIDDEN void nt__pool_empty(struct nt_pool *pool);
 

@@ -83,6 +83,7 @@ struct nt_shard {
     uint64_t sent_bytes[NT_TOPO_NODES];
     uint64_t large_allocated, large_freed, large_sent; /* bytes of large blocks */
     uint64_t reallocs;                                 /* that moved nothing */
+    uint64_t realloc_requested; /* bytes these asked for, large blocks apart */
     uint64_t slabs[NT_CLASSES]; /* slabs held (large: blocks), summed mod 2^64 */
 
     /* What of it is in the sums that peaks are taken from; peak.c says who writes. */

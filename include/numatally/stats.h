@@ -30,6 +30,8 @@ extern "C" {
     X(allocations_total, 'n', "Allocations", "blocks handed out from the node's memory")  \
     X(allocated_bytes_total, 'b', "Allocated", "block bytes handed out")                 \
     X(requested_bytes_total, 'b', "Requested", "bytes that callers asked for")           \
+    X(realloc_requested_bytes_total, 'b', "Requested in place",                          \
+      "asked for by reallocs that kept a block of a class where it was")                 \
     X(reallocs_in_place_total, 'n', "Reallocs in place", "reallocs that moved nothing")  \
     X(frees_total, 'n', "Frees", "blocks that came back")                                \
     X(freed_bytes_total, 'b', "Freed", "block bytes that came back")                     \

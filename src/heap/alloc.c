@@ -337,14 +337,13 @@ static void *move(void *p, size_t old, size_t size, struct nt_pool *pool)
 static void count_in_place(const struct nt_slab *slab, struct nt_pool *pool,
                            size_t size)
 {
-    unsigned c = slab->class;
     if (pool) {
-        nt__pool_count_realloc(pool, owner_of(slab), c, size);
+        nt__pool_count_realloc(pool, owner_of(slab), size);
         return;
     }
     struct nt_shard *s = hold_shard();
     if (s)
-        nt__count_add_two(&s->requested[c], size, &s->reallocs, 1);
+        nt__count_add_two(&s->realloc_requested, size, &s->reallocs, 1);
     let_go();
 }
 
@@ -378,7 +377,7 @@ NT_FAST bool stays(void *p, size_t size)
     if (size > slab->size || size <= slab->size / 2 || slab->pooled ||
         !nt__slab_starts(slab, p) || block->key == NT_KEY)
         return false;
-    nt__count_add_two(&s->requested[slab->class], size, &s->reallocs, 1);
+    nt__count_add_two(&s->realloc_requested, size, &s->reallocs, 1);
     return true;
 }
 

@@ -103,6 +103,8 @@ static void add_shards(struct nt_snapshot *out)
             add_class(out, s, c);
         add_sent(out, s);
         out->node[s->slot].reallocs_in_place_total += nt__count_read(&s->reallocs);
+        out->node[s->slot].realloc_requested_bytes_total +=
+            nt__count_read(&s->realloc_requested);
     }
 }
 
@@ -149,6 +151,7 @@ static void take_base(struct nt_snapshot *out)
         node->allocated_bytes_total -= b->allocated_bytes_total;
         node->requested_bytes_total -= b->requested_bytes_total;
         node->reallocs_in_place_total -= b->reallocs_in_place_total;
+        node->realloc_requested_bytes_total -= b->realloc_requested_bytes_total;
         node->frees_total -= b->frees_total;
         node->freed_bytes_total -= b->freed_bytes_total;
         node->remote_frees_total -= b->remote_frees_total;

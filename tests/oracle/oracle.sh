@@ -114,7 +114,8 @@ r = json.load(open(sys.argv[1]))
 if "total" in r:
     t = r["total"]
     again = t["reallocs_in_place_total"]
-    print(t["allocations_total"] + again, t["requested_bytes_total"],
+    print(t["allocations_total"] + again,
+          t["requested_bytes_total"] + t["realloc_requested_bytes_total"],
           t["frees_total"] + r["foreign_frees_total"] + again)
 else:
     print(r["allocations"], r["bytes"], r["frees"])

@@ -336,7 +336,9 @@ static void check_figures(void)
     compare("allocations", a->allocations_total - b->allocations_total + in_place,
             own.allocations);
     compare("frees", a->frees_total - b->frees_total + in_place, own.frees);
-    compare("requested bytes", a->requested_bytes_total - b->requested_bytes_total,
+    compare("requested bytes",
+            a->requested_bytes_total + a->realloc_requested_bytes_total -
+                b->requested_bytes_total - b->realloc_requested_bytes_total,
             own.requested);
     compare("live blocks", a->live_blocks_now - b->live_blocks_now,
             own.allocations - own.frees);
