@@ -45,6 +45,8 @@ ok "storm: every child ended in its handler" test "$status" = 0
 ok "storm: last words" test "$(find "$work/r" -name '*.json' | wc -l)" -gt 5
 run -- "$prog" storm 100
 ok "storm without settings" test "$status" = 0
+run NUMATALLY_CONF="report:$work/r/%p.json,live:$work/r" -- "$prog" births 100
+ok "births: every child ended in its handler" test "$status" = 0
 for way in plain vfork storm; do
     run -- "$prog" "$way" 10
     ok "$way: nothing from the library on stderr" quiet

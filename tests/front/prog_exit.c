@@ -5,7 +5,8 @@
  *   handler                the same from an exit handler
  *   fork, _Fork            a child ends so, then the parent returns from main
  *   vfork, clone           children in the parent's memory do, four threads beside them
- *   storm                  children are ended by a signal handler amid mallocs
+ *   storm, births          children are ended by a signal handler amid mallocs, or amid
+ *                          beginnings and ends of threads
  * A child that hangs is killed and counts as failed.
  */
 #include "check.h"
@@ -121,13 +122,41 @@ static _Noreturn void storm(unsigned round)
     _exit(99); /* not reached */
 }
 
-static bool storms(unsigned rounds)
+static void *live_shortly(void *alarm)
+{
+    pthread_sigmask(SIG_UNBLOCK, alarm, NULL);
+    free(hidden(malloc(opaque(100))));
+    return NULL;
+}
+
+/* The signal finds threads at their beginning or end. */
+static _Noreturn void births(unsigned round)
+{
+    struct itimerval timer = {.it_value.tv_usec = 500 + round * 397 % 20000};
+    sigset_t alarm;
+
+    signal(SIGALRM, end_in_signal);
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    sigprocmask(SIG_BLOCK, &alarm, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+    for (;;) {
+        pthread_t threads[CHURNERS];
+
+        for (size_t i = 0; i < CHURNERS; i++)
+            pthread_create(&threads[i], NULL, live_shortly, &alarm);
+        for (size_t i = 0; i < CHURNERS; i++)
+            pthread_join(threads[i], NULL);
+    }
+}
+
+static bool storms(void (*body)(unsigned), unsigned rounds)
 {
     for (unsigned i = 0; i < rounds; i++) {
         pid_t child = fork();
 
         if (child == 0)
-            storm(i);
+            body(i);
         if (child < 0 || !ended_with(child, STATUS))
             return false;
     }
@@ -173,7 +202,9 @@ int main(int argc, char **argv)
         return 0;
     }
     if (strcmp(way, "storm") == 0)
-        CHECK("every child ended in its handler", storms(rounds));
+        CHECK("every child ended in its handler", storms(storm, rounds));
+    else if (strcmp(way, "births") == 0)
+        CHECK("every child ended in its handler", storms(births, rounds));
     else
         CHECK("every child ended with its status", children(way, rounds));
     return done();
