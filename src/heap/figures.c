@@ -448,6 +448,9 @@ void nt__figures_exit(void)
     if (pid == 0 || (pid != getpid() && *nt__start_alive != 0))
         return;
     int saved = errno;
+#if NT_DEBUG
+    nt__lock_held = 0; /* what a handler interrupted never goes on */
+#endif
     nt__start_check_fork();
     if (nt__thread_register_free() && nt__pool_register_free() &&
         nt__trylock(&figures.lock)) {
