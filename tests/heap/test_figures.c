@@ -459,6 +459,7 @@ static int act_report(void)
 
 /* Readers beside writers: figures that only grow never fall. */
 static bool stop;
+static int at_work;
 
 static void *busy(void *unused)
 {
@@ -467,6 +468,8 @@ static void *busy(void *unused)
     for (unsigned i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
         nt_free(p[i % 64]);
         p[i % 64] = nt_malloc(i * 37 % 4000);
+        if (i == 0)
+            __atomic_add_fetch(&at_work, 1, __ATOMIC_RELAXED);
     }
     for (int i = 0; i < 64; i++)
         nt_free(p[i]);
@@ -479,6 +482,8 @@ static int act_beside_writers(void)
     uint64_t allocs = 0, frees = 0;
     for (int i = 0; i < 2; i++)
         CHECK(pthread_create(&thread[i], NULL, busy, NULL) == 0);
+    while (__atomic_load_n(&at_work, __ATOMIC_RELAXED) < 2)
+        sched_yield();
     for (int i = 0; i < 3000; i++) {
         CHECK(nt_snapshot(&now) == 0);
         CHECK(now.total.allocations_total >= allocs && now.total.frees_total >= frees);
