@@ -22,7 +22,7 @@ in_shell() {
 
 # ---- at rest, limits --------------------------------------------------------
 
-program "at rest" -- "$around" at-rest
+program "at rest" -- "$around" standard "$around" at-rest
 cat "$work/out"
 in_shell "ulimit -v 250 MB" "ulimit -v 250000" "${threads[@]}"
 in_shell "ulimit -v 250 MB, fork" "ulimit -v 250000" "$programs/prog_process" fork 5
