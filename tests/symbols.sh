@@ -47,6 +47,7 @@ for name in $(exports "$core"); do
 done
 for name in $(exports "$front"); do
     case $name in
+    nt__calls_0) ;; # for other copies of the library: src/heap/calls.h
     nt__*) wrong "$front exports $name, which is private: mark it NT_HIDDEN" ;;
     *) listed "$name" || wrong "$front exports $name, which cmake/numatally.map lacks" ;;
     esac
@@ -60,6 +61,15 @@ done
 for pattern in "${contract[@]}"; do
     exports "$front" | grep -qx "${pattern//\*/.*}" ||
         wrong "$front lacks $pattern, which cmake/numatally.map promises"
+done
+
+# Every public call serves one heap only: it is passed on, or made of calls that are.
+for name in "${api[@]}"; do
+    case $name in nt_version | nt_reallocarray | nt_posix_memalign) continue ;; esac
+    for line in "    X(${name#nt_})" "    NT_FORWARD(${name#nt_}("; do
+        grep -qF "$line" src/heap/*.[ch] ||
+            wrong "$name is not passed on: src/heap/calls.h says how, and lacks \"$line\""
+    done
 done
 
 # free stands for the whole family: to need it is to need somebody else's heap.

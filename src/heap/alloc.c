@@ -13,6 +13,7 @@
 #include "src/base/fmt.h"
 #include "src/base/foreign.h"
 #include "src/base/os.h"
+#include "src/heap/calls.h"
 #include "src/heap/figures.h"
 #include "src/heap/heap.h"
 #include "src/heap/start.h"
@@ -114,6 +115,7 @@ void *nt__heap_malloc_slow(size_t size)
         if (NT_LIKELY(p != NULL))
             return p;
     }
+    NT_FORWARD(malloc(size));
     return allocate(size, 1, false);
 }
 
@@ -132,6 +134,7 @@ void *nt_calloc(size_t count, size_t size)
     void *p = nt__shard_pop(nt__heap_shard, bytes);
     if (NT_LIKELY(p != NULL))
         return memset(p, 0, bytes);
+    NT_FORWARD(calloc(count, size));
     return allocate(bytes, 1, true);
 }
 
@@ -143,6 +146,7 @@ void *nt_aligned_alloc(size_t alignment, size_t size)
     }
     if (alignment <= NT_GRAIN)
         return nt__heap_malloc(size);
+    NT_FORWARD(aligned_alloc(alignment, size));
     return allocate(size, alignment, false);
 }
 
@@ -161,6 +165,7 @@ int nt_posix_memalign(void **out, size_t alignment, size_t size)
 
 void *nt_malloc_onnode(size_t size, int node)
 {
+    NT_FORWARD(malloc_onnode(size, node));
     nt__start();
     int slot = nt__topo_slot(node);
     if (slot < 0 || !nt__topo()->node[slot].has_memory ||
@@ -260,6 +265,7 @@ void nt__heap_free_slow(void *p)
 {
     if (!p)
         return;
+    NT_FORWARD(free(p));
     int saved = errno;
     if (NT_UNLIKELY(!nt__window_has(p))) {
         free_foreign(p, "free");
@@ -308,11 +314,13 @@ static void free_checked(void *p, size_t align, size_t size, const char *call)
 
 void nt_free_sized(void *p, size_t size)
 {
+    NT_FORWARD(free_sized(p, size));
     free_checked(p, 1, size, "free_sized");
 }
 
 void nt_free_aligned_sized(void *p, size_t alignment, size_t size)
 {
+    NT_FORWARD(free_aligned_sized(p, alignment, size));
     if (!nt__is_pow2(alignment)) {
         nt__misuse_size("free_aligned_sized", p, size, alignment);
         return;
@@ -401,6 +409,7 @@ void *nt_realloc(void *p, size_t size)
         return nt__heap_malloc(size);
     if (NT_LIKELY(size != 0 && stays(p, size)))
         return p;
+    NT_FORWARD(realloc(p, size));
     if (size == 0) {
         nt__heap_free(p);
         return NULL;
@@ -439,6 +448,7 @@ size_t nt_usable_size(const void *p)
 {
     if (!p)
         return 0;
+    NT_FORWARD(usable_size(p));
     if (!nt__window_has(p))
         return nt__foreign_is_glibc(p) ? nt__foreign_usable_size(p) : 0;
     const struct nt_slab *slab = nt__slab_of(p);
@@ -451,6 +461,7 @@ size_t nt_usable_size(const void *p)
 
 size_t nt_good_size(size_t size)
 {
+    NT_FORWARD(good_size(size));
     nt__start();
     if (size > PTRDIFF_MAX)
         return 0;
@@ -461,6 +472,7 @@ size_t nt_good_size(size_t size)
 
 size_t nt_purge(void)
 {
+    NT_FORWARD(purge());
     int saved = errno;
     struct nt_shard *s = nt__thread_shard();
     if (s) {

@@ -8,6 +8,7 @@
 #include "src/base/conf.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
+#include "src/heap/calls.h"
 #include "src/heap/start.h"
 #include "src/heap/thread.h"
 #include "src/track/live.h"
@@ -243,6 +244,7 @@ static void read_all(struct nt_snapshot *out)
 
 int nt_snapshot(struct nt_snapshot *out)
 {
+    NT_FORWARD(snapshot(out));
     if (!out)
         return -EINVAL;
     int saved = errno;
@@ -310,6 +312,7 @@ static void fill_explicit(struct nt_pool_figures *out, const struct nt_pool *p)
 
 long nt_snapshot_pools(struct nt_pool_figures *out, size_t max)
 {
+    NT_FORWARD(snapshot_pools(out, max));
     if (!out && max != 0)
         return -EINVAL;
     nt__start();
@@ -349,6 +352,7 @@ static void read_now(void)
 
 int nt_report(int fd, enum nt_format format)
 {
+    NT_FORWARD(report(fd, format));
     const struct nt_live *now = &figures.now;
     int saved = errno;
     nt__start();

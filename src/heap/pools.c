@@ -4,6 +4,7 @@
 #include "pools/misuse.h"
 #include "pools/pool.h"
 #include "src/base/os.h"
+#include "src/heap/calls.h"
 #include "src/heap/figures.h"
 #include "src/heap/start.h"
 
@@ -13,6 +14,7 @@
 
 int nt_pool_create(const struct nt_pool_options *options, struct nt_pool **out)
 {
+    NT_FORWARD(pool_create(options, out));
     struct nt_pool_options o = {.size = sizeof o};
     if (!out || (options && options->size != sizeof o))
         return -EINVAL;
@@ -43,11 +45,13 @@ static void *allocate(struct nt_pool *pool, size_t size, size_t align, bool zero
 
 void *nt_pool_malloc(struct nt_pool *pool, size_t size)
 {
+    NT_FORWARD(pool_malloc(pool, size));
     return allocate(pool, size, 1, false);
 }
 
 void *nt_pool_calloc(struct nt_pool *pool, size_t count, size_t size)
 {
+    NT_FORWARD(pool_calloc(pool, count, size));
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
         errno = ENOMEM;
@@ -58,6 +62,7 @@ void *nt_pool_calloc(struct nt_pool *pool, size_t count, size_t size)
 
 void *nt_pool_aligned_alloc(struct nt_pool *pool, size_t alignment, size_t size)
 {
+    NT_FORWARD(pool_aligned_alloc(pool, alignment, size));
     if (!nt__is_pow2(alignment)) {
         errno = EINVAL;
         return NULL;
@@ -67,6 +72,7 @@ void *nt_pool_aligned_alloc(struct nt_pool *pool, size_t alignment, size_t size)
 
 void *nt_pool_realloc(struct nt_pool *pool, void *p, size_t size)
 {
+    NT_FORWARD(pool_realloc(pool, p, size));
     if (!p)
         return nt_pool_malloc(pool, size);
     const struct nt_slab *slab = nt__window_has(p) ? nt__slab_of(p) : NULL;
@@ -83,6 +89,7 @@ void *nt_pool_realloc(struct nt_pool *pool, void *p, size_t size)
 
 void nt_pool_reset(struct nt_pool *pool)
 {
+    NT_FORWARD(pool_reset(pool));
     int saved = errno;
     nt__pool_empty(pool);
     errno = saved;
@@ -90,6 +97,7 @@ void nt_pool_reset(struct nt_pool *pool)
 
 void nt_pool_destroy(struct nt_pool *pool)
 {
+    NT_FORWARD(pool_destroy(pool));
     int saved = errno;
     if (pool)
         nt__pool_close(pool);

@@ -6,6 +6,7 @@
 #include "pools/sums.h"
 #include "src/base/fmt.h"
 #include "src/base/meta.h"
+#include "src/heap/calls.h"
 #include "src/heap/heap.h"
 #include "src/heap/start.h"
 
@@ -234,6 +235,7 @@ static void fill_thread(struct nt_thread_figures *f, const struct thread *t)
 
 long nt_snapshot_threads(struct nt_thread_figures *out, size_t max)
 {
+    NT_FORWARD(snapshot_threads(out, max));
     int saved = errno;
     if (!out && max != 0)
         return -EINVAL;

@@ -143,15 +143,22 @@ static void cxx(const char *path)
 }
 
 /* numatally itself, loaded late: its nt_ family works, its blocks go back to it, and
- * it stays when it is closed. `strangers`: it also takes glibc's blocks. */
-static void late(const char *path, bool strangers)
+ * it stays when it is closed. */
+enum late {
+    LATE_APART, /* in a namespace of its own: so is its heap */
+    LATE_ALONE, /* malloc is glibc's, whose blocks it takes */
+    LATE_ONE,   /* its heap is malloc's: each takes the other's blocks */
+};
+
+static void late(const char *path, enum late how)
 {
     void *(*get)(size_t), *(*grow)(void *, size_t);
     void (*give_back)(void *);
     bool good = true;
 
     for (int round = 0; round < 3; round++) {
-        void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        void *library = how == LATE_APART ? dlmopen(LM_ID_NEWLM, path, RTLD_NOW)
+                                          : dlopen(path, RTLD_NOW | RTLD_LOCAL);
         if (!library || !find(library, "nt_malloc", &get) ||
             !find(library, "nt_free", &give_back) ||
             !find(library, "nt_realloc", &grow)) {
@@ -164,9 +171,10 @@ static void late(const char *path, bool strangers)
             p = grow(p, n * 2);
             good &= p && p[0] == 7 && p[n - 1] == 7;
             give_back(p);
-            free(malloc(n));
-            if (strangers)
+            if (how != LATE_APART)
                 give_back(malloc(n));
+            if (how == LATE_ONE)
+                free(realloc(get(n), n + 1));
         }
         good &= dlclose(library) == 0;
     }
@@ -186,8 +194,9 @@ int main(int argc, char **argv)
     else if (argc == 3 && !strcmp(argv[1], "namespace"))
     namespace(argv[2]);
     else if (argc == 3 && !strcmp(argv[1], "cxx")) cxx(argv[2]);
-    else if (argc == 3 && !strcmp(argv[1], "late")) late(argv[2], false);
-    else if (argc == 3 && !strcmp(argv[1], "late-strangers")) late(argv[2], true);
+    else if (argc == 3 && !strcmp(argv[1], "late")) late(argv[2], LATE_ONE);
+    else if (argc == 3 && !strcmp(argv[1], "late-alone")) late(argv[2], LATE_ALONE);
+    else if (argc == 3 && !strcmp(argv[1], "late-apart")) late(argv[2], LATE_APART);
     else return fprintf(stderr, "usage: %s WAY LIBRARY; see main\n", argv[0]), 2;
     return done();
 }
