@@ -8,6 +8,7 @@
 prog=$programs/prog_exit
 
 # reports N: so many reports there are, each whole and final, one for each process.
+# shellcheck disable=SC2317  # called by ok
 reports() {
     python3 - "$1" "$work"/r/*.json <<'PY'
 import json, sys
