@@ -83,8 +83,8 @@ NT_HIDDEN bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices,
  * their neighbours. False: the system refused, and nothing was given. */
 NT_HIDDEN bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices);
 
-/* Purge extents free for longer than the delay, if it is time to look. */
-NT_HIDDEN void nt__arena_decay(struct nt_arena *a);
+/* Purge extents free for longer than the delay, if it is time to look: true. */
+NT_HIDDEN bool nt__arena_decay(struct nt_arena *a);
 
 /* Purge everything free, single slices too. Returns bytes given back. */
 NT_HIDDEN size_t nt__arena_purge(struct nt_arena *a);

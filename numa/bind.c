@@ -28,6 +28,10 @@ void nt__bind_start(void)
     const struct nt_topo *topo = nt__topo();
     if (topo->fake || topo->nodes < 2)
         return;
+    /* A policy that numactl gave this process is to be kept, not overridden. */
+    int mode;
+    if (get_mempolicy(&mode, NULL, 0, NULL, 0) == 0 && mode != MPOL_DEFAULT)
+        return;
     /* libnuma's numa_available() takes EPERM for a yes; so try it on a page. */
     size_t page = nt__os_page_size();
     void *probe = nt__os_map(page);

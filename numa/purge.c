@@ -49,18 +49,20 @@ static size_t purge_extents(struct nt_arena *a, uint32_t age_ms, size_t budget)
     return done;
 }
 
-void nt__arena_decay(struct nt_arena *a)
+bool nt__arena_decay(struct nt_arena *a)
 {
     if (__atomic_load_n(&a->cached, __ATOMIC_RELAXED) == 0)
-        return;
+        return false;
     uint32_t now = nt__unit_now_ms(), delay = nt__arena_config.return_ms;
     uint32_t due = __atomic_load_n(&a->next_look_ms, __ATOMIC_RELAXED);
     if ((int32_t)(now - due) < 0)
-        return;
+        return false;
     /* One of those who find it due goes. */
-    if (__atomic_compare_exchange_n(&a->next_look_ms, &due, now + delay / 4 + 1, false,
-                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        purge_extents(a, delay, PURGE_AT_ONCE);
+    if (!__atomic_compare_exchange_n(&a->next_look_ms, &due, now + delay / 4 + 1, false,
+                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return false;
+    purge_extents(a, delay, PURGE_AT_ONCE);
+    return true;
 }
 
 /* Free slices of partial units. One unit at a time is lent to ourselves meanwhile. */

@@ -9,7 +9,7 @@
  * Every slice has a header of 128 bytes in an array of its own, so from any address
  * to its header is a subtraction, a comparison and a shift; whatever is not in the
  * window is foreign. Headers lie apart from the memory they describe because headers
- * at 64 KiB strides would share one cache set (measured: PRICED, docs/design.md).
+ * at 64 KiB strides would share one cache set (measured: docs/design.md).
  *
  * The window is not reserved: it begins at an address where nothing else goes, 16 TiB
  * wide, and is mapped piece by piece from the bottom. Should somebody else sit there,

@@ -72,6 +72,13 @@ static void count_free(struct nt_shard *s, const struct nt_shard *home, size_t b
     /* Not published: what only falls can wait for the next allocation. */
 }
 
+/* Do pages of this shard's large blocks lie where they were touched first? Else they all
+ * lie on one node: there is only one, or the pool is bound. */
+static bool by_first_touch(const struct nt_shard *s)
+{
+    return s->large_arena != s->arena;
+}
+
 /* First touch must find nothing already placed, and calloc nothing but zeroes. */
 static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
 {
@@ -114,7 +121,7 @@ void nt__large_drop_spare(struct nt_shard *s)
 static bool keep(const struct nt_shard *s, const struct nt_slab *slab)
 {
     return slab->home == s && !s->pool && !slab->moved && !slab->clean &&
-           slab->run_slices <= SPARE_SLICES && nt__topo()->nodes == 1;
+           slab->run_slices <= SPARE_SLICES && !by_first_touch(s);
 }
 
 void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
@@ -128,7 +135,7 @@ void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
     if (!run)
         return NULL;
     if (!clean)
-        make_fresh(run, bytes, zero, nt__topo()->nodes > 1);
+        make_fresh(run, bytes, zero, by_first_touch(s));
     struct nt_slab *slab = nt__slab_open_large(run, slices, bytes, s);
     slab->arena = s->large_arena->index;
     link_in(s, slab);
@@ -181,7 +188,7 @@ static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t sli
             nt__shard_charge(s, have - slices);
             return false;
         }
-        if (!clean && nt__topo()->nodes > 1)
+        if (!clean && by_first_touch(s))
             nt__os_purge(run + (have << NT_SLICE_SHIFT), (slices - have)
                                                              << NT_SLICE_SHIFT);
     } else if (slices < have) {

@@ -67,6 +67,22 @@ static struct nt_pool *find(void)
     return pool;
 }
 
+/* A pool that may use every node leaves its large blocks to first touch, as the process's
+ * heap does; one that was given nodes has them there. */
+static struct nt_arena *large_arena(const struct nt_pool *pool, unsigned slot)
+{
+    uint64_t all;
+    bool any = nt__topo_slots("all", &all) && pool->slots == all;
+    return any ? nt__arenas_large(slot) : nt__arenas_get(slot);
+}
+
+/* A shard of a closed pool serves the pool's next life. */
+static void take_again(const struct nt_pool *pool, struct nt_shard *s)
+{
+    s->large_arena = large_arena(pool, s->slot);
+    nt__peak_restart(s);
+}
+
 struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots)
 {
     nt__lock(&pools.lock);
@@ -82,7 +98,7 @@ struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots)
         pool->budget.limit = (limit + NT_SLICE - 1) >> NT_SLICE_SHIFT;
         for (unsigned i = 0; i < NT_TOPO_NODES; i++)
             if (pool->shard[i])
-                nt__peak_restart(pool->shard[i]);
+                take_again(pool, pool->shard[i]);
         pool->base = nt__pool_sums(pool);
         pool->open = true;
     }
@@ -99,7 +115,7 @@ static struct nt_shard *shard_here(struct nt_pool *pool)
         slot = (unsigned)__builtin_ctzll(pool->slots);
     if (!pool->shard[slot]) {
         struct nt_shard *s =
-            nt__shard_new(slot, nt__arenas_get(slot), nt__arenas_large(slot), pool);
+            nt__shard_new(slot, nt__arenas_get(slot), large_arena(pool, slot), pool);
         if (s)
             s->budget = &pool->budget;
         __atomic_store_n(&pool->shard[slot], s, __ATOMIC_RELEASE);

@@ -83,6 +83,13 @@ void *nt__shard_take(struct nt_shard *s, struct nt_arena *a, size_t slices,
     if (!nt__shard_charge(s, slices))
         return NULL;
     void *run = nt__arenas_take(a, slices, align, clean);
+    bool possible = slices < NT_WINDOW_MOST >> NT_SLICE_SHIFT;
+    if (!run &&
+        possible) { /* what this shard and idle ones keep for the next time is needed now */
+        nt__shard_trim(s);
+        nt__shard_trim_idle();
+        run = nt__arenas_take(a, slices, align, clean);
+    }
     if (!run)
         nt__shard_charge(s, -slices);
     return run;
@@ -96,16 +103,17 @@ static int32_t frees_to_event(const struct nt_shard *s)
 
 /* A program may go on for ever in lists that never run dry: so the current slabs' event
  * is made to come often, as long as something waits. */
-void nt__shard_watch(struct nt_shard *s)
+bool nt__shard_watch(struct nt_shard *s)
 {
-    nt__arena_decay(s->arena);
+    bool due = nt__arena_decay(s->arena);
     bool waits = nt__count_read(&s->arena->cached) != 0;
     if (waits == s->watching)
-        return;
+        return due;
     s->watching = waits;
     for (unsigned c = 0; waits && c < nt__sizeclasses.count; c++)
         if (s->current[c] != &nt__slab_none)
             s->current[c]->back = frees_to_event(s);
+    return due;
 }
 
 /* Close a slab that is on no list and return its memory to the arena. */
@@ -163,9 +171,10 @@ static void keep_or_release(struct nt_shard *s, struct nt_slab *slab)
 void nt__shard_event(struct nt_shard *s, struct nt_slab *slab)
 {
     if (slab->place == NT_PLACE_CURRENT) {
-        nt__remote_age(s);
-        nt__shard_receive_idle(s->slot);
-        nt__shard_watch(s);
+        if (nt__shard_watch(s)) {
+            nt__remote_age(s);
+            nt__shard_receive_idle(s->slot);
+        }
         slab->back = frees_to_event(s);
         return;
     }

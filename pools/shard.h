@@ -124,8 +124,9 @@ NT_HIDDEN NT_SLOW void nt__shard_event(struct nt_shard *s, struct nt_slab *slab)
 NT_HIDDEN void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab,
                                  struct nt_block *chain, unsigned n);
 
-/* Free memory waits to be given back: see to it at some of the frees to come. */
-NT_HIDDEN void nt__shard_watch(struct nt_shard *s);
+/* Free memory may wait to be given back: see to it, now (true: it was time to look) and
+ * at some of the frees to come. */
+NT_HIDDEN bool nt__shard_watch(struct nt_shard *s);
 
 /* Give back every slab without a live block. */
 NT_HIDDEN void nt__shard_trim(struct nt_shard *s);

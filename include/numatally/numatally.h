@@ -61,7 +61,8 @@ NT_API void *nt_calloc(size_t count, size_t size) NT_MALLOC NT_ALLOC_SIZE(1, 2);
 /* Change the size of `ptr` (from any nt_ call; NULL behaves as nt_malloc). The
  * contents up to the smaller size are kept. On failure NULL is returned and
  * `ptr` stays valid. `size` 0 frees `ptr` and returns NULL, as glibc does.
- * Large blocks grow in place or by moving page tables, never through a copy. */
+ * Large blocks grow in place or by moving page tables; they are copied only where the
+ * kernel refuses that. */
 NT_API void *nt_realloc(void *ptr, size_t size) NT_WARN_UNUSED NT_ALLOC_SIZE(2);
 
 /* nt_realloc to `count` * `size`; ENOMEM, `ptr` kept, when the product overflows. */

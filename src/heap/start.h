@@ -7,7 +7,7 @@
  * none of which allocates. What may allocate (registering handlers) follows once the
  * heap works.
  *
- * fork: prepare takes every lock, in rank order, so that what they guard is whole in the
+ * fork: prepare takes every lock, so that what they guard is whole in the
  * child. A child of _Fork or clone passes no handler: it finds at its next slow call
  * that a page which the kernel wipes in children reads 0, and then starts anew what a
  * lock was held on. Other threads' shards are lost in the child: their owners may have
