@@ -39,5 +39,5 @@ program() {
 compare
 # Itself with three threads; the forked child; the one in backquotes and its shell,
 # which ends by _exit.
-used 1 'perl=1:4' 'perl=2:1' '*sh=1~'
+used 1 'perl=1:4' 'perl=2:1' '*sh=1:1'
 finish

@@ -53,6 +53,6 @@ program() {
 compare
 # The script's process: itself, its four threads and the three of multiprocessing's
 # pool. The pool's workers are forked and end by os._exit.
-used 1 'python3*=1:8' 'python3*=2~'
-used 2 'python3*=1:8' 'python3*=2~'
+used 1 'python3*=1:8' 'python3*=2:1'
+used 2 'python3*=1:8' 'python3*=2:1'
 finish

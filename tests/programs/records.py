@@ -81,7 +81,9 @@ def check_programs(records, wanted):
             say(record, "it is not expected" if record["final"] else
                 "it is not expected, at least not without its last word")
             continue
-        # The first that is not full yet, else the last: its count then says too many.
+        # The first that is not full yet, one whose threads agree before others; else the
+        # last: its count then says too many.
+        fitting.sort(key=lambda f: bool(f[2]) and not fits(record["threads_total"], f[2]))
         what = next((f for f in fitting if seen[f] < room[f]), fitting[-1])
         seen[what] += 1
         if what[2] and record["final"] and not fits(record["threads_total"], what[2]):
