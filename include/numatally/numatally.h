@@ -110,24 +110,26 @@ struct nt_pool_options {
     size_t size;      /* sizeof(struct nt_pool_options): lets the struct grow */
     const char *name; /* in reports; copied, cut at 31 bytes; NULL: "pool-N" */
     size_t limit;     /* bytes the pool may take from the system; 0: none */
-    const char *nodes; /* node list ("0-3,5", "!2", "all"; NULL: all): a block comes from
+    const char
+        *nodes; /* node list ("0-3,5", "!2", "all"; NULL: all): a block comes from
                           the node the caller runs on if listed, else the first */
 };
 
 /* Create a pool. `options` may be NULL. -EINVAL: bad size or node list, or a node
  * this process may not use; -ENOMEM. On failure *out is untouched. */
-NT_API int nt_pool_create(const struct nt_pool_options *options, struct nt_pool **out)
-    NT_WARN_UNUSED;
+NT_API int nt_pool_create(const struct nt_pool_options *options,
+                          struct nt_pool **out) NT_WARN_UNUSED;
 
 /* Allocate from `pool`: ENOMEM also when the pool's limit would be exceeded. */
-NT_API void *nt_pool_malloc(struct nt_pool *pool, size_t size) NT_MALLOC NT_ALLOC_SIZE(2);
+NT_API void *nt_pool_malloc(struct nt_pool *pool, size_t size) NT_MALLOC
+    NT_ALLOC_SIZE(2);
 NT_API void *nt_pool_calloc(struct nt_pool *pool, size_t count, size_t size) NT_MALLOC
     NT_ALLOC_SIZE(2, 3);
-NT_API void *nt_pool_aligned_alloc(struct nt_pool *pool, size_t alignment, size_t size)
-    NT_MALLOC NT_ALLOC_SIZE(3);
+NT_API void *nt_pool_aligned_alloc(struct nt_pool *pool, size_t alignment,
+                                   size_t size) NT_MALLOC NT_ALLOC_SIZE(3);
 /* Grow or shrink `ptr`, a block of this pool or NULL; stays in the pool. */
-NT_API void *nt_pool_realloc(struct nt_pool *pool, void *ptr, size_t size) NT_WARN_UNUSED
-    NT_ALLOC_SIZE(3);
+NT_API void *nt_pool_realloc(struct nt_pool *pool, void *ptr,
+                             size_t size) NT_WARN_UNUSED NT_ALLOC_SIZE(3);
 
 /* Free every block of the pool at once and keep the pool. No thread may use the
  * pool or its blocks during the call, nor any old block after it. */

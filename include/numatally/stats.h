@@ -26,28 +26,33 @@ extern "C" {
 
 /* X(name, unit, label, text) -- unit: 'n' a count, 'b' bytes.
  * label: the row of the text report; text: the sentence in the manual. */
-#define NT_NODE_FIGURES(X)                                                               \
-    X(allocations_total, 'n', "Allocations", "blocks handed out from the node's memory")  \
-    X(allocated_bytes_total, 'b', "Allocated", "block bytes handed out")                 \
-    X(requested_bytes_total, 'b', "Requested", "bytes that callers asked for")           \
-    X(realloc_requested_bytes_total, 'b', "Requested in place",                          \
-      "asked for by reallocs that kept a block of a class where it was")                 \
-    X(reallocs_in_place_total, 'n', "Reallocs in place", "reallocs that moved nothing")  \
-    X(frees_total, 'n', "Frees", "blocks that came back")                                \
-    X(freed_bytes_total, 'b', "Freed", "block bytes that came back")                     \
-    X(remote_frees_total, 'n', "Remote frees", "frees by another thread than the owner") \
-    X(far_frees_total, 'n', "Far frees", "frees by a thread running on another node")    \
-    X(live_blocks_now, 'n', "Live blocks", "blocks in use")                              \
-    X(live_bytes_now, 'b', "Live", "block bytes in use")                                 \
-    X(live_bytes_peak, 'b', "Live, peak", "most block bytes ever in use")                \
-    X(inherited_blocks_now, 'n', "Inherited blocks", "in use at the fork, by the parent") \
-    X(inherited_bytes_now, 'b', "Inherited", "block bytes in use at the fork")           \
-    X(reserved_bytes_now, 'b', "Reserved", "address space mapped")                       \
-    X(committed_bytes_now, 'b', "Committed", "of it handed to slabs and large blocks")   \
-    X(cached_bytes_now, 'b', "Cached", "free, used before, not yet given back")          \
-    X(bound_bytes_now, 'b', "Bound", "reserved and bound to the node by mbind")          \
-    X(huge_bytes_now, 'b', "Huge pages", "reserved and advised or mapped as huge pages") \
-    X(returned_bytes_total, 'b', "Returned", "given back to the system")                 \
+#define NT_NODE_FIGURES(X)                                                             \
+    X(allocations_total, 'n', "Allocations",                                           \
+      "blocks handed out from the node's memory")                                      \
+    X(allocated_bytes_total, 'b', "Allocated", "block bytes handed out")               \
+    X(requested_bytes_total, 'b', "Requested", "bytes that callers asked for")         \
+    X(realloc_requested_bytes_total, 'b', "Requested in place",                        \
+      "asked for by reallocs that kept a block of a class where it was")               \
+    X(reallocs_in_place_total, 'n', "Reallocs in place",                               \
+      "reallocs that moved nothing")                                                   \
+    X(frees_total, 'n', "Frees", "blocks that came back")                              \
+    X(freed_bytes_total, 'b', "Freed", "block bytes that came back")                   \
+    X(remote_frees_total, 'n', "Remote frees",                                         \
+      "frees by another thread than the owner")                                        \
+    X(far_frees_total, 'n', "Far frees", "frees by a thread running on another node")  \
+    X(live_blocks_now, 'n', "Live blocks", "blocks in use")                            \
+    X(live_bytes_now, 'b', "Live", "block bytes in use")                               \
+    X(live_bytes_peak, 'b', "Live, peak", "most block bytes ever in use")              \
+    X(inherited_blocks_now, 'n', "Inherited blocks",                                   \
+      "in use at the fork, by the parent")                                             \
+    X(inherited_bytes_now, 'b', "Inherited", "block bytes in use at the fork")         \
+    X(reserved_bytes_now, 'b', "Reserved", "address space mapped")                     \
+    X(committed_bytes_now, 'b', "Committed", "of it handed to slabs and large blocks") \
+    X(cached_bytes_now, 'b', "Cached", "free, used before, not yet given back")        \
+    X(bound_bytes_now, 'b', "Bound", "reserved and bound to the node by mbind")        \
+    X(huge_bytes_now, 'b', "Huge pages",                                               \
+      "reserved and advised or mapped as huge pages")                                  \
+    X(returned_bytes_total, 'b', "Returned", "given back to the system")               \
     X(mappings_now, 'n', "Mappings", "memory mappings in use")
 
 /* The figures of one NUMA node, or of all of them summed. */
@@ -57,15 +62,15 @@ struct nt_node_figures {
 #undef NT_FIELD
 };
 
-#define NT_CLASS_FIGURES(X)                                                              \
-    X(block_bytes, 'b', "Size", "bytes of one block; 0 in the row of large blocks")      \
-    X(allocations_total, 'n', "Allocations", "blocks handed out")                        \
-    X(requested_bytes_total, 'b', "Requested", "bytes that callers asked for")           \
-    X(allocated_bytes_total, 'b', "Allocated", "block bytes handed out")                 \
-    X(frees_total, 'n', "Frees", "blocks that came back")                                \
-    X(live_blocks_now, 'n', "Live blocks", "blocks in use")                              \
-    X(live_bytes_now, 'b', "Live", "block bytes in use")                                 \
-    X(live_bytes_peak, 'b', "Live, peak", "most block bytes ever in use")                \
+#define NT_CLASS_FIGURES(X)                                                            \
+    X(block_bytes, 'b', "Size", "bytes of one block; 0 in the row of large blocks")    \
+    X(allocations_total, 'n', "Allocations", "blocks handed out")                      \
+    X(requested_bytes_total, 'b', "Requested", "bytes that callers asked for")         \
+    X(allocated_bytes_total, 'b', "Allocated", "block bytes handed out")               \
+    X(frees_total, 'n', "Frees", "blocks that came back")                              \
+    X(live_blocks_now, 'n', "Live blocks", "blocks in use")                            \
+    X(live_bytes_now, 'b', "Live", "block bytes in use")                               \
+    X(live_bytes_peak, 'b', "Live, peak", "most block bytes ever in use")              \
     X(slabs_now, 'n', "Slabs", "slabs (large: blocks) that hold memory")
 
 /* The figures of one size class over all nodes, threads and pools. */
@@ -86,7 +91,7 @@ struct nt_snapshot {
     uint64_t start_unix_ns; /* when the library started (or the process forked) */
     uint64_t now_unix_ns;   /* when this was read */
     char host[64];
-    char program[64];       /* the name of the executable, without its folder */
+    char program[64]; /* the name of the executable, without its folder */
     char version_string[16];
 
     /* what is counted by process only */

@@ -77,10 +77,10 @@ static inline size_t nt__max(size_t a, size_t b)
 /* Stop the program with file and line: an invariant of the library's own is broken. */
 NT_HIDDEN _Noreturn void nt__panic(const char *what, const char *file, int line);
 
-#define NT_ASSERT(x)                                                                     \
-    do {                                                                                 \
-        if (NT_DEBUG && NT_UNLIKELY(!(x)))                                               \
-            nt__panic(#x, __FILE__, __LINE__);                                           \
+#define NT_ASSERT(x)                                                                   \
+    do {                                                                               \
+        if (NT_DEBUG && NT_UNLIKELY(!(x)))                                             \
+            nt__panic(#x, __FILE__, __LINE__);                                         \
     } while (0)
 
 #endif
