@@ -55,7 +55,7 @@
 struct nt_calls {
     size_t size;                 /* sizeof(struct nt_calls) where it was compiled */
     const struct nt_shard *copy; /* whose it is: the nt__shard_none there */
-#define NT_CALL(name) __typeof__(nt_##name) *name;
+#define NT_CALL(name) __typeof__(nt_##name) *name; /* NOLINT(*-parentheses) */
     NT_CALLS(NT_CALL)
 #undef NT_CALL
 };

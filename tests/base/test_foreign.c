@@ -157,7 +157,7 @@ static void test_refused(void **state)
     for (size_t i = 0; i < NT_ARRAY_LEN(wild); i++)
         assert_false(nt__foreign_is_glibc((void *)wild[i]));
     assert_false(nt__foreign_is_glibc((void *)(uintptr_t)(void (*)(void))all_sizes));
-    assert_false(nt__foreign_is_glibc((char *)NULL + ((uintptr_t)sbrk(0) & ~15UL)));
+    assert_false(nt__foreign_is_glibc((void *)((uintptr_t)sbrk(0) & ~15UL)));
     assert_int_equal(errno, 77);
 }
 

@@ -30,7 +30,7 @@ static void run_limited(const char *program, const struct part *part)
     pid_t child = fork();
     if (child == 0) {
         struct rlimit value = {.rlim_cur = part->bytes, .rlim_max = part->bytes};
-        if (setrlimit(part->resource, &value) == 0)
+        if (setrlimit((unsigned)part->resource, &value) == 0)
             execl(program, program, part->name, (char *)NULL);
         _exit(126);
     }

@@ -49,7 +49,7 @@ static bool aligned(void *p, size_t alignment)
 
 static void plain_forms()
 {
-    for (size_t n : {0, 1, 16, 100, 5000, 100000, 8000000}) {
+    for (size_t n : {0u, 1u, 16u, 100u, 5000u, 100000u, 8000000u}) {
         void *p = operator new(opaque(n));
         CHECK("new is aligned", aligned(p, 16));
         memset(p, 1, n);
@@ -83,7 +83,7 @@ static void plain_forms()
 static void aligned_forms()
 {
     for (size_t al = 1; al <= (1 << 21); al *= 2)
-        for (size_t n : {1, 100, 70000}) {
+        for (size_t n : {1u, 100u, 70000u}) {
             auto v = std::align_val_t(al);
             void *p = operator new(opaque(n), v);
             CHECK("aligned new", aligned(p, al));
@@ -142,7 +142,7 @@ static void throwing()
     }
     CHECK("string of no_room throws", throws_bad_alloc([] {
               std::vector<char> v(opaque(no_room));
-              return v.data();
+              return static_cast<void *>(&sink);
           }));
     CHECK("array size overflow throws",
           throws_bad_alloc([] { return new std::uint64_t[opaque(SIZE_MAX / 4)]; }));
