@@ -20,11 +20,18 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
+#define HUGE_SHIFT 21
+#define HUGE_PAGE ((size_t)1 << HUGE_SHIFT)
 
 enum {
     RW = PROT_READ | PROT_WRITE,
     ANON = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
 };
+
+/* A mapping from the reserved pool may be anywhere in what we are asked about. There the
+ * kernel rounds: madvise down to whole huge pages, saying that it did all, and mremap up,
+ * taking the neighbours along. */
+static bool reserved_pages; /* set once, before the first such mapping is used */
 
 size_t nt__os_page_size(void)
 {
@@ -50,10 +57,13 @@ bool nt__os_map_at(void *at, size_t size, bool hugetlb)
     /* Kernels before 4.17, and valgrind, read the flag as a hint: so look. */
     int flags = ANON | NO_REPLACE;
     if (hugetlb) /* with its pages reserved: else touching one too many is SIGBUS */
-        flags = (flags & ~MAP_NORESERVE) | MAP_HUGETLB;
+        flags = (flags & ~MAP_NORESERVE) | MAP_HUGETLB | HUGE_SHIFT << MAP_HUGE_SHIFT;
     void *p = mmap(at, size, RW, flags, -1, 0);
-    if (p == at)
+    if (p == at) {
+        if (hugetlb)
+            __atomic_store_n(&reserved_pages, true, __ATOMIC_RELAXED);
         return true;
+    }
     if (p != MAP_FAILED)
         munmap(p, size);
     return false;
@@ -77,6 +87,9 @@ bool nt__os_unmap(void *at, size_t size)
 
 bool nt__os_purge(void *at, size_t size)
 {
+    if (__atomic_load_n(&reserved_pages, __ATOMIC_RELAXED) &&
+        (((uintptr_t)at | size) & (HUGE_PAGE - 1)) != 0)
+        return false;
     return madvise(at, size, MADV_DONTNEED) == 0;
 }
 
@@ -87,6 +100,8 @@ bool nt__os_advise_huge(void *at, size_t size)
 
 bool nt__os_move(void *from, void *to, size_t size)
 {
+    if (__atomic_load_n(&reserved_pages, __ATOMIC_RELAXED))
+        return false;
     int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
     if (mremap(from, size, size, flags | MREMAP_DONTUNMAP, to) == to)
         return true;

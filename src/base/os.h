@@ -32,14 +32,16 @@ NT_HIDDEN void *nt__os_reserve(size_t size);
 
 NT_HIDDEN bool nt__os_unmap(void *at, size_t size);
 
-/* Give the pages back; the range stays mapped and reads as zero. */
+/* Give the pages back; the range stays mapped and reads as zero. False, always, for part
+ * of a huge page in a process that has mapped any with `hugetlb`. */
 NT_HIDDEN bool nt__os_purge(void *at, size_t size);
 
 /* Ask for transparent huge pages in the range. */
 NT_HIDDEN bool nt__os_advise_huge(void *at, size_t size);
 
 /* Move the pages of [from, from+size) to `to` by page table, replacing what is
- * mapped there; `from` stays mapped and reads as zero. False: nothing was moved. */
+ * mapped there; `from` stays mapped and reads as zero. False: nothing was moved, as in
+ * every process that has mapped anything with `hugetlb`. */
 NT_HIDDEN bool nt__os_move(void *from, void *to, size_t size);
 
 /* Milliseconds of a clock that never goes back, a few ms coarse, never 0. */
