@@ -55,7 +55,10 @@ bool nt__arena_decay(struct nt_arena *a)
         return false;
     uint32_t now = nt__unit_now_ms(), delay = nt__arena_config.return_ms;
     uint32_t due = __atomic_load_n(&a->next_look_ms, __ATOMIC_RELAXED);
-    if ((int32_t)(now - due) < 0)
+    /* Only what is due soon is yet to come: the milliseconds wrap around in 50 days, and
+     * nobody may have looked for that long. */
+    uint32_t wait = due - now;
+    if (wait != 0 && wait <= delay / 4 + 1)
         return false;
     /* One of those who find it due goes. */
     if (!__atomic_compare_exchange_n(&a->next_look_ms, &due, now + delay / 4 + 1, false,

@@ -327,6 +327,28 @@ static void test_decay(void **state)
     end_arena();
 }
 
+/* The clock counts from the system's start, and wraps: whenever an arena begins, and
+ * however long nobody came by, it is looked at. */
+static void test_decay_any_time(void **state)
+{
+    bool clean;
+    (void)state;
+    fresh_arena();
+    nt__arena_config.return_ms = 0;
+    for (int i = 0; i < 64; i++) {
+        char *run = nt__arena_take(&one, 64, NT_SLICE, &clean);
+        memset(run, 1, 64 * NT_SLICE);
+        nt__arena_give(&one, run, 64, false);
+        one.next_look_ms =
+            (uint32_t)nt__os_now_ms() + 2 + (uint32_t)i * (UINT32_MAX / 64);
+        while (!nt__arena_decay(&one)) /* ctest guards against for ever */
+            usleep(1000);
+        assert_int_equal(one.cached, 0);
+    }
+    nt__arena_config.return_ms = 1000;
+    end_arena();
+}
+
 static void test_too_much(void **state)
 {
     bool clean;
@@ -476,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_unit_inside_long_run),
         cmocka_unit_test(test_fullest_first),
         cmocka_unit_test(test_decay),
+        cmocka_unit_test(test_decay_any_time),
         cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_huge),
         cmocka_unit_test(test_hugetlb),
