@@ -159,6 +159,7 @@ bool nt__large_free(struct nt_shard *s, struct nt_slab *slab)
     } else {
         nt__shard_charge(home, -slab->run_slices);
         give(slab, run, slab->run_slices);
+        nt__shard_watch(s);
     }
     return true;
 }

@@ -7,6 +7,7 @@
 #include "pools/remote.h"
 #include "src/base/meta.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define FREES_WATCHED 16
@@ -107,6 +108,10 @@ bool nt__shard_watch(struct nt_shard *s)
 {
     bool due = nt__arena_decay(s->arena);
     bool waits = nt__count_read(&s->arena->cached) != 0;
+    if (s->large_arena != s->arena) {
+        due |= nt__arena_decay(s->large_arena);
+        waits |= nt__count_read(&s->large_arena->cached) != 0;
+    }
     if (waits == s->watching)
         return due;
     s->watching = waits;
@@ -168,7 +173,7 @@ static void keep_or_release(struct nt_shard *s, struct nt_slab *slab)
     release(s, slab);
 }
 
-void nt__shard_event(struct nt_shard *s, struct nt_slab *slab)
+static void event(struct nt_shard *s, struct nt_slab *slab)
 {
     if (slab->place == NT_PLACE_CURRENT) {
         if (nt__shard_watch(s)) {
@@ -193,6 +198,13 @@ void nt__shard_event(struct nt_shard *s, struct nt_slab *slab)
         nt__shard_check(s);
 }
 
+void nt__shard_event(struct nt_shard *s, struct nt_slab *slab)
+{
+    int saved = errno; /* nobody on the fast path of free keeps it */
+    event(s, slab);
+    errno = saved;
+}
+
 void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab, struct nt_block *chain,
                        unsigned n)
 {
@@ -208,7 +220,7 @@ void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab, struct nt_block
         return;
     slab->back += (int32_t)n;
     if (n != 0 && slab->back >= 0)
-        nt__shard_event(s, slab);
+        event(s, slab);
     else if (slab->back == 0) /* it was empty, but still linked in a pending stack */
         keep_or_release(s, slab);
 }

@@ -142,7 +142,7 @@ static void throwing()
     }
     CHECK("string of no_room throws", throws_bad_alloc([] {
               std::vector<char> v(opaque(no_room));
-              return static_cast<void *>(&sink);
+              return sink;
           }));
     CHECK("array size overflow throws",
           throws_bad_alloc([] { return new std::uint64_t[opaque(SIZE_MAX / 4)]; }));
