@@ -47,7 +47,7 @@ struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes,
 {
     struct nt_slab *slab = nt__slab_header(run);
     NT_ASSERT(slab->kind == NT_SLAB_NONE);
-    slab->owner = NULL;
+    __atomic_store_n(&slab->owner, NULL, __ATOMIC_RELAXED);
     slab->bytes = bytes;
     slab->run_slices = slices;
     slab->home = home;

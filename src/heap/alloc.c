@@ -378,7 +378,7 @@ NT_FAST bool stays(void *p, size_t size)
     if (!nt__window_has(p))
         return false;
     const struct nt_slab *header = nt__slab_header(p);
-    if (header->owner != s)
+    if (NT_RACY(header->owner) != s)
         return false;
     const struct nt_slab *slab = header->self;
     const struct nt_block *block = p;

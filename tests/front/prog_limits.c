@@ -295,16 +295,20 @@ static void check_malloc_stats(void)
     CHECK("malloc_stats prints on stderr", n > 20);
 }
 
+/* Huge pages that were set apart are counted apart. */
 static size_t resident_bytes(void)
 {
-    unsigned long size = 0, resident = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
+    char line[256];
+    unsigned long kib, sum = 0;
+    FILE *file = fopen("/proc/self/status", "r");
 
-    if (!file || fscanf(file, "%lu %lu", &size, &resident) != 2)
-        resident = 0;
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmRSS: %lu", &kib) == 1 ||
+            sscanf(line, "HugetlbPages: %lu", &kib) == 1)
+            sum += kib;
     if (file)
         fclose(file);
-    return resident * (size_t)sysconf(_SC_PAGESIZE);
+    return sum * 1024;
 }
 
 static void check_trim(void)

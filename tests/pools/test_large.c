@@ -287,6 +287,24 @@ static void test_act(void **state)
         }                                                                              \
     }
 
+/* A freed block's memory goes back to the system though no large block, and no slab, is
+ * ever asked for or given up again. */
+static int act_given_back(void)
+{
+    struct nt_shard *s = new_shard(0);
+    size_t size = 64 * NT_MIB;
+    nt__arena_config.return_ms = 20;
+    room_free(s, room_malloc(s, 64));
+    char *p = nt__large_malloc(s, size, NT_SLICE, false);
+    CHECK(p);
+    memset(p, 1, size);
+    CHECK(nt__large_free(s, nt__slab_of(p)));
+    while (s->large_arena->cached != 0) /* ctest guards against for ever */
+        room_free(s, room_malloc(s, 64));
+    CHECK(resident(p, size) == 0);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -298,7 +316,7 @@ int main(int argc, char **argv)
         ACT(free),     ACT(recycled),
         ACT(realloc),  ACT(shrink_of_another),
         ACT(in_place), ACT(shrunk_then_moved),
-        ACT(budget),
+        ACT(budget),   ACT(given_back),
     };
     int failed = cmocka_run_group_tests_name(machine, tests, NULL, NULL);
     if (argc > 1)

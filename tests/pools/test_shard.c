@@ -7,6 +7,9 @@
 
 #include "tests/pools/room.h"
 
+#include <errno.h>
+#include <sys/mman.h>
+
 static struct nt_shard *new_shard(void)
 {
     struct nt_shard *s = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
@@ -267,6 +270,31 @@ static void test_check_finds(void **state)
     child_ok(act_check);
 }
 
+/* Frees that give memory back, and are refused it, do not tell errno. */
+static void test_errno(void **state)
+{
+    (void)state;
+    enum { MANY = 8192, SIZE = 2048 };
+    static char *block[MANY];
+    struct nt_shard *s = new_shard();
+    uint32_t before = nt__arena_config.return_ms;
+    nt__arena_config.return_ms = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        block[i] = room_malloc(s, SIZE);
+        assert_non_null(block[i]);
+    }
+    for (unsigned i = 0; i < MANY; i += NT_UNIT / SIZE / 2)
+        if (mlock(block[i], 1) != 0) /* the kernel keeps these pages */
+            print_message("mlock is not allowed here: errno %d\n", errno);
+    for (unsigned i = 0; i < MANY; i++) {
+        errno = 0;
+        room_free(s, block[i]);
+        assert_int_equal(errno, 0);
+    }
+    nt__arena_config.return_ms = before;
+    munlockall();
+}
+
 int main(void)
 {
     room_start("1x1");
@@ -275,7 +303,7 @@ int main(void)
         cmocka_unit_test(test_random),      cmocka_unit_test(test_places),
         cmocka_unit_test(test_receive),     cmocka_unit_test(test_yield),
         cmocka_unit_test(test_empty),       cmocka_unit_test(test_budget),
-        cmocka_unit_test(test_check_finds),
+        cmocka_unit_test(test_check_finds), cmocka_unit_test(test_errno),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
