@@ -157,6 +157,9 @@ NT_FAST void *nt__shard_pop_class(struct nt_shard *s, size_t c, size_t size)
 {
     struct nt_slab *slab = s->current[c];
     struct nt_block *block = slab->free;
+#if defined(__x86_64__)
+    __asm__("" : "+a"(block)); /* where it is returned: else gcc moves it there */
+#endif
     if (NT_UNLIKELY(block == NULL))
         return NULL;
     if (NT_COUNTING)
