@@ -90,7 +90,8 @@ static pthread_barrier_t all_here;
 static void *wait_for_all(void *arg)
 {
     char *p = nt_malloc(100);
-    pthread_barrier_wait(&all_here);
+    pthread_barrier_wait(&all_here); /* all have allocated */
+    pthread_barrier_wait(&all_here); /* and have been looked at */
     nt_free(p);
     return arg;
 }
@@ -104,8 +105,8 @@ static int act_many(void)
     pthread_barrier_init(&all_here, NULL, MANY + 1);
     for (int i = 0; i < MANY; i++)
         CHECK(pthread_create(&thread[i], &attr, wait_for_all, NULL) == 0);
-    while (threads_now() < MANY)
-        sched_yield();
+    pthread_barrier_wait(&all_here);
+    CHECK(threads_now() == MANY);
     static struct nt_thread_figures t[MANY + 2];
     CHECK(nt_snapshot_threads(t, MANY + 2) == MANY + 1);
     for (int i = 1; i <= MANY; i++)
