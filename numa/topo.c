@@ -83,13 +83,32 @@ static bool named_slots(const char *list, uint64_t *slots)
            nt__topo_list(list, ULONG_MAX, name_slot, slots);
 }
 
-bool nt__topo_slots(const char *list, uint64_t *slots)
+uint64_t nt__topo_usable(void)
 {
-    uint64_t named = 0, usable = 0;
-    bool all_but = *list == '!';
+    uint64_t usable = 0;
     for (unsigned i = 0; i < topo.nodes; i++)
         if (topo.node[i].has_memory && topo.node[i].allowed)
             usable |= (uint64_t)1 << i;
+    return usable;
+}
+
+unsigned nt__topo_nearest(unsigned from, uint64_t among)
+{
+    unsigned best = (unsigned)__builtin_ctzll(among);
+    for (uint64_t left = among; left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(left);
+        if (topo.node[i].has_cpus != topo.node[best].has_cpus
+                ? topo.node[i].has_cpus
+                : topo.node[from].distance[i] < topo.node[from].distance[best])
+            best = i;
+    }
+    return best;
+}
+
+bool nt__topo_slots(const char *list, uint64_t *slots)
+{
+    uint64_t named = 0, usable = nt__topo_usable();
+    bool all_but = *list == '!';
     if (strcmp(list, "all") == 0)
         named = usable;
     else if (!named_slots(list + all_but, &named))

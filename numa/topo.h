@@ -19,7 +19,10 @@
 struct nt_topo_node {
     int id; /* the system's number */
     bool has_memory, has_cpus;
-    bool allowed; /* this process may take its memory */
+    bool allowed;          /* this process may take its memory */
+    uint64_t memory_bytes; /* 0: none, or not known */
+    uint8_t
+        distance[NT_TOPO_NODES]; /* to each slot, the firmware's units: here is 10 */
 };
 
 struct nt_topo {
@@ -37,6 +40,16 @@ NT_HIDDEN const struct nt_topo *nt__topo(void);
 /* Slot of the node the calling thread runs on, a moment ago. With one node: 0, and
  * nothing is asked. */
 NT_HIDDEN unsigned nt__topo_here(void);
+
+/* Of the slots in `among`, not none, the nearest to `from` by distance: one with cpus
+ * before one without, then the lower slot. */
+NT_HIDDEN unsigned nt__topo_nearest(unsigned from, uint64_t among);
+
+/* Slots that this process may take memory of. */
+NT_HIDDEN uint64_t nt__topo_usable(void);
+
+/* Bytes of the node's memory that nobody uses, asked for now; 0 when not known. */
+NT_HIDDEN uint64_t nt__topo_free_bytes(unsigned slot);
 
 /* The slots of a node list in numactl's words: "0-3,5", "!2" (all but), "all". False:
  * malformed, empty, or naming a node that this process may not take memory of. */
