@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "numa/arena.h"
 
-#include "numa/bind.h"
 #include "numa/units.h"
 #include "src/base/os.h"
 
@@ -37,7 +36,7 @@ static bool grow(struct nt_arena *a, uint32_t units, size_t align, uint32_t piec
         return false;
     void *at = nt__window_unit_address(u);
     size_t bytes = (size_t)length << NT_UNIT_SHIFT;
-    bool bound = a->bind_to >= 0 && nt__bind_node(at, bytes, a->bind_to) == 0;
+    bool bound = nt__bind(at, bytes, &a->policy, a->home) == 0;
     bool advised = hugetlb;
     if (huge == NT_HUGE_THP && a->reserved << NT_UNIT_SHIFT >= HUGE_AFTER)
         advised = nt__os_advise_huge(at, bytes);
@@ -215,8 +214,7 @@ bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices)
     size_t bytes = slices << NT_SLICE_SHIFT;
     if (!nt__os_remap(run, bytes))
         return false;
-    if (a->bind_to >= 0)
-        nt__bind_node(run, bytes, a->bind_to);
+    nt__bind(run, bytes, &a->policy, a->home);
     nt__lock(&a->lock);
     nt__figure_set(&a->returned, a->returned + bytes);
     give_locked(a, nt__window_unit_number(run),
@@ -264,13 +262,16 @@ bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices, size_t more,
 
 /* ---- Start and check ---------------------------------------------------------------- */
 
-void nt__arena_init(struct nt_arena *a, unsigned index, unsigned slot, int bind_to)
+void nt__arena_init(struct nt_arena *a, unsigned index, unsigned slot,
+                    const struct nt_policy *policy, int home)
 {
+    struct nt_policy kept = *policy; /* it may be a's own */
     memset(a, 0, sizeof *a);
     nt__lock_init(&a->lock, NT_RANK_ARENA);
-    a->index = (uint8_t)index;
+    a->index = (uint16_t)index;
     a->slot = (uint8_t)slot;
-    a->bind_to = (int16_t)bind_to;
+    a->home = (int8_t)home;
+    a->policy = kept;
     a->next_piece = FIRST_PIECE;
     for (unsigned i = 0; i < NT_UNIT_SLICES; i++)
         a->partial[i] = NT_NO_UNIT;

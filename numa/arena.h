@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An arena: memory of one kind (one NUMA node's, or unbound), lent in slices.
+ * An arena: memory asked for in one way (a policy, seen from a node), lent in slices.
  *
  * Terms. A *run* is a number of consecutive slices lent to one slab or large block: up
  * to 32 slices lie within one unit, more begin at a unit's start. A *partial* unit is
@@ -24,6 +24,7 @@
 #ifndef NT_NUMA_ARENA_H
 #define NT_NUMA_ARENA_H
 
+#include "numa/bind.h"
 #include "numa/window.h"
 #include "src/base/lock.h"
 
@@ -32,9 +33,11 @@
 
 struct nt_arena {
     struct nt_lock lock;
-    uint8_t index;   /* place in the table of arenas, constant */
-    uint8_t slot;    /* node whose figures its memory goes to, constant */
-    int16_t bind_to; /* system's node number to bind to; -1: left unbound */
+    /* constant */
+    uint16_t index;          /* place in the table of arenas */
+    uint8_t slot;            /* node whose figures its memory goes to */
+    int8_t home;             /* slot its pages are asked for from, or NT_BY_TOUCH */
+    struct nt_policy policy; /* what the kernel is asked for them */
 
     /* under `lock` */
     uint32_t partial[NT_UNIT_SLICES]; /* first unit with that many free slices */
@@ -62,8 +65,9 @@ struct nt_arena_config {
 enum nt_huge { NT_HUGE_OFF, NT_HUGE_THP, NT_HUGE_HUGETLB };
 extern NT_HIDDEN struct nt_arena_config nt__arena_config;
 
+/* `home`: a slot or NT_BY_TOUCH, as nt__bind has it. */
 NT_HIDDEN void nt__arena_init(struct nt_arena *a, unsigned index, unsigned slot,
-                              int bind_to);
+                              const struct nt_policy *policy, int home);
 
 /* Borrow a run of `slices` at a multiple of `align` bytes (a power of two; a slice at
  * least). `*clean`: it reads as zero. NULL when the system has no memory. */

@@ -59,7 +59,7 @@ bool nt__topo_list(const char *text, unsigned long max,
             if (!set(context, n))
                 return false;
         text = end;
-        if (*text != ',')
+        if (*text != ',' && *text != ';')
             break;
         text++;
     }

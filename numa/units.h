@@ -35,7 +35,7 @@ static inline uint32_t nt__unit_now_ms(void)
 /* The unit is `a`'s. Neighbours in other arenas read this without our lock. */
 static inline void nt__unit_own(const struct nt_arena *a, struct nt_unit *unit)
 {
-    __atomic_store_n(&unit->arena, (uint8_t)(a->index + 1), __ATOMIC_RELAXED);
+    __atomic_store_n(&unit->arena, (uint16_t)(a->index + 1), __ATOMIC_RELAXED);
 }
 
 /* Put a unit with slices lent where its `used` says; take it away before that changes. */

@@ -16,17 +16,22 @@
 #include "pools/remote.h"
 #include "pools/shard.h"
 
-#include "numa/arenas.h"
-
 struct idle_list {
     struct nt_lock lock;
     struct nt_shard *first, *last; /* shards are taken in front, looked at in turn */
     unsigned count;                /* written under the lock, read by anyone */
 };
 
+/* A list for each arena that slabs come from: what one adopts must lie where it would
+ * have been cut. */
 static struct {
-    struct idle_list slot[NT_TOPO_NODES];
-} idle = {.slot = {[0 ... NT_TOPO_NODES - 1] = {.lock = NT_LOCK_INIT(NT_RANK_SHARDS)}}};
+    struct idle_list of[NT_ARENAS];
+} idle = {.of = {[0 ... NT_ARENAS - 1] = {.lock = NT_LOCK_INIT(NT_RANK_SHARDS)}}};
+
+static struct idle_list *list_of(const struct nt_arena *arena)
+{
+    return &idle.of[arena->index];
+}
 
 /* Shards looked at by one refill. */
 #define LOOK_AT 4
@@ -54,16 +59,19 @@ static struct nt_shard *take_first(struct idle_list *list)
     return s;
 }
 
-struct nt_shard *nt__shard_acquire(unsigned slot)
+struct nt_shard *nt__shard_acquire(struct nt_placement *placement, unsigned slot)
 {
-    struct idle_list *list = &idle.slot[slot];
+    const struct nt_arena *arena = nt__placement_arena(placement, slot);
+    if (!arena)
+        return NULL;
+    struct idle_list *list = list_of(arena);
     nt__lock(&list->lock);
     struct nt_shard *s = take_first(list);
     if (s)
         __atomic_store_n(&s->state, NT_SHARD_OWNED, __ATOMIC_RELAXED);
     nt__unlock(&list->lock);
     if (!s)
-        return nt__shard_new(slot, nt__arenas_get(slot), nt__arenas_large(slot), NULL);
+        return nt__shard_new(placement, slot, NULL);
     return s;
 }
 
@@ -72,7 +80,7 @@ void nt__shard_retire(struct nt_shard *s)
     nt__remote_flush(s);
     nt__remote_receive(s);
     nt__large_drop_spare(s);
-    struct idle_list *list = &idle.slot[s->slot];
+    struct idle_list *list = list_of(s->arena);
     nt__lock(&list->lock);
     __atomic_store_n(&s->state, NT_SHARD_IDLE, __ATOMIC_RELAXED);
     append(list, s);
@@ -81,7 +89,7 @@ void nt__shard_retire(struct nt_shard *s)
 
 struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c)
 {
-    struct idle_list *list = &idle.slot[s->slot];
+    struct idle_list *list = list_of(s->arena);
     if (__atomic_load_n(&list->count, __ATOMIC_RELAXED) == 0)
         return NULL;
     struct nt_slab *slab = NULL;
@@ -101,9 +109,9 @@ struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c)
     return slab;
 }
 
-void nt__shard_receive_idle(unsigned slot)
+void nt__shard_receive_idle(const struct nt_arena *arena)
 {
-    struct idle_list *list = &idle.slot[slot];
+    struct idle_list *list = list_of(arena);
     if (!nt__trylock(&list->lock))
         return;
     for (unsigned i = 0; i < LOOK_AT && i < list->count; i++) {
@@ -116,8 +124,8 @@ void nt__shard_receive_idle(unsigned slot)
 
 void nt__shard_trim_idle(void)
 {
-    for (unsigned slot = 0; slot < nt__topo()->nodes; slot++) {
-        struct idle_list *list = &idle.slot[slot];
+    for (unsigned i = 0; i < nt__arenas_count(); i++) {
+        struct idle_list *list = &idle.of[i];
         nt__lock(&list->lock);
         for (struct nt_shard *s = list->first; s; s = s->idle_next)
             nt__shard_trim(s);
@@ -125,17 +133,18 @@ void nt__shard_trim_idle(void)
     }
 }
 
-/* The lists share a rank: fork alone takes several, in order of slot. */
+/* The lists share a rank: fork alone takes several, in order, while no
+ * arena can be made. */
 void nt__shard_fork_lock(void)
 {
-    for (unsigned slot = 0; slot < nt__topo()->nodes; slot++)
-        nt__lock_for_fork(&idle.slot[slot].lock);
+    for (unsigned i = 0; i < nt__arenas_count(); i++)
+        nt__lock_for_fork(&idle.of[i].lock);
 }
 
 void nt__shard_fork_unlock(enum nt_fork how, struct nt_shard *mine)
 {
-    for (unsigned slot = 0; slot < nt__topo()->nodes; slot++) {
-        struct idle_list *list = &idle.slot[slot];
+    for (unsigned i = 0; i < nt__arenas_count(); i++) {
+        struct idle_list *list = &idle.of[i];
         if (how == NT_FORK_PARENT)
             nt__unlock_after_fork(&list->lock);
         else if (how == NT_FORK_RAW && nt__lock_raw(&list->lock))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pools/pool.h"
 
-#include "numa/arenas.h"
 #include "pools/large.h"
 #include "pools/misuse.h"
 #include "pools/peak.h"
@@ -67,26 +66,26 @@ static struct nt_pool *find(void)
     return pool;
 }
 
-/* A pool that may use every node leaves its large blocks to first touch, as the process's
- * heap does; one that was given nodes has them there. */
-static struct nt_arena *large_arena(const struct nt_pool *pool, unsigned slot)
+/* The shards of a closed pool serve its next life. Under the register's lock. */
+static bool take_again(const struct nt_pool *pool, struct nt_placement *placement)
 {
-    uint64_t all;
-    bool any = nt__topo_slots("all", &all) && pool->slots == all;
-    return any ? nt__arenas_large(slot) : nt__arenas_get(slot);
+    for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
+        struct nt_shard *s = pool->shard[i];
+        if (s && !nt__shard_place(s, placement))
+            return false;
+        if (s)
+            nt__peak_restart(s);
+    }
+    return true;
 }
 
-/* A shard of a closed pool serves the pool's next life. */
-static void take_again(const struct nt_pool *pool, struct nt_shard *s)
-{
-    s->large_arena = large_arena(pool, s->slot);
-    nt__peak_restart(s);
-}
-
-struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots)
+struct nt_pool *nt__pool_new(const char *name, size_t limit,
+                             struct nt_placement *placement)
 {
     nt__lock(&pools.lock);
     struct nt_pool *pool = find();
+    if (pool && !take_again(pool, placement))
+        pool = NULL;
     if (pool) {
         pools.created++;
         if (name)
@@ -94,11 +93,8 @@ struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots)
         else
             nt__fmt_into(pool->name, sizeof pool->name, "pool-%u", pools.created);
         pool->limit = limit;
-        pool->slots = slots;
+        pool->placement = placement;
         pool->budget.limit = (limit + NT_SLICE - 1) >> NT_SLICE_SHIFT;
-        for (unsigned i = 0; i < NT_TOPO_NODES; i++)
-            if (pool->shard[i])
-                take_again(pool, pool->shard[i]);
         pool->base = nt__pool_sums(pool);
         pool->open = true;
     }
@@ -106,16 +102,13 @@ struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots)
     return pool;
 }
 
-/* The shard for the calling thread: of its own node if the pool may, else of the first
- * it may. NULL: no memory. Under the pool's lock. */
+/* The shard for the calling thread: of the node that its own is served from. NULL: no
+ * memory. Under the pool's lock. */
 static struct nt_shard *shard_here(struct nt_pool *pool)
 {
-    unsigned slot = nt__topo_here();
-    if (!(pool->slots >> slot & 1))
-        slot = (unsigned)__builtin_ctzll(pool->slots);
+    unsigned slot = pool->placement->serve[nt__topo_here()];
     if (!pool->shard[slot]) {
-        struct nt_shard *s =
-            nt__shard_new(slot, nt__arenas_get(slot), large_arena(pool, slot), pool);
+        struct nt_shard *s = nt__shard_new(pool->placement, slot, pool);
         if (s)
             s->budget = &pool->budget;
         __atomic_store_n(&pool->shard[slot], s, __ATOMIC_RELEASE);

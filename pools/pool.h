@@ -14,7 +14,7 @@
 struct nt_pool {
     struct nt_lock lock;
     struct nt_shard *shard[NT_TOPO_NODES]; /* made as needed, kept; under `lock` */
-    uint64_t slots;          /* a bit for each node slot it may take memory of */
+    struct nt_placement *placement;
     struct nt_budget budget; /* under `lock` */
     bool open;               /* in use: not destroyed; under the register's lock */
     char name[32];
@@ -36,8 +36,9 @@ NT_HIDDEN bool nt__pool_register_free(void); /* for signal handlers */
 /* Everything counted in the pool's shards, ever. */
 NT_HIDDEN struct nt_sums nt__pool_sums(const struct nt_pool *pool);
 
-/* A pool on the node slots in `slots`, not none; NULL: no memory. */
-NT_HIDDEN struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots);
+/* A pool; NULL: no memory. */
+NT_HIDDEN struct nt_pool *nt__pool_new(const char *name, size_t limit,
+                                       struct nt_placement *placement);
 NT_HIDDEN void nt__pool_close(struct nt_pool *pool);
 
 NT_HIDDEN void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align,

@@ -54,7 +54,7 @@ static void look_after_idle(struct nt_shard *s, const struct nt_slab *slab)
     const struct nt_shard *owner = __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
     if (owner && __atomic_load_n(&owner->state, __ATOMIC_RELAXED) == NT_SHARD_IDLE &&
         ++s->sent_to_idle % IDLE_SENDS == 0) {
-        nt__shard_receive_idle(owner->slot);
+        nt__shard_receive_idle(owner->arena);
         nt__shard_watch(s);
     }
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pools/shard.h"
 
-#include "numa/arenas.h"
 #include "pools/large.h"
 #include "pools/peak.h"
 #include "pools/remote.h"
@@ -23,19 +22,31 @@ struct nt_shard *nt__shard_first(void)
     return __atomic_load_n(&shards.first, __ATOMIC_ACQUIRE);
 }
 
-struct nt_shard *nt__shard_new(unsigned slot, struct nt_arena *arena,
-                               struct nt_arena *large_arena, struct nt_pool *pool)
+bool nt__shard_place(struct nt_shard *s, struct nt_placement *placement)
+{
+    struct nt_arena *arena = nt__placement_arena(placement, s->slot);
+    struct nt_arena *large = nt__placement_large(placement, s->slot);
+    if (!arena || !large)
+        return false;
+    s->placement = placement;
+    s->arena = arena;
+    s->large_arena = large;
+    return true;
+}
+
+struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigned slot,
+                               struct nt_pool *pool)
 {
     struct nt_shard *s = nt__meta_alloc(sizeof *s, NT_CACHE_LINE);
     if (!s)
+        return NULL;
+    s->slot = (uint8_t)slot;
+    if (!nt__shard_place(s, placement))
         return NULL;
     for (unsigned c = 0; c < NT_CLASSES; c++)
         s->current[c] = &nt__slab_none;
     memcpy(s->class_of, nt__sizeclasses.of, sizeof s->class_of);
     s->state = NT_SHARD_OWNED;
-    s->slot = (uint8_t)slot;
-    s->arena = arena;
-    s->large_arena = large_arena;
     s->pool = pool;
     s->next = nt__shard_first();
     /* Release: pairs with nt__shard_first's acquire. */
@@ -126,10 +137,13 @@ static void release(struct nt_shard *s, struct nt_slab *slab)
 {
     unsigned slices = slab->slices;
     void *run = (void *)slab->start;
+    struct nt_arena *a = nt__arenas_get(slab->arena);
     bool untouched = slab->clean && slab->carved == 0;
+    bool moved = slab->moved;
     nt__count_add(&s->slabs[slab->class], (uint64_t)-1);
     nt__slab_close(slab);
-    nt__arena_give(s->arena, run, slices, untouched);
+    if (!moved || !nt__arena_give_anew(a, run, slices))
+        nt__arena_give(a, run, slices, untouched);
     nt__shard_watch(s);
     nt__shard_charge(s, -(size_t)slices);
 }
@@ -178,7 +192,7 @@ static void event(struct nt_shard *s, struct nt_slab *slab)
     if (slab->place == NT_PLACE_CURRENT) {
         if (nt__shard_watch(s)) {
             nt__remote_age(s);
-            nt__shard_receive_idle(s->slot);
+            nt__shard_receive_idle(s->arena);
         }
         slab->back = frees_to_event(s);
         return;

@@ -20,8 +20,7 @@
 #ifndef NT_POOLS_SHARD_H
 #define NT_POOLS_SHARD_H
 
-#include "numa/arena.h"
-#include "numa/topo.h"
+#include "numa/arenas.h"
 #include "pools/slab.h"
 #include "src/track/count.h"
 
@@ -56,16 +55,18 @@ struct nt_shard {
     uint64_t frees[NT_CLASSES];          /* blocks of own slabs that came back here */
     uint8_t class_of[NT_CLASS_BYTES];    /* copy of nt__sizeclasses.of */
 
-    uint8_t state;          /* enum nt_shard_state; under the idle list's lock */
-    uint8_t slot;           /* node, constant */
-    uint8_t sent_to_idle;   /* batches, mod 256 */
-    uint8_t watching;       /* current slabs have an event every few frees: shard.c */
-    uint8_t batches;        /* next to be sent for its age */
-    struct nt_arena *arena; /* slabs come from here, constant */
-    struct nt_arena *large_arena; /* large blocks come from here, constant */
-    struct nt_pool *pool;         /* NULL: the process's heap; constant */
-    struct nt_shard *next;        /* in the register of all shards, constant */
-    struct nt_shard *idle_next;   /* under the idle list's lock */
+    uint8_t state;        /* enum nt_shard_state; under the idle list's lock */
+    uint8_t slot;         /* node, constant */
+    uint8_t sent_to_idle; /* batches, mod 256 */
+    uint8_t watching;     /* current slabs have an event every few frees: shard.c */
+    uint8_t batches;      /* next to be sent for its age */
+    /* constant; of a pool's: under the pool's lock */
+    struct nt_placement *placement; /* what the two arenas are of */
+    struct nt_arena *arena;         /* slabs come from here */
+    struct nt_arena *large_arena;   /* large blocks come from here */
+    struct nt_pool *pool;           /* NULL: the process's heap; constant */
+    struct nt_shard *next;          /* in the register of all shards, constant */
+    struct nt_shard *idle_next;     /* under the idle list's lock */
 
     /* The owner's. */
     struct nt_slab *partial[NT_CLASSES]; /* with the empty slabs kept, see shard.c */
@@ -101,9 +102,12 @@ extern NT_HIDDEN struct nt_slab nt__slab_none;
 NT_HIDDEN struct nt_shard *nt__shard_first(void);
 
 /* A new shard on `slot`, in the register. NULL: no memory. */
-NT_HIDDEN struct nt_shard *nt__shard_new(unsigned slot, struct nt_arena *arena,
-                                         struct nt_arena *large_arena,
+NT_HIDDEN struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigned slot,
                                          struct nt_pool *pool);
+
+/* From now on the memory of a shard without an owner, or of a pool, comes under
+ * `placement`. False: no memory for its arenas, nothing changed. */
+NT_HIDDEN bool nt__shard_place(struct nt_shard *s, struct nt_placement *placement);
 
 /* A block of class `c`, for `size` bytes, by whatever way there is one; counted. NULL: no
  * memory. `*zeroed`: the block reads as zero. */
@@ -141,12 +145,13 @@ NT_HIDDEN struct nt_slab *nt__shard_yield(struct nt_shard *s, unsigned c);
 NT_HIDDEN void nt__shard_check(struct nt_shard *s);
 
 /* adopt.c: shards and slabs of threads that are gone. */
-NT_HIDDEN struct nt_shard *nt__shard_acquire(unsigned slot);
+NT_HIDDEN struct nt_shard *nt__shard_acquire(struct nt_placement *placement,
+                                             unsigned slot);
 NT_HIDDEN void nt__shard_retire(struct nt_shard *s);
 NT_HIDDEN struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c);
-/* Receive for some idle shards of a slot, which nobody else does while they are idle,
- * and give back what they do not need. */
-NT_HIDDEN void nt__shard_receive_idle(unsigned slot);
+/* Receive for some idle shards with slabs of an arena, which nobody else does while they
+ * are idle, and give back what they do not need. */
+NT_HIDDEN void nt__shard_receive_idle(const struct nt_arena *arena);
 NT_HIDDEN void nt__shard_trim_idle(void);
 NT_HIDDEN void nt__shard_fork_lock(void);
 /* In the child shards of other threads are lost; `mine` (or NULL) is kept. */

@@ -24,6 +24,8 @@ struct nt_slab *nt__slab_open(void *run, unsigned c, unsigned slices,
     slab->slices = (uint8_t)slices;
     slab->slot = owner->slot;
     slab->pooled = owner->pool != NULL;
+    slab->arena = owner->arena->index;
+    slab->moved = 0;
     slab->clean = clean;
     slab->next = slab->prev = NULL;
     __atomic_store_n(&slab->remote, 0, __ATOMIC_RELAXED);

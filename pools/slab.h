@@ -76,9 +76,9 @@ struct nt_slab {
     uint8_t slices;
     uint8_t slot;   /* node its figures go to: the owner's, or home's */
     uint8_t pooled; /* of an explicit pool: freed under its lock */
-    uint8_t arena;  /* L: index of the arena it is from */
     uint8_t clean;  /* what is not carved reads as zero */
-    uint8_t moved;  /* L: pages came by mremap (nt__arena_give_anew) */
+    uint8_t moved;  /* its mapping is made anew when it is freed: nt__arena_give_anew */
+    uint16_t arena; /* index of the arena it is from */
 
     /* the second line */
     _Alignas(NT_CACHE_LINE) uint64_t remote; /* remote.h */

@@ -96,8 +96,9 @@ NT_API size_t nt_good_size(size_t size);
 /* Give every wholly free page back to the system now. Returns bytes given back. */
 NT_API size_t nt_purge(void);
 
-/* As nt_malloc, the memory bound to NUMA node `node` (the system's number).
- * EINVAL when this process may not use such a node or it has no memory. */
+/* As nt_malloc, the memory wanted on NUMA node `node` (the system's number), or on the
+ * nearest when that is full. EINVAL when this process may not use such a node or it has
+ * no memory. numa.h has more of the kind. */
 NT_API void *nt_malloc_onnode(size_t size, int node) NT_MALLOC NT_ALLOC_SIZE(1);
 
 /* ---- Explicit pools ----------------------------------------------------- */
@@ -107,15 +108,17 @@ struct nt_pool;
 
 /* What nt_pool_create reads. Zero everything, set `size`, then what you need. */
 struct nt_pool_options {
-    size_t size;      /* sizeof(struct nt_pool_options): lets the struct grow */
-    const char *name; /* in reports; copied, cut at 31 bytes; NULL: "pool-N" */
-    size_t limit;     /* bytes the pool may take from the system; 0: none */
-    const char
-        *nodes; /* node list ("0-3,5", "!2", "all"; NULL: all): a block comes from
-                          the node the caller runs on if listed, else the first */
+    size_t size;        /* sizeof(struct nt_pool_options): lets the struct grow */
+    const char *name;   /* in reports; copied, cut at 31 bytes; NULL: "pool-N" */
+    size_t limit;       /* bytes the pool may take from the system; 0: none */
+    const char *nodes;  /* node list ("0-3,5", "!2", "all") of the policy; without a
+                           policy: of preferred-many, so a block comes from the node the
+                           caller runs on if listed, else from the nearest listed */
+    const char *policy; /* as in numa.h, with its list or (then `nodes` is it) without;
+                           both NULL: the process's */
 };
 
-/* Create a pool. `options` may be NULL. -EINVAL: bad size or node list, or a node
+/* Create a pool. `options` may be NULL. -EINVAL: bad size, policy or node list, or a node
  * this process may not use; -ENOMEM. On failure *out is untouched. */
 NT_API int nt_pool_create(const struct nt_pool_options *options,
                           struct nt_pool **out) NT_WARN_UNUSED;

@@ -133,6 +133,7 @@ struct nt_thread_figures {
     uint64_t freed_bytes_total;
     uint64_t remote_frees_total; /* of these, blocks of another thread's slabs */
     uint64_t live_bytes_peak;    /* most bytes it had allocated and not freed itself */
+    uint64_t migrations_total;   /* times it was found to run on another node */
 };
 
 /* Fill up to `max` entries with the threads that live now; the first entry is the

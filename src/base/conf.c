@@ -41,6 +41,7 @@ static const char *parse_hugepages(struct text v, struct nt_conf *out);
 static const char *parse_check(struct text v, struct nt_conf *out);
 static const char *parse_classes(struct text v, struct nt_conf *out);
 static const char *parse_live(struct text v, struct nt_conf *out);
+static const char *parse_policy(struct text v, struct nt_conf *out);
 static const char *parse_return(struct text v, struct nt_conf *out);
 
 static const struct setting {
@@ -60,6 +61,10 @@ static const struct setting {
      "the size class table", parse_classes},
     {"live", "off", "off, on or a folder", "keep the figures in a live file",
      parse_live},
+    {"policy", "auto",
+     "auto, local, bind:LIST, preferred:NODE, preferred-many:LIST, interleave:LIST, "
+     "weighted-interleave:LIST or inherit",
+     "on which nodes memory is wanted", parse_policy},
     {"return", "1000", "a number of milliseconds from 0 to 3600000",
      "how long free memory is kept before the system gets it back", parse_return},
 };
@@ -250,6 +255,20 @@ static const char *parse_live(struct text v, struct nt_conf *out)
     return parse_path(v, out->live);
 }
 
+/* What it means is seen when the machine is known: numa/policy.h. */
+static const char *parse_policy(struct text v, struct nt_conf *out)
+{
+    if (v.len == 0)
+        return "is empty";
+    if (v.len >= sizeof out->policy || memchr(v.s, '\0', v.len) != NULL)
+        return "is too long";
+    if (text_is(v, "auto"))
+        v.len = 0;
+    memcpy(out->policy, v.s, v.len);
+    out->policy[v.len] = '\0';
+    return NULL;
+}
+
 static const char *parse_return(struct text v, struct nt_conf *out)
 {
     uint64_t ms;
@@ -409,6 +428,21 @@ const char *nt__conf_env(const char *name)
     return getauxval(AT_SECURE) != 0 ? NULL : getenv(name);
 }
 
+/* A part that is but numbers goes on with a list of nodes: `part` gets it back. */
+static void take_list(struct text *rest, struct text *part)
+{
+    size_t digits = 0;
+    struct text after = *rest, more;
+
+    while (next_part(&after, ',', &more) && more.len != 0) {
+        for (digits = 0; digits < more.len; digits++)
+            if (more.s[digits] != '-' && (more.s[digits] < '0' || more.s[digits] > '9'))
+                return;
+        part->len += 1 + more.len;
+        *rest = after;
+    }
+}
+
 void nt__conf_load(void)
 {
     int saved = errno;
@@ -430,8 +464,10 @@ void nt__conf_load(void)
     if (entries != NULL) {
         struct text rest = {entries, strlen(entries)};
 
-        while (next_part(&rest, ',', &part))
+        while (next_part(&rest, ',', &part)) {
+            take_list(&rest, &part);
             read_entry(part, "NUMATALLY_CONF");
+        }
     }
     run = nt__conf_env("NUMATALLY_RUN");
     if (run != NULL)

@@ -17,6 +17,7 @@
 #include "src/base/base.h"
 
 #define NT_CONF_PATH_MAX 1024   /* bytes of a path in a setting, with its 0 */
+#define NT_CONF_POLICY_MAX 256  /* bytes of a policy, with its 0 */
 #define NT_CONF_CLASSES_MAX 127 /* sizes in a class table; large blocks are extra */
 
 enum nt_hugepages { NT_HUGEPAGES_OFF, NT_HUGEPAGES_THP, NT_HUGEPAGES_HUGETLB };
@@ -29,7 +30,9 @@ struct nt_conf {
     uint32_t class_count;                      /* 0: the built-in table */
     uint32_t class_bytes[NT_CONF_CLASSES_MAX]; /* ascending multiples of 16, <= 512K */
     char live[NT_CONF_PATH_MAX]; /* "": off; else the folder of the live file */
-    uint32_t return_ms;          /* free memory is given back after this delay */
+    char
+        policy[NT_CONF_POLICY_MAX]; /* "": the default; read when the nodes are known */
+    uint32_t return_ms;             /* free memory is given back after this delay */
 
     /* from NUMATALLY_RUN, which `numatally run` sets: PID:FOLDER:WHO */
     int64_t run_pid; /* 0: not under `numatally run` */

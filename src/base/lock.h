@@ -23,10 +23,11 @@ enum nt_rank {
     NT_RANK_POOL = 2,     /* pool.c: one per explicit pool; alloc.c: orphans */
     NT_RANK_FIGURES = 3,  /* figures.c, peak.c: one reader fills the static snapshot */
     NT_RANK_REGISTER = 4, /* pool.c, thread.c: who exists */
-    NT_RANK_SHARDS = 5,   /* adopt.c: idle shards of a node */
-    NT_RANK_WINDOW = 6,   /* window.c: growing; held over mmap */
-    NT_RANK_ARENA = 7,    /* arena.c: one per arena */
-    NT_RANK_META = 8,     /* meta.c: the library's own memory; held over mmap */
+    NT_RANK_PLACEMENTS = 5, /* arenas.c: who makes a placement or an arena */
+    NT_RANK_SHARDS = 6,     /* adopt.c: idle shards, by arena */
+    NT_RANK_WINDOW = 7,     /* window.c: growing; held over mmap */
+    NT_RANK_ARENA = 8,      /* arena.c: one per arena */
+    NT_RANK_META = 9,       /* meta.c: the library's own memory; held over mmap */
 };
 
 /* How the locks are given up after a fork. */

@@ -35,7 +35,8 @@ static struct nt_shard *orphan_lock(void)
 {
     nt__lock(&orphan.lock);
     if (!orphan.shard)
-        orphan.shard = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
+        orphan.shard = nt__shard_new(nt__placement_process(),
+                                     nt__placement_process()->serve[0], NULL);
     return orphan.shard;
 }
 
@@ -161,38 +162,6 @@ int nt_posix_memalign(void **out, size_t alignment, size_t size)
         return ENOMEM;
     *out = p;
     return 0;
-}
-
-void *nt_malloc_onnode(size_t size, int node)
-{
-    NT_FORWARD(malloc_onnode(size, node));
-    nt__start();
-    int slot = nt__topo_slot(node);
-    if (slot < 0 || !nt__topo()->node[slot].has_memory ||
-        !nt__topo()->node[slot].allowed) {
-        errno = EINVAL;
-        return NULL;
-    }
-    if (nt__topo()->nodes == 1)
-        return nt__heap_malloc(size);
-    static struct nt_pool *onnode[NT_TOPO_NODES]; /* pools of one node each, kept */
-    int saved = errno;
-    struct nt_pool *pool = __atomic_load_n(&onnode[slot], __ATOMIC_ACQUIRE);
-    if (!pool) {
-        char name[32];
-        nt__fmt_into(name, sizeof name, "node %d", node);
-        pool = nt__pool_new(name, 0, (uint64_t)1 << slot);
-        struct nt_pool *none = NULL;
-        if (pool && !__atomic_compare_exchange_n(&onnode[slot], &none, pool, false,
-                                                 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-            nt__pool_close(pool);
-            pool = none;
-        }
-    }
-    void *p =
-        pool && size <= PTRDIFF_MAX ? nt__pool_malloc(pool, size, 1, false) : NULL;
-    errno = p ? saved : ENOMEM;
-    return p;
 }
 
 /* ---- free ------------------------------------------------------------------------------- */

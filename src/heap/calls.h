@@ -25,6 +25,7 @@
 
 #include "src/heap/heap.h"
 
+#include <numatally/numa.h>
 #include <numatally/stats.h>
 
 /* Every public call that needs the heap; the others are made of these. */
@@ -40,6 +41,8 @@
     X(good_size)                                                                       \
     X(purge)                                                                           \
     X(malloc_onnode)                                                                   \
+    X(malloc_policy)                                                                   \
+    X(thread_policy)                                                                   \
     X(pool_create)                                                                     \
     X(pool_malloc)                                                                     \
     X(pool_calloc)                                                                     \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The public calls on explicit pools: checks of what the caller gave, then pools/. */
-#include "numa/topo.h"
+#include "numa/arenas.h"
 #include "pools/misuse.h"
 #include "pools/pool.h"
 #include "src/base/os.h"
@@ -12,6 +12,19 @@
 #include <numatally/numatally.h>
 #include <string.h>
 
+/* Of the options: the policy's nodes may be given apart from it. */
+static bool read_policy(const struct nt_pool_options *o, struct nt_policy *policy)
+{
+    if (!o->policy && !o->nodes) {
+        *policy = nt__placement_process()->policy;
+        return true;
+    }
+    if (!o->nodes)
+        return nt__policy_parse(o->policy, policy) == NULL;
+    const char *mode = o->policy ? o->policy : "preferred-many";
+    return nt__policy_make(mode, strlen(mode), o->nodes, policy) == NULL;
+}
+
 int nt_pool_create(const struct nt_pool_options *options, struct nt_pool **out)
 {
     NT_FORWARD(pool_create(options, out));
@@ -22,10 +35,11 @@ int nt_pool_create(const struct nt_pool_options *options, struct nt_pool **out)
         o = *options;
     int saved = errno;
     nt__start();
-    uint64_t slots;
-    if (!nt__topo_slots(o.nodes ? o.nodes : "all", &slots))
+    struct nt_policy policy;
+    if (!read_policy(&o, &policy))
         return -EINVAL;
-    struct nt_pool *pool = nt__pool_new(o.name, o.limit, slots);
+    struct nt_placement *placement = nt__placement_of(&policy);
+    struct nt_pool *pool = placement ? nt__pool_new(o.name, o.limit, placement) : NULL;
     errno = saved;
     if (!pool)
         return -ENOMEM;

@@ -8,6 +8,7 @@
 #include "pools/peak.h"
 #include "pools/pool.h"
 #include "src/base/conf.h"
+#include "src/base/fmt.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
 #include "src/heap/figures.h"
@@ -15,6 +16,7 @@
 #include "src/heap/thread.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,6 +43,7 @@ static void before_fork(void)
     nt__figures_fork_lock();
     nt__pool_fork_lock();
     nt__thread_fork_lock();
+    nt__placements_fork_lock();
     nt__shard_fork_lock();
     nt__window_fork_lock();
     nt__arenas_fork_lock();
@@ -53,6 +56,7 @@ static void unlock_all(enum nt_fork how)
     nt__arenas_fork_unlock(how);
     nt__window_fork_unlock(how);
     nt__shard_fork_unlock(how, nt__heap_shard);
+    nt__placements_fork_unlock(how);
     nt__thread_fork_unlock(how);
     nt__pool_fork_unlock(how);
     nt__figures_fork_unlock(how);
@@ -100,18 +104,34 @@ static void watch_for_raw_children(void)
     nt__start_alive = alive;
 }
 
+/* The setting's; else what numactl gave this process is kept. */
+static void choose_policy(const char *setting, struct nt_policy *policy)
+{
+    const char *wrong = NULL;
+    if (*setting != '\0' && !(wrong = nt__policy_parse(setting, policy)))
+        return;
+    if (wrong)
+        nt__warn("NUMATALLY_CONF: policy:%s %s; using the default", setting, wrong);
+    const char *word = nt__bind_inherits() ? "inherit" : "local";
+    if (nt__policy_make(word, strlen(word), NULL, policy) != NULL)
+        *policy =
+            (struct nt_policy){.mode = NT_INHERIT, .slots = 1}; /* no usable node */
+}
+
 static void start_heap(void)
 {
     const struct nt_conf *conf;
+    struct nt_policy policy;
     nt__conf_load();
     conf = nt__conf();
     nt__topo_start();
     nt__bind_start();
+    choose_policy(conf->policy, &policy);
     nt__sizeclass_start(conf->class_bytes, conf->class_count);
     nt__arena_config.huge = (uint8_t)conf->hugepages;
     nt__arena_config.return_ms = conf->return_ms;
     nt__window_start();
-    nt__arenas_start();
+    nt__arenas_start(&policy);
     nt__thread_start();
     watch_for_raw_children();
 }

@@ -32,6 +32,7 @@ struct thread {
     int tid;
     struct nt_sums before;  /* what the shard had counted when it was taken */
     struct nt_sums earlier; /* of the thread's former shards */
+    uint64_t migrations;    /* times it was found on another node */
     int64_t live_before;
 };
 
@@ -40,6 +41,7 @@ static struct {
     struct nt_lock lock;
     struct thread *first; /* all under `lock`, the entries too */
     struct nt_sums exited;
+    uint64_t exited_migrations;
     uint64_t now, total;
 } threads = {.lock = NT_LOCK_INIT(NT_RANK_REGISTER)};
 
@@ -84,7 +86,9 @@ static struct nt_shard *attach(void)
     /* Starting registers handlers, which may have allocated, and so attached, already. */
     if (nt__heap_shard != &nt__shard_none)
         return nt__heap_shard;
-    struct nt_shard *s = nt__shard_acquire(nt__topo_here());
+    struct nt_placement *placement = nt__placement_process();
+    struct nt_shard *s =
+        nt__shard_acquire(placement, placement->serve[nt__topo_here()]);
     if (!s)
         return NULL;
     nt__lock(&threads.lock);
@@ -92,6 +96,7 @@ static struct nt_shard *attach(void)
     if (t) {
         t->tid = (int)gettid();
         t->earlier = (struct nt_sums){0};
+        t->migrations = 0;
         take_shard(t, s);
         threads.now++;
         threads.total++;
@@ -116,24 +121,38 @@ static void detach(void *entry)
     nt__lock(&threads.lock);
     struct nt_sums done = sum_thread(t);
     nt__sums_add(&threads.exited, &done);
+    threads.exited_migrations += t->migrations;
     t->shard = NULL;
     threads.now--;
     nt__unlock(&threads.lock);
     nt__shard_retire(s);
 }
 
-static struct nt_shard *migrate(struct nt_shard *old, unsigned here)
+/* To another shard: `old`, or the new one. What the thread held stays on its node, for
+ * whoever runs there next. */
+static struct nt_shard *change(struct nt_shard *old, struct nt_placement *placement,
+                               unsigned slot)
 {
     struct thread *t = pthread_getspecific(threads.key);
-    struct nt_shard *s = t ? nt__shard_acquire(here) : NULL;
+    struct nt_shard *s = t ? nt__shard_acquire(placement, slot) : NULL;
     if (!s)
         return old;
     nt__lock(&threads.lock);
     t->earlier = sum_thread(t);
+    t->migrations += placement == old->placement;
     take_shard(t, s);
     nt__unlock(&threads.lock);
     nt__shard_retire(old);
     return s;
+}
+
+bool nt__thread_place(struct nt_placement *placement)
+{
+    struct nt_shard *s = nt__thread_shard();
+    unsigned slot = placement->serve[nt__topo_here()];
+    if (s && s->placement != placement)
+        s = change(s, placement, slot);
+    return s && s->placement == placement;
 }
 
 struct nt_shard *nt__thread_shard(void)
@@ -144,8 +163,8 @@ struct nt_shard *nt__thread_shard(void)
         return attach();
     if (NT_UNLIKELY(s == &nt__shard_gone))
         return NULL;
-    unsigned here = nt__topo_here();
-    return NT_LIKELY(here == s->slot) ? s : migrate(s, here);
+    unsigned slot = s->placement->serve[nt__topo_here()];
+    return NT_LIKELY(slot == s->slot) ? s : change(s, s->placement, slot);
 }
 
 void nt__thread_start(void)
@@ -183,6 +202,7 @@ void nt__thread_fork_unlock(enum nt_fork how)
     nt__lock_init(&threads.lock, NT_RANK_REGISTER);
     threads.now = threads.total = 0;
     threads.exited = (struct nt_sums){0};
+    threads.exited_migrations = 0;
     for (struct thread *t = threads.first; t; t = t->next) {
         if (t->shard != nt__heap_shard || !t->shard) {
             t->shard = NULL;
@@ -190,6 +210,7 @@ void nt__thread_fork_unlock(enum nt_fork how)
         }
         t->tid = (int)gettid();
         t->earlier = (struct nt_sums){0};
+        t->migrations = 0;
         take_shard(t, t->shard);
         threads.now = threads.total = 1;
     }
@@ -230,6 +251,7 @@ static void fill_thread(struct nt_thread_figures *f, const struct thread *t)
     f->tid = t->tid;
     f->node = nt__topo()->node[t->shard->slot].id;
     fill(f, &now);
+    f->migrations_total = t->migrations;
     f->live_bytes_peak = peak > 0 ? (uint64_t)peak : 0;
 }
 
@@ -246,6 +268,7 @@ long nt_snapshot_threads(struct nt_thread_figures *out, size_t max)
         out->node = -1;
         memcpy(out->name, "exited", sizeof "exited");
         fill(out, &threads.exited);
+        out->migrations_total = threads.exited_migrations;
     }
     n++;
     for (const struct thread *t = threads.first; t; t = t->next) {

@@ -20,6 +20,10 @@ NT_HIDDEN void nt__thread_start(void);
  * memory, or the thread is past its end. */
 NT_HIDDEN struct nt_shard *nt__thread_shard(void);
 
+/* What the calling thread allocates from now on comes under this placement. False: no
+ * memory, or the thread is past its end; nothing changed. */
+NT_HIDDEN bool nt__thread_place(struct nt_placement *placement);
+
 /* Threads with a shard now, and ever. */
 NT_HIDDEN void nt__thread_counts(uint64_t *now, uint64_t *total);
 

@@ -31,7 +31,9 @@
     X(frees_total, 'n', "Frees", "blocks it freed, whoever had allocated them")        \
     X(freed_bytes_total, 'b', "Freed", "block bytes of these")                         \
     X(remote_frees_total, 'n', "Remote frees", "of these, of another thread's slabs")  \
-    X(live_bytes_peak, 'b', "Live, peak", "most it had allocated and not freed itself")
+    X(live_bytes_peak, 'b', "Live, peak",                                              \
+      "most it had allocated and not freed itself")                                    \
+    X(migrations_total, 'n', "Migrations", "times it was found to run on another node")
 
 #define NT_POOL_FIGURES(X)                                                             \
     X(allocations_total, 'n', "Allocations", "blocks handed out")                      \

@@ -15,6 +15,8 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+static const struct nt_policy unbound = {.mode = NT_INHERIT, .slots = 1};
+
 static uint64_t seed;
 
 static uint32_t draw(uint32_t below)
@@ -231,7 +233,7 @@ static struct nt_arena one;
 
 static void fresh_arena(void)
 {
-    nt__arena_init(&one, 9, 0, -1);
+    nt__arena_init(&one, 9, 0, &unbound, NT_BY_TOUCH);
 }
 
 static void end_arena(void)
@@ -245,8 +247,8 @@ static void end_arena(void)
 static void test_init(void **state)
 {
     (void)state;
-    nt__arena_init(&one, 5, 3, 7);
-    assert_true(one.index == 5 && one.slot == 3 && one.bind_to == 7);
+    nt__arena_init(&one, 5, 3, &unbound, NT_BY_TOUCH);
+    assert_true(one.index == 5 && one.slot == 3 && one.home == NT_BY_TOUCH);
     nt__arena_check(&one);
     assert_int_equal(one.reserved, 0);
 }
@@ -492,7 +494,7 @@ int main(void)
 {
     start();
     for (unsigned a = 0; a < ARENAS; a++)
-        nt__arena_init(&model.arena[a], a, 0, -1);
+        nt__arena_init(&model.arena[a], a, 0, &unbound, NT_BY_TOUCH);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_init),
         cmocka_unit_test(test_unit_inside_long_run),

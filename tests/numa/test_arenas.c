@@ -9,34 +9,50 @@
 
 #include <sys/resource.h>
 
+static struct nt_arena *place(unsigned slot)
+{
+    return nt__placement_arena(nt__placement_process(), slot);
+}
+
+static struct nt_arena *large(unsigned slot)
+{
+    return nt__placement_large(nt__placement_process(), slot);
+}
+
 static void start(const char *topology)
 {
     setenv("NUMATALLY_TOPOLOGY", topology, 1);
     nt__topo_start();
     nt__bind_start();
     nt__window_start();
-    nt__arenas_start();
+    struct nt_policy local;
+    if (nt__policy_parse("local", &local))
+        abort();
+    nt__arenas_start(&local);
+    for (unsigned i = 0; i < nt__topo()->nodes; i++)
+        place(i);
 }
 
 static int act_one_node(void)
 {
     start("1x1");
     CHECK(nt__arenas_count() == 1);
-    CHECK(nt__arenas_get(0)->bind_to == -1);
-    CHECK(nt__arenas_large(0) == nt__arenas_get(0));
+    CHECK(nt__arenas_get(0)->home == 0);
+    CHECK(large(0) == nt__arenas_get(0) && nt__arenas_count() == 1);
     return 0;
 }
 
 static int act_three_nodes(void)
 {
     start("3x1");
-    CHECK(nt__arenas_count() == 4);
+    CHECK(nt__arenas_count() == 3);
     for (unsigned i = 0; i < 3; i++) {
         const struct nt_arena *a = nt__arenas_get(i);
-        CHECK(a->index == i && a->slot == i && a->bind_to == (int)i);
-        CHECK(nt__arenas_large(i) == nt__arenas_get(3));
+        CHECK(a == place(i) && a->index == i && a->slot == i && a->home == (int)i);
+        CHECK(large(i) == nt__arenas_get(3 + i) && large(i) == large(i));
+        CHECK(large(i)->slot == i && large(i)->home == NT_BY_TOUCH);
     }
-    CHECK(nt__arenas_get(3)->index == 3 && nt__arenas_get(3)->bind_to == -1);
+    CHECK(nt__arenas_count() == 6);
     return 0;
 }
 
@@ -51,6 +67,7 @@ static int act_purge(void)
 {
     bool clean;
     start("2x1");
+    CHECK(large(1) == nt__arenas_get(2));
     size_t lent = 0;
     char *run[3];
     for (unsigned i = 0; i < 3; i++) {

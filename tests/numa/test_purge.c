@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+static const struct nt_policy unbound = {.mode = NT_INHERIT, .slots = 1};
+
 static struct nt_arena arena;
 
 static int start(void **state)
@@ -20,7 +22,7 @@ static int start(void **state)
     (void)state;
     if (nt__window.limit == 0)
         nt__window_start();
-    nt__arena_init(&arena, (unsigned)(arena.index + 1), 0, -1);
+    nt__arena_init(&arena, (unsigned)(arena.index + 1), 0, &unbound, NT_BY_TOUCH);
     nt__arena_config.return_ms = 1000;
     return 0;
 }

@@ -46,7 +46,7 @@ static void test_list(void **state)
     check_list("64", true, "");
     check_list("5-3", false, "");
     check_list("a", false, "");
-    check_list("1;2", false, "");
+    check_list("1;2", true, " 1  2 ");
     check_list("1-", false, "");
     check_list("-1", false, "");
     check_list("1-2-3", false, "");

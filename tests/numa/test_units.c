@@ -13,6 +13,8 @@
 
 enum { UNITS = 64 };
 
+static const struct nt_policy unbound = {.mode = NT_INHERIT, .slots = 1};
+
 static struct nt_arena arena, other;
 static uint32_t first;
 
@@ -25,8 +27,8 @@ static int start(void **state)
     first = nt__window_map(UNITS, NT_UNIT, false);
     /* Numbers of their own: what an earlier test left beside must not merge. */
     static unsigned index;
-    nt__arena_init(&arena, index++, 0, -1);
-    nt__arena_init(&other, index++, 0, -1);
+    nt__arena_init(&arena, index++, 0, &unbound, NT_BY_TOUCH);
+    nt__arena_init(&other, index++, 0, &unbound, NT_BY_TOUCH);
     arena.reserved = UNITS;
     return first == NT_NO_UNIT;
 }

@@ -4,10 +4,16 @@
 #define NT_TESTS_POOLS_ROOM_H
 
 #include "numa/arenas.h"
-#include "numa/bind.h"
-#include "numa/topo.h"
 #include "pools/shard.h"
 #include "tests/child.h"
+
+static inline struct nt_placement *room_place(const char *policy)
+{
+    struct nt_policy p;
+    if (nt__policy_parse(policy, &p))
+        abort();
+    return nt__placement_of(&p);
+}
 
 static inline void room_start(const char *topology)
 {
@@ -16,7 +22,20 @@ static inline void room_start(const char *topology)
     nt__bind_start();
     nt__sizeclass_start(NULL, 0);
     nt__window_start();
-    nt__arenas_start();
+    room_place("local");
+    nt__arenas_start(&nt__placement_process()->policy);
+    for (unsigned i = 0; i < nt__topo()->nodes; i++) /* numbered in order of nodes */
+        nt__placement_arena(nt__placement_process(), i);
+}
+
+static inline struct nt_shard *room_acquire(unsigned slot)
+{
+    return nt__shard_acquire(nt__placement_process(), slot);
+}
+
+static inline struct nt_shard *room_shard(unsigned slot, struct nt_pool *pool)
+{
+    return nt__shard_new(nt__placement_process(), slot, pool);
 }
 
 static inline void *room_malloc(struct nt_shard *s, size_t size)

@@ -9,22 +9,22 @@
 
 static int act_acquire(void)
 {
-    struct nt_shard *a = nt__shard_acquire(0), *b = nt__shard_acquire(1);
+    struct nt_shard *a = room_acquire(0), *b = room_acquire(1);
     CHECK(a && b && a->slot == 0 && b->slot == 1);
     CHECK(a->state == NT_SHARD_OWNED && a->arena == nt__arenas_get(0));
-    CHECK(b->large_arena == nt__arenas_large(1));
+    CHECK(b->large_arena == nt__placement_large(nt__placement_process(), 1));
     char *p = room_malloc(a, 100);
     strcpy(p, "lives on");
     nt__shard_retire(a);
     CHECK(a->state == NT_SHARD_IDLE);
-    struct nt_shard *c = nt__shard_acquire(1); /* of another node: not that one */
+    struct nt_shard *c = room_acquire(1); /* of another node: not that one */
     CHECK(c != a && c->slot == 1);
-    struct nt_shard *d = nt__shard_acquire(0);
+    struct nt_shard *d = room_acquire(0);
     CHECK(d == a && d->state == NT_SHARD_OWNED);
     CHECK(strcmp(p, "lives on") == 0 && d->allocs[nt__sizeclass_of(100)] == 1);
     room_free(d, p);
     nt__shard_check(d);
-    CHECK(nt__shard_acquire(0) != a);
+    CHECK(room_acquire(0) != a);
     return 0;
 }
 
@@ -33,17 +33,17 @@ static int act_several(void)
 {
     struct nt_shard *s[5];
     for (int i = 0; i < 5; i++)
-        s[i] = nt__shard_acquire(0);
+        s[i] = room_acquire(0);
     for (int i = 0; i < 5; i++)
         nt__shard_retire(s[i]);
     for (int i = 0; i < 5; i++) {
-        struct nt_shard *again = nt__shard_acquire(0);
+        struct nt_shard *again = room_acquire(0);
         int found = 0;
         for (int k = 0; k < 5; k++)
             found += again == s[k];
         CHECK(found == 1);
     }
-    struct nt_shard *fresh = nt__shard_acquire(0);
+    struct nt_shard *fresh = room_acquire(0);
     for (int k = 0; k < 5; k++)
         CHECK(fresh != s[k]);
     return 0;
@@ -52,7 +52,7 @@ static int act_several(void)
 /* Retiring sends what is gathered and receives what was sent. */
 static int act_retire_flushes(void)
 {
-    struct nt_shard *a = nt__shard_acquire(0), *b = nt__shard_acquire(0);
+    struct nt_shard *a = room_acquire(0), *b = room_acquire(0);
     char *p = room_malloc(a, 64), *q = room_malloc(b, 64);
     nt__remote_free(b, nt__slab_of(p), p);
     nt__remote_free(a, nt__slab_of(q), q);
@@ -65,7 +65,7 @@ static int act_retire_flushes(void)
 
 static int act_adopt(void)
 {
-    struct nt_shard *gone = nt__shard_acquire(0), *runs = nt__shard_acquire(0);
+    struct nt_shard *gone = room_acquire(0), *runs = room_acquire(0);
     unsigned c = nt__sizeclass_of(700);
     char *p[3];
     CHECK(!nt__shard_adopt(runs, c)); /* nobody has gone yet */
@@ -83,7 +83,7 @@ static int act_adopt(void)
     nt__shard_check(runs);
     CHECK(gone->allocs[c] == 3 && gone->frees[c] == 0);
     CHECK(runs->allocs[c] == 1 && runs->frees[c] == 4); /* in sum nothing lives */
-    struct nt_shard *far = nt__shard_acquire(1);
+    struct nt_shard *far = room_acquire(1);
     CHECK(!nt__shard_adopt(far, c));
     nt__shard_trim(runs);
     CHECK(runs->slabs[c] == 0);
@@ -95,9 +95,9 @@ static int act_adopt_many(void)
 {
     enum { N = 20 };
     unsigned c = nt__sizeclass_of(100000);
-    struct nt_shard *s[N], *runs = nt__shard_acquire(0);
+    struct nt_shard *s[N], *runs = room_acquire(0);
     for (int i = 0; i < N; i++)
-        s[i] = nt__shard_acquire(0);
+        s[i] = room_acquire(0);
     unsigned blocks = 0; /* that are left in these slabs */
     for (int i = 0; i < N; i++) {
         char *p = room_malloc(s[i], 100000);
@@ -118,7 +118,7 @@ static int act_trim_idle(void)
 {
     uint64_t before = room_committed();
     for (unsigned slot = 0; slot < 2; slot++) {
-        struct nt_shard *s = nt__shard_acquire(slot);
+        struct nt_shard *s = room_acquire(slot);
         for (size_t size = 16; size < 100000; size *= 3) {
             char *p = room_malloc(s, size);
             room_free(s, p);
@@ -140,8 +140,8 @@ static int act_child(void)
 #endif
     nt__shard_fork_unlock(NT_FORK_CHILD, forking);
     CHECK(forking->state == NT_SHARD_OWNED && running->state == NT_SHARD_LOST);
-    CHECK(idle_one->state == NT_SHARD_IDLE && nt__shard_acquire(0) == idle_one);
-    CHECK(nt__shard_acquire(0) != running); /* its owner may have been within a pop */
+    CHECK(idle_one->state == NT_SHARD_IDLE && room_acquire(0) == idle_one);
+    CHECK(room_acquire(0) != running); /* its owner may have been within a pop */
     return 0;
 }
 
@@ -149,7 +149,7 @@ static int act_raw_child(void)
 {
     nt__shard_fork_unlock(NT_FORK_RAW, NULL); /* the lists were held: they start anew */
     CHECK(forking->state == NT_SHARD_LOST && running->state == NT_SHARD_LOST);
-    struct nt_shard *s = nt__shard_acquire(0);
+    struct nt_shard *s = room_acquire(0);
     CHECK(s && s != idle_one && s != forking && s != running);
     CHECK(room_malloc(s, 100));
     return 0;
@@ -157,16 +157,16 @@ static int act_raw_child(void)
 
 static int act_fork(void)
 {
-    forking = nt__shard_acquire(0);
-    running = nt__shard_acquire(0);
-    idle_one = nt__shard_acquire(0);
+    forking = room_acquire(0);
+    running = room_acquire(0);
+    idle_one = room_acquire(0);
     nt__shard_retire(idle_one);
     nt__shard_fork_lock();
     CHECK(child_failed(act_child) == 0);
     CHECK(child_failed(act_raw_child) == 0);
     nt__shard_fork_unlock(NT_FORK_PARENT, forking);
     CHECK(running->state == NT_SHARD_OWNED);
-    CHECK(nt__shard_acquire(0) == idle_one);
+    CHECK(room_acquire(0) == idle_one);
     return 0;
 }
 
@@ -176,7 +176,7 @@ static char *table[64];
 static void *generation(void *arg)
 {
     uint32_t draw = *(uint32_t *)arg;
-    struct nt_shard *s = nt__shard_acquire(draw % 2);
+    struct nt_shard *s = room_acquire(draw % 2);
     for (int i = 0; i < 3000; i++) {
         draw = draw * 1664525 + 1013904223;
         size_t size = 24 + (draw >> 10) % 2000;

@@ -17,7 +17,7 @@ static size_t page;
 static struct nt_shard *new_shard(unsigned slot)
 {
     slot = slot < nt__topo()->nodes ? slot : 0;
-    return nt__shard_new(slot, nt__arenas_get(slot), nt__arenas_large(slot), NULL);
+    return room_shard(slot, NULL);
 }
 
 static void fill(char *p, size_t from, size_t to, unsigned seed)
@@ -255,8 +255,7 @@ static int act_in_place(void)
 static int act_budget(void)
 {
     static struct nt_pool pool; /* budgets are of explicit pools */
-    struct nt_shard *s =
-        nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), &pool);
+    struct nt_shard *s = room_shard(0, &pool);
     struct nt_budget budget = {.limit = 64};
     s->budget = &budget;
     char *p = nt__large_malloc(s, 40 * NT_SLICE, 1, false);

@@ -151,8 +151,8 @@ int main(void)
 {
     unsetenv("NUMATALLY_CONF");
     room_start("2x1");
-    mine = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
-    other = nt__shard_new(1, nt__arenas_get(1), nt__arenas_large(1), NULL);
+    mine = room_shard(0, NULL);
+    other = room_shard(1, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks),          cmocka_unit_test(test_mark_by_chance),
         cmocka_unit_test(test_on_the_way_home), cmocka_unit_test(test_large),

@@ -8,7 +8,7 @@
 
 static struct nt_shard *new_shard(unsigned slot)
 {
-    return nt__shard_new(slot, nt__arenas_get(slot), nt__arenas_large(slot), NULL);
+    return room_shard(slot, NULL);
 }
 
 /* Settling makes peaks exact at that moment. */

@@ -15,9 +15,9 @@ static void pool_free(struct nt_pool *pool, void *p)
 static int act_new(void)
 {
     CHECK(nt__pool_first() == NULL);
-    struct nt_pool *a = nt__pool_new(NULL, 0, 3);
-    struct nt_pool *b =
-        nt__pool_new("a name that is longer than thirty-one bytes", 100000, 2);
+    struct nt_pool *a = nt__pool_new(NULL, 0, room_place("preferred-many:0-1"));
+    struct nt_pool *b = nt__pool_new("a name that is longer than thirty-one bytes",
+                                     100000, room_place("preferred-many:1"));
     CHECK(a && b && strcmp(a->name, "pool-1") == 0);
     CHECK(strcmp(b->name, "a name that is longer than thirt") < 0);
     CHECK(strlen(b->name) == 31);
@@ -27,7 +27,8 @@ static int act_new(void)
     CHECK(nt__pool_first() == b && b->next == a);
     nt__pool_close(a);
     CHECK(!a->open);
-    CHECK(nt__pool_new("again", 0, 1) == a); /* used again, being read without a lock */
+    CHECK(nt__pool_new("again", 0, room_place("preferred-many:0")) ==
+          a); /* used again, being read without a lock */
     CHECK(a->open && strcmp(a->name, "again") == 0);
     return 0;
 }
@@ -35,7 +36,8 @@ static int act_new(void)
 /* Blocks are of the caller's node if the pool may, else of the first it may. */
 static int act_nodes(void)
 {
-    struct nt_pool *only1 = nt__pool_new(NULL, 0, 2), *both = nt__pool_new(NULL, 0, 3);
+    struct nt_pool *only1 = nt__pool_new(NULL, 0, room_place("preferred-many:1")),
+                   *both = nt__pool_new(NULL, 0, room_place("preferred-many:0-1"));
     for (int i = 0; i < 100; i++) {
         char *p = nt__pool_malloc(only1, 100, 1, false);
         CHECK(nt__slab_of(p)->owner->slot == 1);
@@ -53,7 +55,7 @@ static int act_nodes(void)
 
 static int act_sizes(void)
 {
-    struct nt_pool *pool = nt__pool_new(NULL, 0, 1);
+    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("preferred-many:0"));
     for (size_t size = 0; size < 3 * NT_MIB; size += 1 + size / 3)
         for (size_t align = 1; align <= 4 * NT_MIB; align *= 16) {
             unsigned char *p = nt__pool_malloc(pool, size, align, true);
@@ -70,7 +72,8 @@ static int act_sizes(void)
 
 static int act_limit(void)
 {
-    struct nt_pool *pool = nt__pool_new(NULL, 8 * NT_MIB, 1);
+    struct nt_pool *pool =
+        nt__pool_new(NULL, 8 * NT_MIB, room_place("preferred-many:0"));
     size_t got = 0;
     static char *p[1000];
     while (got < NT_ARRAY_LEN(p) && (p[got] = nt__pool_malloc(pool, 100000, 1, false)))
@@ -89,7 +92,8 @@ static int act_limit(void)
 
 static int act_empty(void)
 {
-    struct nt_pool *pool = nt__pool_new(NULL, 0, 1), *other = nt__pool_new(NULL, 0, 1);
+    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("preferred-many:0")),
+                   *other = nt__pool_new(NULL, 0, room_place("preferred-many:0"));
     char *kept = nt__pool_malloc(other, 100, 1, false);
     uint64_t before = room_committed();
     strcpy(kept, "kept");
@@ -121,7 +125,7 @@ static int act_empty(void)
 
 static int act_realloc_large(void)
 {
-    struct nt_pool *pool = nt__pool_new(NULL, 0, 1);
+    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("preferred-many:0"));
     char *p = nt__pool_malloc(pool, NT_MIB, 1, false);
     char *wall = nt__pool_malloc(pool, NT_MIB, 1, false);
     strcpy(p, "contents");
@@ -169,7 +173,7 @@ static int act_threads(void)
 {
     pthread_t thread[3];
     unsigned char mark[3] = {1, 2, 3};
-    shared = nt__pool_new(NULL, 0, 3);
+    shared = nt__pool_new(NULL, 0, room_place("preferred-many:0-1"));
     for (int i = 0; i < 3; i++)
         CHECK(pthread_create(&thread[i], NULL, use_shared, &mark[i]) == 0);
     for (int i = 0; i < 3; i++) {
@@ -203,7 +207,7 @@ static int act_free_large_twice(void)
 static void test_misuse(void **state)
 {
     (void)state;
-    misused = nt__pool_new(NULL, 0, 1);
+    misused = nt__pool_new(NULL, 0, room_place("preferred-many:0"));
     victim = nt__pool_malloc(misused, 100, 1, false);
     child_aborts(act_free_twice, "already free");
     victim = nt__pool_malloc(misused, NT_MIB, 1, false);
@@ -217,7 +221,7 @@ static int act_fork_child(void)
 #endif
     nt__pool_fork_unlock(NT_FORK_CHILD);
     CHECK(nt__pool_malloc(misused, 100, 1, false));
-    CHECK(nt__pool_new(NULL, 0, 1));
+    CHECK(nt__pool_new(NULL, 0, room_place("preferred:0")));
     return 0;
 }
 

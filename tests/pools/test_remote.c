@@ -8,8 +8,7 @@
 
 static struct nt_shard *new_shard(unsigned slot)
 {
-    struct nt_shard *s =
-        nt__shard_new(slot, nt__arenas_get(slot), nt__arenas_large(slot), NULL);
+    struct nt_shard *s = room_shard(slot, NULL);
     assert_non_null(s);
     return s;
 }
@@ -218,7 +217,7 @@ static void *producer(void *arg)
 static void *consumer(void *arg)
 {
     struct pair *pair = arg;
-    struct nt_shard *s = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
+    struct nt_shard *s = room_shard(0, NULL);
     for (unsigned i = 0; i < ROUNDS; i++) {
         unsigned char *p;
         while (!(p = __atomic_load_n(&pair->ring[i % RING], __ATOMIC_ACQUIRE)))

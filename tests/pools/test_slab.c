@@ -157,7 +157,7 @@ static void test_change_owner(void **state)
     char *run = take(slices);
     struct nt_slab *slab =
         nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
-    struct nt_shard *other = nt__shard_new(0, owner->arena, owner->large_arena, NULL);
+    struct nt_shard *other = room_shard(0, NULL);
     nt__slab_change_owner(slab, other);
     for (unsigned i = 0; i < slices; i++)
         assert_ptr_equal(nt__slab_header(run + i * NT_SLICE)->owner, other);
@@ -206,7 +206,7 @@ static void test_check_finds(void **state)
 int main(void)
 {
     room_start("1x1");
-    owner = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
+    owner = room_shard(0, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_carve),

@@ -9,7 +9,7 @@
 
 static struct nt_shard *new_shard(void)
 {
-    struct nt_shard *s = nt__shard_new(0, nt__arenas_get(0), nt__arenas_large(0), NULL);
+    struct nt_shard *s = room_shard(0, NULL);
     assert_non_null(s);
     return s;
 }
