@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "numa/arena.h"
 
+#include "numa/promise.h"
+#include "numa/topo.h"
 #include "numa/units.h"
 #include "src/base/os.h"
 
@@ -14,6 +16,25 @@ struct nt_arena_config nt__arena_config = {.return_ms = 1000};
 
 /* ---- Pieces -------------------------------------------------------------------- */
 
+/* With several nodes it is known of every unit whose it is: residency.h asks. */
+static void own(const struct nt_arena *a, uint32_t u, uint32_t length)
+{
+    for (uint32_t i = 0; nt__topo()->nodes > 1 && i < length; i++)
+        nt__unit_own(a, nt__window_unit(u + i));
+}
+
+static uint32_t map_promised(struct nt_arena *a, uint32_t length, size_t align)
+{
+    size_t bytes = (size_t)length << NT_UNIT_SHIFT;
+    if (!nt__promise_begin(&a->policy, bytes))
+        return NT_NO_UNIT;
+    uint32_t u = nt__window_map(length, align, false);
+    if (u != NT_NO_UNIT)
+        own(a, u, length);
+    nt__promise_end(&a->policy, bytes);
+    return u;
+}
+
 /* Map, bind and advise a piece of at least `units`. Called without the lock. */
 static bool grow(struct nt_arena *a, uint32_t units, size_t align, uint32_t piece)
 {
@@ -24,11 +45,12 @@ static bool grow(struct nt_arena *a, uint32_t units, size_t align, uint32_t piec
     if (huge == NT_HUGE_HUGETLB) {
         u = nt__window_map(units, align, true);
         hugetlb = u != NT_NO_UNIT;
-        length = hugetlb ? units : length;
+        if (hugetlb)
+            own(a, u, length = units);
     }
     /* Under a tight limit ask for less and less, down to what is needed. */
     for (; u == NT_NO_UNIT; length = length / 2 > units ? length / 2 : units) {
-        u = nt__window_map(length, align, false);
+        u = map_promised(a, length, align);
         if (u != NT_NO_UNIT || length == units)
             break;
     }

@@ -87,6 +87,20 @@ int nt__bind_error(void)
     return bind.error;
 }
 
+uint64_t nt__bind_allowed(void)
+{
+    struct mask mask = {0};
+    uint64_t slots = 0;
+    if (get_mempolicy(NULL, mask.bits, NT_NODE_ID_MAX, NULL, MPOL_F_MEMS_ALLOWED) != 0)
+        return nt__topo_usable();
+    for (unsigned i = 0; i < nt__topo()->nodes; i++) {
+        unsigned id = (unsigned)nt__topo()->node[i].id;
+        if (mask.bits[id / MASK_BITS] >> (id % MASK_BITS) & 1)
+            slots |= one(i);
+    }
+    return slots;
+}
+
 static void set_home(void *at, size_t size, int home)
 {
     if (home != NT_BY_TOUCH)

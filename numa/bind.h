@@ -40,6 +40,9 @@ NT_HIDDEN bool nt__bind_inherits(void);
  * refuses it (-EPERM). */
 NT_HIDDEN int nt__bind_error(void);
 
+/* Slots that this process may take memory of, asked for now: cpusets change. */
+NT_HIDDEN uint64_t nt__bind_allowed(void);
+
 /* Ask for the pages of the range as the policy has it, seen from slot `home` or
  * NT_BY_TOUCH. 0; -ENOSYS: nothing was to be asked; nt__bind_error(); or mbind's
  * negative errno. */

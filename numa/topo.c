@@ -105,6 +105,19 @@ unsigned nt__topo_nearest(unsigned from, uint64_t among)
     return best;
 }
 
+uint64_t nt__topo_free_bytes(unsigned slot)
+{
+    return topo.fake ? topo.node[slot].memory_bytes
+                     : nt__topo_sysfs_free((unsigned)topo.node[slot].id);
+}
+
+void nt__topo_far(struct nt_topo *t)
+{
+    for (unsigned i = 0; i < t->nodes; i++)
+        for (unsigned j = 0; j < t->nodes; j++)
+            t->node[i].distance[j] = i == j ? 10 : 20;
+}
+
 bool nt__topo_slots(const char *list, uint64_t *slots)
 {
     uint64_t named = 0, usable = nt__topo_usable();
@@ -129,6 +142,7 @@ void nt__topo_start(void)
     topo.nodes = 1;
     topo.node[0] =
         (struct nt_topo_node){.has_memory = true, .has_cpus = true, .allowed = true};
+    nt__topo_far(&topo);
 }
 
 const struct nt_topo *nt__topo(void)

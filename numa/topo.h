@@ -48,7 +48,8 @@ NT_HIDDEN unsigned nt__topo_nearest(unsigned from, uint64_t among);
 /* Slots that this process may take memory of. */
 NT_HIDDEN uint64_t nt__topo_usable(void);
 
-/* Bytes of the node's memory that nobody uses, asked for now; 0 when not known. */
+/* Bytes of the node's memory that are free now (nt__topo_sysfs_free); of a made-up node,
+ * all it has. 0 when not known. May change errno. */
 NT_HIDDEN uint64_t nt__topo_free_bytes(unsigned slot);
 
 /* The slots of a node list in numactl's words: "0-3,5", "!2" (all but), "all". False:
@@ -61,6 +62,13 @@ NT_HIDDEN int nt__topo_slot(int id);
 /* The sources. Each fills `*t` (zeroed) and returns true, or leaves it to the next. */
 NT_HIDDEN bool nt__topo_fake(struct nt_topo *t, const char *text);
 NT_HIDDEN bool nt__topo_sysfs(struct nt_topo *t, const char *folder);
+
+/* Free memory of node `id` in the folder read last: what nobody uses, and file pages that
+ * nobody has looked at for long, which the kernel gives up at once. */
+NT_HIDDEN uint64_t nt__topo_sysfs_free(unsigned id);
+
+/* Where no distances are known: 10 to itself, 20 to others. */
+NT_HIDDEN void nt__topo_far(struct nt_topo *t);
 
 /* Parse a list such as "0-3,5" and call `set` for each number below `max`. False when
  * the text is malformed or `set` refuses a number. */

@@ -27,6 +27,7 @@ bool nt__topo_fake(struct nt_topo *t, const char *text)
     for (unsigned i = 0; i < nodes; i++)
         t->node[i] = (struct nt_topo_node){
             .id = (int)i, .has_memory = true, .has_cpus = true, .allowed = true};
+    nt__topo_far(t);
     for (unsigned cpu = 0; cpu < NT_TOPO_CPUS; cpu++)
         t->slot_of_cpu[cpu] = (uint8_t)(cpu / cpus % nodes);
     return true;

@@ -8,12 +8,16 @@
 
 #include <fcntl.h>
 #include <numaif.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* The longest text: a node's cpu list where every second cpu is another node's, four
  * digits and a comma each. */
 #define TEXT_MAX (NT_TOPO_CPUS / 2 * 5 + 2)
+
+/* Of the last machine read. */
+static const char *machine;
 
 static bool read_text(const char *folder, const char *name, char *text, size_t max)
 {
@@ -76,7 +80,8 @@ static void read_allowed(struct nt_topo *t)
     }
 }
 
-static void node_file(char *name, unsigned id)
+/* nodeID/FILE; `name` has room for it. */
+static void node_file(char *name, unsigned id, const char *file)
 {
     char digits[12];
     size_t n = 0;
@@ -87,12 +92,60 @@ static void node_file(char *name, unsigned id)
     name += 4;
     while (n != 0)
         *name++ = digits[--n];
-    memcpy(name, "/cpulist", sizeof "/cpulist");
+    *name++ = '/';
+    memcpy(name, file, strlen(file) + 1);
+}
+
+/* Bytes that a node's meminfo says of `what`; 0: nothing. Its lines are
+ * "Node 0 MemFree:   123 kB". */
+static uint64_t memory_of(const char *text, const char *what)
+{
+    const char *at = strstr(text, what);
+    return at ? strtoull(at + strlen(what), NULL, 10) * NT_KIB : 0;
+}
+
+/* "10 21 21": to each node that is online, in order. */
+static void read_distances(struct nt_topo *t, unsigned slot, const char *text)
+{
+    for (unsigned i = 0; i < t->nodes; i++) {
+        char *end;
+        unsigned long d = strtoul(text, &end, 10);
+        if (end == text || d == 0 || d > UINT8_MAX)
+            return;
+        t->node[slot].distance[i] = (uint8_t)d;
+        text = end;
+    }
+}
+
+static void read_node(struct nt_topo *t, unsigned slot, char *text)
+{
+    struct mark m = {t, slot};
+    unsigned id = (unsigned)t->node[slot].id;
+    char name[32];
+    node_file(name, id, "cpulist");
+    if (read_text(machine, name, text, TEXT_MAX))
+        nt__topo_list(text, NT_TOPO_CPUS, mark_cpu, &m);
+    node_file(name, id, "distance");
+    if (read_text(machine, name, text, TEXT_MAX))
+        read_distances(t, slot, text);
+    node_file(name, id, "meminfo");
+    if (read_text(machine, name, text, TEXT_MAX))
+        t->node[slot].memory_bytes = memory_of(text, "MemTotal:");
+}
+
+uint64_t nt__topo_sysfs_free(unsigned id)
+{
+    char text[1024], name[32]; /* what is looked for is at the top */
+    node_file(name, id, "meminfo");
+    if (!read_text(machine, name, text, sizeof text))
+        return 0;
+    return memory_of(text, "MemFree:") + memory_of(text, "Inactive(file):");
 }
 
 bool nt__topo_sysfs(struct nt_topo *t, const char *folder)
 {
     static char text[TEXT_MAX]; /* at start only, one thread: stacks may be small */
+    machine = folder;
     if (!read_text(folder, "online", text, sizeof text) ||
         !nt__topo_list(text, NT_NODE_ID_MAX, add_node, t) || t->nodes == 0)
         return false;
@@ -100,13 +153,9 @@ bool nt__topo_sysfs(struct nt_topo *t, const char *folder)
         !nt__topo_list(text, NT_NODE_ID_MAX, mark_memory, t))
         for (unsigned i = 0; i < t->nodes; i++)
             t->node[i].has_memory = true;
-    for (unsigned i = 0; i < t->nodes; i++) {
-        struct mark m = {t, i};
-        char name[32];
-        node_file(name, (unsigned)t->node[i].id);
-        if (read_text(folder, name, text, sizeof text))
-            nt__topo_list(text, NT_TOPO_CPUS, mark_cpu, &m);
-    }
+    nt__topo_far(t);
+    for (unsigned i = 0; i < t->nodes; i++)
+        read_node(t, i, text);
     read_allowed(t);
     return true;
 }

@@ -213,7 +213,10 @@ static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
         target->moved = 1;
         /* Behind the last page its run may hold what was there before. */
         slab->clean = kept == slab->run_slices << NT_SLICE_SHIFT;
-    } else {
+    } else { /* trying may have replaced the target's mapping */
+        const struct nt_arena *a = nt__arenas_get(target->arena);
+        target->moved = 1;
+        nt__bind(to, target->run_slices << NT_SLICE_SHIFT, &a->policy, a->home);
         memcpy(to, from, kept);
     }
     if (!nt__large_free(s, slab)) /* somebody frees what is being reallocated */
@@ -221,9 +224,46 @@ static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
     return to;
 }
 
+/* ---- Nodes ------------------------------------------------------------------------ */
+
+void nt__large_divide(struct nt_slab *slab, uint64_t slots)
+{
+    size_t page = nt__os_page_size(), pages = slab->bytes / page;
+    size_t n = (size_t)__builtin_popcountll(slots);
+    char *run = nt__window_slice(slab);
+    slab->parts = slots;
+    slab->moved = 1;
+    for (size_t i = 0; i < n; i++, slots &= slots - 1) {
+        size_t at = pages * i / n * page, end = pages * (i + 1) / n * page;
+        if (end > at)
+            nt__bind_move(run + at, end - at, (unsigned)__builtin_ctzll(slots));
+    }
+}
+
+int nt__large_migrate(struct nt_slab *slab, unsigned slot)
+{
+    slab->parts = 0;
+    slab->moved = 1;
+    return nt__bind_move(nt__window_slice(slab), slab->run_slices << NT_SLICE_SHIFT,
+                         slot);
+}
+
+/* The parts of another size begin elsewhere: a new block, copied. */
+static void *move_parts(struct nt_shard *s, struct nt_slab *slab, size_t size)
+{
+    void *to = nt__large_malloc(s, size, NT_SLICE, false);
+    if (!to)
+        return NULL;
+    nt__large_divide(nt__slab_header(to), slab->parts);
+    memcpy(to, nt__window_slice(slab), nt__min(slab->bytes, size));
+    return nt__large_free(s, slab) ? to : NULL;
+}
+
 void *nt__large_realloc(struct nt_shard *s, struct nt_slab *slab, size_t size)
 {
     size_t bytes = page_bytes(size);
+    if (slab->parts != 0 && bytes != slab->bytes)
+        return move_parts(s, slab, size);
     if (slab->home == s && resize_in_place(s, slab, slices_of(bytes))) {
         resize(s, slab, size);
         return nt__window_slice(slab);

@@ -12,6 +12,10 @@
  * the same number of slices: arrays that come and go in a loop cost no lock. Not with
  * several nodes, where a recycled run would have its pages elsewhere.
  *
+ * A block may be divided: its parts are bound to nodes. Its mapping then is not as its
+ * neighbours' are, so it is made anew when the block is freed, as is that of a block
+ * whose pages came by mremap or were migrated.
+ *
  * Counted in the shard that allocated it (`home`). Callers hold the pool's lock when
  * `s` is a pool's.
  */
@@ -35,5 +39,12 @@ NT_HIDDEN void nt__large_drop_spare(struct nt_shard *s);
  * another's is moved as if freed here and allocated here. */
 NT_HIDDEN void *nt__large_realloc(struct nt_shard *s, struct nt_slab *slab,
                                   size_t size);
+
+/* Divide a block in equal parts on the nodes of `slots`, in order. Its pages that are in
+ * memory move. */
+NT_HIDDEN void nt__large_divide(struct nt_slab *slab, uint64_t slots);
+
+/* Have the whole block on one node from now on; as nt__bind_move. */
+NT_HIDDEN int nt__large_migrate(struct nt_slab *slab, unsigned slot);
 
 #endif

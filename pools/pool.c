@@ -7,6 +7,7 @@
 #include "src/base/fmt.h"
 #include "src/base/meta.h"
 
+#include <errno.h>
 #include <string.h>
 
 static struct {
@@ -193,6 +194,23 @@ void nt__pool_count_realloc(struct nt_pool *pool, struct nt_shard *home, size_t 
     nt__lock(&pool->lock);
     nt__count_add_two(&home->realloc_requested, size, &home->reallocs, 1);
     nt__unlock(&pool->lock);
+}
+
+int nt__pool_migrate(struct nt_pool *pool, struct nt_placement *placement,
+                     unsigned slot)
+{
+    int result = 0;
+    nt__lock(&pool->lock);
+    for (unsigned i = 0; i < NT_TOPO_NODES && result == 0; i++)
+        if (pool->shard[i] && !nt__shard_place(pool->shard[i], placement))
+            result = -ENOMEM;
+    for (unsigned i = 0; i < NT_TOPO_NODES && result != -ENOMEM; i++) {
+        int moved = pool->shard[i] ? nt__shard_migrate(pool->shard[i], slot) : 0;
+        result = moved != 0 ? moved : result;
+    }
+    pool->placement = placement;
+    nt__unlock(&pool->lock);
+    return result;
 }
 
 static void empty_shard(struct nt_pool *pool, struct nt_shard *s)

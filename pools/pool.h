@@ -55,6 +55,11 @@ NT_HIDDEN void *nt__pool_realloc_large(struct nt_pool *pool, struct nt_slab *sla
 NT_HIDDEN void nt__pool_count_realloc(struct nt_pool *pool, struct nt_shard *home,
                                       size_t size);
 
+/* Move all memory of the pool to a node; later blocks come under `placement`, which is
+ * preferred there. As nt__bind_move. */
+NT_HIDDEN int nt__pool_migrate(struct nt_pool *pool, struct nt_placement *placement,
+                               unsigned slot);
+
 NT_HIDDEN void nt__pool_empty(struct nt_pool *pool);
 
 /* Give back what holds no block, of all pools. */

@@ -377,6 +377,34 @@ void nt__shard_trim(struct nt_shard *s)
         nt__shard_check(s);
 }
 
+static int migrate_list(struct nt_slab *list, unsigned slot)
+{
+    int result = 0;
+    for (struct nt_slab *slab = list; slab; slab = slab->next) {
+        int moved = nt__bind_move((void *)slab->start, slab->slices * NT_SLICE, slot);
+        slab->moved = 1;
+        result = moved != 0 ? moved : result;
+    }
+    return result;
+}
+
+int nt__shard_migrate(struct nt_shard *s, unsigned slot)
+{
+    int result = 0, moved;
+    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+        retire_current(s, c);
+        moved = migrate_list(s->partial[c], slot);
+        result = moved != 0 ? moved : result;
+    }
+    moved = migrate_list(s->full, slot);
+    result = moved != 0 ? moved : result;
+    for (struct nt_slab *slab = s->larges; slab; slab = slab->next) {
+        moved = nt__large_migrate(slab, slot);
+        result = moved != 0 ? moved : result;
+    }
+    return result;
+}
+
 static void release_all(struct nt_shard *s, struct nt_slab **list)
 {
     while (*list) {

@@ -132,6 +132,10 @@ NT_HIDDEN void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab,
  * at some of the frees to come. */
 NT_HIDDEN bool nt__shard_watch(struct nt_shard *s);
 
+/* Move the pages of all slabs and large blocks of a pool's shard to a node; as
+ * nt__bind_move. */
+NT_HIDDEN int nt__shard_migrate(struct nt_shard *s, unsigned slot);
+
 /* Give back every slab without a live block. */
 NT_HIDDEN void nt__shard_trim(struct nt_shard *s);
 

@@ -82,7 +82,10 @@ struct nt_slab {
 
     /* the second line */
     _Alignas(NT_CACHE_LINE) uint64_t remote; /* remote.h */
-    struct nt_slab *pending;     /* next in the owner's stack of slabs with remotes */
+    union {
+        struct nt_slab *pending; /* next in the owner's stack of slabs with remotes */
+        uint64_t parts;          /* L: slots that it is divided over; 0: it is not */
+    };
     struct nt_slab *next, *prev; /* L: in a list of the owner's, by place */
     struct nt_unit unit;         /* the arena's, not ours */
 };

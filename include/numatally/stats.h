@@ -53,7 +53,16 @@ extern "C" {
     X(huge_bytes_now, 'b', "Huge pages",                                               \
       "reserved and advised or mapped as huge pages")                                  \
     X(returned_bytes_total, 'b', "Returned", "given back to the system")               \
-    X(mappings_now, 'n', "Mappings", "memory mappings in use")
+    X(mappings_now, 'n', "Mappings", "memory mappings in use")                         \
+    X(resident_bytes_now, 'b', "In memory", "asked for from here and in memory")       \
+    X(elsewhere_full_bytes_now, 'b', "Elsewhere, full",                                \
+      "of it on a node that was not wanted, the wanted being full")                    \
+    X(elsewhere_refused_bytes_now, 'b', "Elsewhere, refused",                          \
+      "of it elsewhere as binding is refused or the node not allowed")                 \
+    X(elsewhere_moved_bytes_now, 'b', "Elsewhere, moved",                              \
+      "of it elsewhere for another reason: moved since, or full then")                 \
+    X(lying_bytes_now, 'b', "Lying here", "lies on the node, wherever asked from")     \
+    X(lying_huge_bytes_now, 'b', "Lying here, huge", "of this in huge pages")
 
 /* The figures of one NUMA node, or of all of them summed. */
 struct nt_node_figures {
@@ -100,6 +109,9 @@ struct nt_snapshot {
     uint64_t pools_now;           /* explicit pools that exist */
     uint64_t foreign_frees_total; /* blocks of glibc's own heap passed on to it */
     uint64_t metadata_bytes_now;  /* the library's own structures */
+    uint64_t residency_pages_now; /* pages that the kernel was asked about, for the
+                                     figures from resident_bytes_now on; 0: it was not
+                                     asked, and these are 0. nt_report asks */
     uint64_t page_bytes;          /* the system's page size */
     uint8_t fake_topology;        /* NUMATALLY_TOPOLOGY is in force */
     uint8_t inherited;            /* this is a forked child's own count */

@@ -45,14 +45,12 @@ static void orphan_unlock(void)
     nt__unlock(&orphan.lock);
 }
 
-/* The shard for what the calling thread asks: its own, or the orphans', until let go.
- * NULL: no memory (let go all the same). */
-static struct nt_shard *hold_shard(void)
+struct nt_shard *nt__heap_hold(void)
 {
     return nt__heap_shard == &nt__shard_gone ? orphan_lock() : nt__thread_shard();
 }
 
-static void let_go(void)
+void nt__heap_let_go(void)
 {
     if (NT_UNLIKELY(nt__heap_shard == &nt__shard_gone))
         orphan_unlock();
@@ -94,9 +92,9 @@ static void *allocate(size_t size, size_t align, bool zero)
 {
     int saved = errno;
     bool zeroed = false;
-    struct nt_shard *s = hold_shard();
+    struct nt_shard *s = nt__heap_hold();
     void *p = s ? take(s, size, align, zero, &zeroed) : NULL;
-    let_go();
+    nt__heap_let_go();
     if (NT_UNLIKELY(!p)) {
         errno = ENOMEM;
         return NULL;
@@ -318,10 +316,10 @@ static void count_in_place(const struct nt_slab *slab, struct nt_pool *pool,
         nt__pool_count_realloc(pool, owner_of(slab), size);
         return;
     }
-    struct nt_shard *s = hold_shard();
+    struct nt_shard *s = nt__heap_hold();
     if (s)
         nt__count_add_two(&s->realloc_requested, size, &s->reallocs, 1);
-    let_go();
+    nt__heap_let_go();
 }
 
 static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *pool)
@@ -331,9 +329,9 @@ static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *po
     if (pool) {
         p = nt__pool_realloc_large(pool, slab, size);
     } else {
-        struct nt_shard *s = hold_shard();
+        struct nt_shard *s = nt__heap_hold();
         p = s ? nt__large_realloc(s, slab, size) : NULL;
-        let_go();
+        nt__heap_let_go();
     }
     errno = p ? saved : ENOMEM;
     nt__figures_tick();

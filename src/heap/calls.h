@@ -43,6 +43,12 @@
     X(malloc_onnode)                                                                   \
     X(malloc_policy)                                                                   \
     X(thread_policy)                                                                   \
+    X(node_of)                                                                         \
+    X(residency)                                                                       \
+    X(malloc_distributed)                                                              \
+    X(migrate)                                                                         \
+    X(pool_migrate)                                                                    \
+    X(prefault)                                                                        \
     X(pool_create)                                                                     \
     X(pool_malloc)                                                                     \
     X(pool_calloc)                                                                     \

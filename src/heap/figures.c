@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "src/heap/figures.h"
 
-#include "numa/arenas.h"
+#include "numa/residency.h"
 #include "pools/peak.h"
 #include "pools/pool.h"
 #include "src/base/conf.h"
@@ -25,6 +25,7 @@ _Static_assert(NT_NODES_MAX == NT_TOPO_NODES, "a slot is a slot");
 _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 
 #define WATCH_MS 10       /* least time between two live snapshots */
+#define LYING_MS 1000     /* least time between two looks at where memory lies */
 #define WATCH_SHARE 1000u /* and at least so many times what one costs */
 
 bool nt__figures_watched;
@@ -39,7 +40,9 @@ static struct {
     pid_t pid;  /* whose figures these are; 0: nobody's yet */
     uint64_t start_ns;
     uint64_t foreign;
-    uint64_t due_ms; /* the next live snapshot */
+    uint64_t due_ms;       /* the next live snapshot */
+    struct nt_lying lying; /* under `lock` */
+    uint64_t lying_ms;     /* when that was asked; 0: never */
 } figures = {.lock = NT_LOCK_INIT(NT_RANK_FIGURES)};
 
 /* ---- Adding up ------------------------------------------------------------------------ */
@@ -340,11 +343,39 @@ static uint32_t shown(long n, size_t max)
     return n < 0 ? 0 : (uint32_t)nt__min((size_t)n, max);
 }
 
-/* All that a report shows. */
-static void read_now(void)
+/* Where the heap's memory lies; the total is the sum. */
+static void add_lying(struct nt_snapshot *out, const struct nt_lying *lying)
+{
+    out->residency_pages_now = lying->pages_asked;
+    for (unsigned n = 0; n < out->nodes; n++) {
+        struct nt_node_figures *node = &out->node[n];
+        node->resident_bytes_now = lying->slot[n].resident;
+        node->elsewhere_full_bytes_now = lying->slot[n].full;
+        node->elsewhere_refused_bytes_now = lying->slot[n].refused;
+        node->elsewhere_moved_bytes_now = lying->slot[n].moved;
+        node->lying_bytes_now = lying->slot[n].on_node;
+        node->lying_huge_bytes_now = lying->slot[n].huge;
+        out->total.resident_bytes_now += lying->slot[n].resident;
+        out->total.elsewhere_full_bytes_now += lying->slot[n].full;
+        out->total.elsewhere_refused_bytes_now += lying->slot[n].refused;
+        out->total.elsewhere_moved_bytes_now += lying->slot[n].moved;
+        out->total.lying_bytes_now += lying->slot[n].on_node;
+        out->total.lying_huge_bytes_now += lying->slot[n].huge;
+    }
+}
+
+/* All that a report shows. The kernel is asked where memory lies if what is known is
+ * older than `age_ms`. */
+static void read_now(uint64_t age_ms)
 {
     struct nt_live *now = &figures.now;
+    uint64_t ms = nt__os_now_ms();
+    if (figures.lying_ms == 0 || ms - figures.lying_ms >= age_ms) {
+        nt__residency_heap(&figures.lying);
+        figures.lying_ms = ms;
+    }
     read_all(&now->snapshot);
+    add_lying(&now->snapshot, &figures.lying);
     now->nthreads =
         shown(nt_snapshot_threads(now->threads, NT_LIVE_THREADS), NT_LIVE_THREADS);
     now->npools = shown(nt_snapshot_pools(now->pools, NT_LIVE_POOLS), NT_LIVE_POOLS);
@@ -358,7 +389,7 @@ int nt_report(int fd, enum nt_format format)
     nt__start();
     nt__start_check_fork();
     nt__lock(&figures.lock);
-    read_now();
+    read_now(0);
     int result = nt__report_write(fd, format, &now->snapshot, now->threads,
                                   now->nthreads, now->pools, now->npools);
     nt__unlock(&figures.lock);
@@ -388,7 +419,7 @@ static void update_live(void)
     if (!nt__live_is_open())
         open_live();
     uint64_t begin = cpu_ns();
-    read_now();
+    read_now(LYING_MS);
     nt__live_write(&figures.now);
     uint64_t pause = (cpu_ns() - begin) * WATCH_SHARE / 1000000;
     __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),
@@ -426,7 +457,7 @@ static void say_last_word(void)
     if (figures.ended)
         return;
     figures.ended = true;
-    read_now();
+    read_now(0);
     now->snapshot.final = 1;
     if (nt__figures_watched && !nt__live_is_open())
         nt__live_open(nt__conf_live_dir());
@@ -479,7 +510,7 @@ static void begin_child(void)
     figures.forked = false;
     figures.foreign = 0;
     figures.start_ns = nt__os_unix_ns();
-    figures.due_ms = 0;
+    figures.due_ms = figures.lying_ms = 0;
     read_all(&figures.base);
     figures.process_base = process_sums();
     for (struct nt_pool *p = nt__pool_first(); p; p = p->next)

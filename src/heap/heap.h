@@ -19,6 +19,11 @@ extern NT_HIDDEN struct nt_shard nt__shard_none, nt__shard_gone;
 NT_HIDDEN NT_SLOW void *nt__heap_malloc_slow(size_t size);
 NT_HIDDEN NT_SLOW void nt__heap_free_slow(void *p);
 
+/* The shard for what the calling thread asks: its own, or, past its end, the one that
+ * such threads share, until let go. NULL: no memory (let go all the same). */
+NT_HIDDEN struct nt_shard *nt__heap_hold(void);
+NT_HIDDEN void nt__heap_let_go(void);
+
 NT_HIDDEN void nt__heap_fork_lock(void);
 NT_HIDDEN void nt__heap_fork_unlock(enum nt_fork how);
 

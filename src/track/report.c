@@ -171,6 +171,9 @@ static void text_nodes(struct nt_fmt *f, const struct nt_snapshot *s, size_t fro
     nt__fmt_char(f, '\n');
     rule(f, LABEL_WIDTH, NODE_WIDTH, to - from + last);
     for (const struct nt_figure *g = node_figures; g->name != NULL; g++) {
+        if (s->residency_pages_now == 0 &&
+            g->offset >= offsetof(struct nt_node_figures, resident_bytes_now))
+            break; /* the kernel was not asked */
         nt__fmt_print(f, "%-*s", LABEL_WIDTH, g->label);
         for (size_t n = from; n < to; n++)
             cell(f, NODE_WIDTH, g, &s->node[n]);
@@ -187,6 +190,9 @@ static void text_process(struct nt_fmt *f, const struct nt_snapshot *s)
     nt__fmt_char(f, '\n');
     rule(f, LABEL_WIDTH, NODE_WIDTH, 1);
     for (const struct nt_figure *g = process_figures; g->name != NULL; g++) {
+        if (g->offset == offsetof(struct nt_snapshot, residency_pages_now) &&
+            s->residency_pages_now == 0)
+            continue;
         nt__fmt_print(f, "%-*s", LABEL_WIDTH, g->label);
         cell(f, NODE_WIDTH, g, s);
         nt__fmt_char(f, '\n');

@@ -22,7 +22,9 @@
     X(pools_now, 'n', "Explicit pools", "explicit pools that exist")                   \
     X(foreign_frees_total, 'n', "Foreign frees",                                       \
       "blocks of glibc's heap passed to it")                                           \
-    X(metadata_bytes_now, 'b', "Own structures", "the library's own memory")
+    X(metadata_bytes_now, 'b', "Own structures", "the library's own memory")           \
+    X(residency_pages_now, 'n', "Pages asked about",                                   \
+      "pages whose node the kernel was asked")
 
 #define NT_THREAD_FIGURES(X)                                                           \
     X(allocations_total, 'n', "Allocations", "blocks it allocated")                    \
