@@ -102,7 +102,7 @@ unsigned nt__slab_listed(const struct nt_slab *slab)
     return n;
 }
 
-bool nt__slab_lists(const struct nt_slab *slab, const void *p)
+NT_RACES bool nt__slab_lists(const struct nt_slab *slab, const void *p)
 {
     unsigned n = 0;
     const struct nt_block *b = slab->free;
