@@ -136,6 +136,8 @@ void nt__slab_check(const struct nt_slab *slab)
     }
     if (slab->place == NT_PLACE_PARTIAL)
         CHECK(slab->back <= 0 && (unsigned)-slab->back + listed <= slab->carved);
+    if (slab->place == NT_PLACE_EMPTY)
+        CHECK(slab->back == 0 && listed == slab->carved);
     if (slab->place == NT_PLACE_FULL)
         CHECK(slab->back < 0 && slab->carved == slab->capacity);
 }
