@@ -67,17 +67,22 @@ static struct nt_pool *find(void)
     return pool;
 }
 
-/* The shards of a closed pool serve its next life. Under the register's lock. */
-static bool take_again(const struct nt_pool *pool, struct nt_placement *placement)
+/* The shards of a closed pool serve its next life. Somebody may be trimming them. False:
+ * no memory. */
+static bool take_again(struct nt_pool *pool, struct nt_placement *placement)
 {
-    for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
+    bool placed = true;
+    nt__lock(&pool->lock);
+    pool->placement = placement;
+    pool->budget.limit = (pool->limit + NT_SLICE - 1) >> NT_SLICE_SHIFT;
+    for (unsigned i = 0; i < NT_TOPO_NODES && placed; i++) {
         struct nt_shard *s = pool->shard[i];
-        if (s && !nt__shard_place(s, placement))
-            return false;
-        if (s)
+        placed = !s || nt__shard_place(s, placement);
+        if (s && placed)
             nt__peak_restart(s);
     }
-    return true;
+    nt__unlock(&pool->lock);
+    return placed;
 }
 
 struct nt_pool *nt__pool_new(const char *name, size_t limit,
@@ -85,8 +90,6 @@ struct nt_pool *nt__pool_new(const char *name, size_t limit,
 {
     nt__lock(&pools.lock);
     struct nt_pool *pool = find();
-    if (pool && !take_again(pool, placement))
-        pool = NULL;
     if (pool) {
         pools.created++;
         if (name)
@@ -94,13 +97,14 @@ struct nt_pool *nt__pool_new(const char *name, size_t limit,
         else
             nt__fmt_into(pool->name, sizeof pool->name, "pool-%u", pools.created);
         pool->limit = limit;
-        pool->placement = placement;
-        pool->budget.limit = (limit + NT_SLICE - 1) >> NT_SLICE_SHIFT;
         pool->base = nt__pool_sums(pool);
         pool->open = true;
     }
     nt__unlock(&pools.lock);
-    return pool;
+    if (!pool || take_again(pool, placement))
+        return pool;
+    nt__pool_close(pool);
+    return NULL;
 }
 
 /* The shard for the calling thread: of the node that its own is served from. NULL: no

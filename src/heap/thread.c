@@ -80,7 +80,7 @@ static struct thread *free_entry(void)
     return t;
 }
 
-static struct nt_shard *attach(void)
+NT_SLOW static struct nt_shard *attach(void)
 {
     nt__start();
     /* Starting registers handlers, which may have allocated, and so attached, already. */
@@ -130,8 +130,8 @@ static void detach(void *entry)
 
 /* To another shard: `old`, or the new one. What the thread held stays on its node, for
  * whoever runs there next. */
-static struct nt_shard *change(struct nt_shard *old, struct nt_placement *placement,
-                               unsigned slot)
+NT_SLOW static struct nt_shard *change(struct nt_shard *old,
+                                       struct nt_placement *placement, unsigned slot)
 {
     struct thread *t = pthread_getspecific(threads.key);
     struct nt_shard *s = t ? nt__shard_acquire(placement, slot) : NULL;
