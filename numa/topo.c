@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NODE_FOLDER "/sys/devices/system/node"
+
 static struct nt_topo topo;
 
 /* glibc 2.35 and up registers restartable sequences: the cpu is a load away. It must
@@ -105,6 +107,22 @@ unsigned nt__topo_nearest(unsigned from, uint64_t among)
     return best;
 }
 
+void nt__topo_distances(struct nt_topo *t)
+{
+    for (unsigned from = 0; from < t->nodes; from++)
+        for (unsigned to = 0; to < t->nodes; to++)
+            t->node[from].distance[to] =
+                from == to ? NT_DISTANCE_HERE : NT_DISTANCE_FAR;
+}
+
+uint64_t nt__topo_free_bytes(unsigned slot)
+{
+    const struct nt_topo_node *node = &topo.node[slot];
+    if (topo.fake || !node->has_memory)
+        return node->memory_bytes;
+    return nt__topo_sysfs_free(NODE_FOLDER, (unsigned)node->id);
+}
+
 bool nt__topo_slots(const char *list, uint64_t *slots)
 {
     uint64_t named = 0, usable = nt__topo_usable();
@@ -123,12 +141,13 @@ void nt__topo_start(void)
     if (fake && *fake && nt__topo_fake(&topo, fake))
         return;
     memset(&topo, 0, sizeof topo);
-    if (nt__topo_sysfs(&topo, "/sys/devices/system/node"))
+    if (nt__topo_sysfs(&topo, NODE_FOLDER))
         return;
     memset(&topo, 0, sizeof topo);
     topo.nodes = 1;
     topo.node[0] =
         (struct nt_topo_node){.has_memory = true, .has_cpus = true, .allowed = true};
+    nt__topo_distances(&topo);
 }
 
 const struct nt_topo *nt__topo(void)

@@ -2,7 +2,8 @@
 /*
  * NUMATALLY_TOPOLOGY=NODESxCPUS: a machine with that many nodes and that many cpus on
  * each, wherever this really runs. All multi-node code runs, nothing is bound. Cpu c
- * belongs to node c / CPUS; cpus past the last node begin again at node 0.
+ * belongs to node c / CPUS; cpus past the last node begin again at node 0. How much
+ * memory they have is not known; the distance is 10 to itself and 20 elsewhere.
  */
 #include "numa/topo.h"
 #include "src/base/fmt.h"
@@ -27,6 +28,7 @@ bool nt__topo_fake(struct nt_topo *t, const char *text)
     for (unsigned i = 0; i < nodes; i++)
         t->node[i] = (struct nt_topo_node){
             .id = (int)i, .has_memory = true, .has_cpus = true, .allowed = true};
+    nt__topo_distances(t);
     for (unsigned cpu = 0; cpu < NT_TOPO_CPUS; cpu++)
         t->slot_of_cpu[cpu] = (uint8_t)(cpu / cpus % nodes);
     return true;

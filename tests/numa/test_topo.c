@@ -77,6 +77,8 @@ static int act_real(void)
     for (unsigned i = 0; i < t->nodes; i++) {
         CHECK(nt__topo_slot(t->node[i].id) == (int)i);
         CHECK(i == 0 || t->node[i].id > t->node[i - 1].id);
+        CHECK(t->node[i].distance[i] == NT_DISTANCE_HERE);
+        CHECK(nt__topo_free_bytes(i) <= t->node[i].memory_bytes);
         usable |= t->node[i].has_memory && t->node[i].allowed;
     }
     CHECK(usable);

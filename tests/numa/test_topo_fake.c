@@ -14,7 +14,11 @@ static void check_machine(const char *text, unsigned nodes, unsigned cpus)
     assert_true(t.fake);
     for (unsigned i = 0; i < nodes; i++)
         assert_true(t.node[i].id == (int)i && t.node[i].has_memory &&
-                    t.node[i].has_cpus && t.node[i].allowed);
+                    t.node[i].has_cpus && t.node[i].allowed &&
+                    t.node[i].memory_bytes == 0);
+    for (unsigned from = 0; from < nodes; from++)
+        for (unsigned to = 0; to < nodes; to++)
+            assert_int_equal(t.node[from].distance[to], from == to ? 10 : 20);
     for (unsigned cpu = 0; cpu < NT_TOPO_CPUS; cpu++)
         assert_int_equal(t.slot_of_cpu[cpu], cpu / cpus % nodes);
 }
