@@ -46,8 +46,9 @@ int nt__topo_slot(int id)
     return -1;
 }
 
-bool nt__topo_list(const char *text, unsigned long max,
-                   bool (*set)(void *context, unsigned long number), void *context)
+const char *nt__topo_numbers(const char *text, unsigned long max,
+                             bool (*set)(void *context, unsigned long number),
+                             void *context)
 {
     while (*text >= '0' && *text <= '9') {
         char *end;
@@ -56,16 +57,23 @@ bool nt__topo_list(const char *text, unsigned long max,
         if (*end == '-' && end[1] >= '0' && end[1] <= '9')
             last = strtoul(end + 1, &end, 10);
         if (last < first || last == ULONG_MAX)
-            return false;
+            return NULL;
         for (unsigned long n = first; n <= last && n < max; n++)
             if (!set(context, n))
-                return false;
+                return NULL;
         text = end;
         if (*text != ',')
             break;
         text++;
     }
-    return *text == '\0' || *text == '\n';
+    return text;
+}
+
+bool nt__topo_list(const char *text, unsigned long max,
+                   bool (*set)(void *context, unsigned long number), void *context)
+{
+    text = nt__topo_numbers(text, max, set, context);
+    return text && (*text == '\0' || *text == '\n');
 }
 
 static bool name_slot(void *context, unsigned long id)

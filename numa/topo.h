@@ -73,9 +73,15 @@ NT_HIDDEN void nt__topo_distances(struct nt_topo *t);
 NT_HIDDEN uint64_t nt__topo_sysfs_free(const char *folder, unsigned id);
 
 /* Parse a list such as "0-3,5" and call `set` for each number below `max`. False when
- * the text is malformed or `set` refuses a number. */
+ * the text is malformed, goes on behind it, or `set` refuses a number. */
 NT_HIDDEN bool nt__topo_list(const char *text, unsigned long max,
                              bool (*set)(void *context, unsigned long number),
                              void *context);
+
+/* The same for a list with something behind it, which is what is returned; NULL for
+ * false. An empty list, or a comma at its end, is the caller's to refuse. */
+NT_HIDDEN const char *nt__topo_numbers(const char *text, unsigned long max,
+                                       bool (*set)(void *context, unsigned long number),
+                                       void *context);
 
 #endif
