@@ -125,9 +125,11 @@ static int bind_local(void *at, size_t size, int home)
 {
     if (bind.cpuless)
         return bind_many(at, size, bind.cpuful, home);
-    if (home == NT_BY_TOUCH)
+    if (home == NT_BY_TOUCH && !bind.inherits)
         return -ENOSYS;
-    return bind_range(at, size, MPOL_PREFERRED, one((unsigned)home), 0);
+    /* No node at all is the node of whoever touches, whatever the process inherited. */
+    uint64_t slots = home == NT_BY_TOUCH ? 0 : one((unsigned)home);
+    return bind_range(at, size, MPOL_PREFERRED, slots, 0);
 }
 
 static int bind_strictly(void *at, size_t size, uint64_t slots, int home)

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NODE_FOLDER "/sys/devices/system/node"
+
 static struct nt_topo topo;
 
 /* glibc 2.35 and up registers restartable sequences: the cpu is a load away. It must
@@ -44,8 +46,9 @@ int nt__topo_slot(int id)
     return -1;
 }
 
-bool nt__topo_list(const char *text, unsigned long max,
-                   bool (*set)(void *context, unsigned long number), void *context)
+const char *nt__topo_numbers(const char *text, unsigned long max,
+                             bool (*set)(void *context, unsigned long number),
+                             void *context)
 {
     while (*text >= '0' && *text <= '9') {
         char *end;
@@ -54,16 +57,23 @@ bool nt__topo_list(const char *text, unsigned long max,
         if (*end == '-' && end[1] >= '0' && end[1] <= '9')
             last = strtoul(end + 1, &end, 10);
         if (last < first || last == ULONG_MAX)
-            return false;
+            return NULL;
         for (unsigned long n = first; n <= last && n < max; n++)
             if (!set(context, n))
-                return false;
+                return NULL;
         text = end;
-        if (*text != ',' && *text != ';')
+        if (*text != ',' && *text != ';') /* settings write lists with ; */
             break;
         text++;
     }
-    return *text == '\0' || *text == '\n';
+    return text;
+}
+
+bool nt__topo_list(const char *text, unsigned long max,
+                   bool (*set)(void *context, unsigned long number), void *context)
+{
+    text = nt__topo_numbers(text, max, set, context);
+    return text && (*text == '\0' || *text == '\n');
 }
 
 static bool name_slot(void *context, unsigned long id)
@@ -105,17 +115,20 @@ unsigned nt__topo_nearest(unsigned from, uint64_t among)
     return best;
 }
 
-uint64_t nt__topo_free_bytes(unsigned slot)
+void nt__topo_distances(struct nt_topo *t)
 {
-    return topo.fake ? topo.node[slot].memory_bytes
-                     : nt__topo_sysfs_free((unsigned)topo.node[slot].id);
+    for (unsigned from = 0; from < t->nodes; from++)
+        for (unsigned to = 0; to < t->nodes; to++)
+            t->node[from].distance[to] =
+                from == to ? NT_DISTANCE_HERE : NT_DISTANCE_FAR;
 }
 
-void nt__topo_far(struct nt_topo *t)
+uint64_t nt__topo_free_bytes(unsigned slot)
 {
-    for (unsigned i = 0; i < t->nodes; i++)
-        for (unsigned j = 0; j < t->nodes; j++)
-            t->node[i].distance[j] = i == j ? 10 : 20;
+    const struct nt_topo_node *node = &topo.node[slot];
+    if (topo.fake || !node->has_memory)
+        return node->memory_bytes;
+    return nt__topo_sysfs_free(NODE_FOLDER, (unsigned)node->id);
 }
 
 bool nt__topo_slots(const char *list, uint64_t *slots)
@@ -136,13 +149,13 @@ void nt__topo_start(void)
     if (fake && *fake && nt__topo_fake(&topo, fake))
         return;
     memset(&topo, 0, sizeof topo);
-    if (nt__topo_sysfs(&topo, "/sys/devices/system/node"))
+    if (nt__topo_sysfs(&topo, NODE_FOLDER))
         return;
     memset(&topo, 0, sizeof topo);
     topo.nodes = 1;
     topo.node[0] =
         (struct nt_topo_node){.has_memory = true, .has_cpus = true, .allowed = true};
-    nt__topo_far(&topo);
+    nt__topo_distances(&topo);
 }
 
 const struct nt_topo *nt__topo(void)

@@ -15,6 +15,8 @@
 #define NT_TOPO_NODES 64    /* slots; further nodes are left out, their cpus slot 0 */
 #define NT_NODE_ID_MAX 1024 /* the kernel's own bound on node numbers */
 #define NT_TOPO_CPUS 8192   /* further cpus count as slot 0 */
+#define NT_DISTANCE_HERE 10 /* the firmware's units */
+#define NT_DISTANCE_FAR 20  /* what is assumed where nothing is said */
 
 struct nt_topo_node {
     int id; /* the system's number */
@@ -48,8 +50,9 @@ NT_HIDDEN unsigned nt__topo_nearest(unsigned from, uint64_t among);
 /* Slots that this process may take memory of. */
 NT_HIDDEN uint64_t nt__topo_usable(void);
 
-/* Bytes of the node's memory that are free now (nt__topo_sysfs_free); of a made-up node,
- * all it has. 0 when not known. May change errno. */
+/* Bytes of the node's memory that a fault there can have at once, asked of the kernel
+ * now: free, or clean file cache (topo_sysfs.c). Of a made-up node: all it has. 0: none,
+ * or not known. Three system calls; errno is kept. */
 NT_HIDDEN uint64_t nt__topo_free_bytes(unsigned slot);
 
 /* The slots of a node list in numactl's words: "0-3,5", "!2" (all but), "all". False:
@@ -63,17 +66,22 @@ NT_HIDDEN int nt__topo_slot(int id);
 NT_HIDDEN bool nt__topo_fake(struct nt_topo *t, const char *text);
 NT_HIDDEN bool nt__topo_sysfs(struct nt_topo *t, const char *folder);
 
-/* Free memory of node `id` in the folder read last: what nobody uses, and file pages that
- * nobody has looked at for long, which the kernel gives up at once. */
-NT_HIDDEN uint64_t nt__topo_sysfs_free(unsigned id);
+/* For the sources: 10 from each node to itself and 20 to every other. */
+NT_HIDDEN void nt__topo_distances(struct nt_topo *t);
 
-/* Where no distances are known: 10 to itself, 20 to others. */
-NT_HIDDEN void nt__topo_far(struct nt_topo *t);
+/* The free bytes of the system's node `id`, under the folder that nt__topo_sysfs reads. */
+NT_HIDDEN uint64_t nt__topo_sysfs_free(const char *folder, unsigned id);
 
 /* Parse a list such as "0-3,5" and call `set` for each number below `max`. False when
- * the text is malformed or `set` refuses a number. */
+ * the text is malformed, goes on behind it, or `set` refuses a number. */
 NT_HIDDEN bool nt__topo_list(const char *text, unsigned long max,
                              bool (*set)(void *context, unsigned long number),
                              void *context);
+
+/* The same for a list with something behind it, which is what is returned; NULL for
+ * false. An empty list, or a comma at its end, is the caller's to refuse. */
+NT_HIDDEN const char *nt__topo_numbers(const char *text, unsigned long max,
+                                       bool (*set)(void *context, unsigned long number),
+                                       void *context);
 
 #endif

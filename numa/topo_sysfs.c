@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The machine as the kernel tells it under /sys/devices/system/node, read with plain
- * system calls: libnuma and hwloc both allocate.
+ * system calls: libnuma and hwloc both allocate. What cannot be read or makes no sense
+ * leaves what is sane: memory everywhere, of unknown size; 10 to itself, 20 elsewhere.
+ *
+ * Free is what a page fault there can have without the kernel looking for victims: free
+ * pages, and file pages that are neither mapped, dirty nor being written. Not counted is
+ * what may be had or not: slabs that call themselves reclaimable, mapped files (programs
+ * that run), swap. Whoever refuses what does not fit refuses a little too early, then.
  */
 #define _GNU_SOURCE
 #include "numa/topo.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <numaif.h>
 #include <stdlib.h>
@@ -16,8 +23,9 @@
  * digits and a comma each. */
 #define TEXT_MAX (NT_TOPO_CPUS / 2 * 5 + 2)
 
-/* Of the last machine read. */
-static const char *machine;
+/* What is read of nodeN/meminfo: every line that is looked at is among the first 20, of
+ * 40 bytes each. It lies on a stack that may be small. */
+#define MEMINFO_MAX 1024
 
 static bool read_text(const char *folder, const char *name, char *text, size_t max)
 {
@@ -80,8 +88,8 @@ static void read_allowed(struct nt_topo *t)
     }
 }
 
-/* nodeID/FILE; `name` has room for it. */
-static void node_file(char *name, unsigned id, const char *file)
+/* Make `name` (at least 32 bytes) "nodeID/LEAF". */
+static void node_file(char *name, unsigned id, const char *leaf)
 {
     char digits[12];
     size_t n = 0;
@@ -93,69 +101,81 @@ static void node_file(char *name, unsigned id, const char *file)
     while (n != 0)
         *name++ = digits[--n];
     *name++ = '/';
-    memcpy(name, file, strlen(file) + 1);
+    memcpy(name, leaf, strlen(leaf) + 1);
 }
 
-/* Bytes that a node's meminfo says of `what`; 0: nothing. Its lines are
- * "Node 0 MemFree:   123 kB". */
-static uint64_t memory_of(const char *text, const char *what)
+/* One number for each node that is online, in their order. */
+static void read_distances(struct nt_topo_node *node, unsigned nodes, char *text)
 {
-    const char *at = strstr(text, what);
-    return at ? strtoull(at + strlen(what), NULL, 10) * NT_KIB : 0;
-}
-
-/* "10 21 21": to each node that is online, in order. */
-static void read_distances(struct nt_topo *t, unsigned slot, const char *text)
-{
-    for (unsigned i = 0; i < t->nodes; i++) {
+    for (unsigned i = 0; i < nodes; i++) {
         char *end;
-        unsigned long d = strtoul(text, &end, 10);
-        if (end == text || d == 0 || d > UINT8_MAX)
-            return;
-        t->node[slot].distance[i] = (uint8_t)d;
+        unsigned long units = strtoul(text, &end, 10);
+        if (end == text)
+            break;
+        if (units != 0)
+            node->distance[i] = (uint8_t)(units < UINT8_MAX ? units : UINT8_MAX);
         text = end;
     }
 }
 
-static void read_node(struct nt_topo *t, unsigned slot, char *text)
+/* "Node 0 MemFree:    5862208 kB" in bytes; `key` is " MemFree:". 0 when it is not there. */
+static uint64_t meminfo_bytes(const char *text, const char *key)
 {
-    struct mark m = {t, slot};
-    unsigned id = (unsigned)t->node[slot].id;
-    char name[32];
-    node_file(name, id, "cpulist");
-    if (read_text(machine, name, text, TEXT_MAX))
-        nt__topo_list(text, NT_TOPO_CPUS, mark_cpu, &m);
-    node_file(name, id, "distance");
-    if (read_text(machine, name, text, TEXT_MAX))
-        read_distances(t, slot, text);
-    node_file(name, id, "meminfo");
-    if (read_text(machine, name, text, TEXT_MAX))
-        t->node[slot].memory_bytes = memory_of(text, "MemTotal:");
+    const char *at = strstr(text, key);
+    return at ? (uint64_t)strtoull(at + strlen(key), NULL, 10) * NT_KIB : 0;
 }
 
-uint64_t nt__topo_sysfs_free(unsigned id)
+uint64_t nt__topo_sysfs_free(const char *folder, unsigned id)
 {
-    char text[1024], name[32]; /* what is looked for is at the top */
+    int saved = errno;
+    char text[MEMINFO_MAX], name[32];
+    uint64_t bytes = 0;
     node_file(name, id, "meminfo");
-    if (!read_text(machine, name, text, sizeof text))
-        return 0;
-    return memory_of(text, "MemFree:") + memory_of(text, "Inactive(file):");
+    if (read_text(folder, name, text, sizeof text)) {
+        uint64_t files = meminfo_bytes(text, " Active(file):") +
+                         meminfo_bytes(text, " Inactive(file):");
+        uint64_t kept = meminfo_bytes(text, " Mapped:") +
+                        meminfo_bytes(text, " Dirty:") +
+                        meminfo_bytes(text, " Writeback:");
+        bytes = meminfo_bytes(text, " MemFree:") + (files > kept ? files - kept : 0);
+    }
+    errno = saved;
+    return bytes;
+}
+
+static void read_node(struct nt_topo *t, unsigned slot, const char *folder, char *text)
+{
+    struct nt_topo_node *node = &t->node[slot];
+    struct mark m = {t, slot};
+    char name[32];
+    node_file(name, (unsigned)node->id, "cpulist");
+    if (read_text(folder, name, text, TEXT_MAX))
+        nt__topo_list(text, NT_TOPO_CPUS, mark_cpu, &m);
+    node_file(name, (unsigned)node->id, "distance");
+    if (read_text(folder, name, text, TEXT_MAX))
+        read_distances(node, t->nodes, text);
+    node_file(name, (unsigned)node->id, "meminfo");
+    if (node->has_memory && read_text(folder, name, text, MEMINFO_MAX))
+        node->memory_bytes = meminfo_bytes(text, " MemTotal:");
 }
 
 bool nt__topo_sysfs(struct nt_topo *t, const char *folder)
 {
     static char text[TEXT_MAX]; /* at start only, one thread: stacks may be small */
-    machine = folder;
+    int saved = errno;
     if (!read_text(folder, "online", text, sizeof text) ||
-        !nt__topo_list(text, NT_NODE_ID_MAX, add_node, t) || t->nodes == 0)
+        !nt__topo_list(text, NT_NODE_ID_MAX, add_node, t) || t->nodes == 0) {
+        errno = saved;
         return false;
+    }
     if (!read_text(folder, "has_memory", text, sizeof text) ||
         !nt__topo_list(text, NT_NODE_ID_MAX, mark_memory, t))
         for (unsigned i = 0; i < t->nodes; i++)
             t->node[i].has_memory = true;
-    nt__topo_far(t);
+    nt__topo_distances(t);
     for (unsigned i = 0; i < t->nodes; i++)
-        read_node(t, i, text);
+        read_node(t, i, folder, text);
     read_allowed(t);
+    errno = saved;
     return true;
 }

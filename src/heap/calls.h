@@ -59,7 +59,11 @@
     X(snapshot)                                                                        \
     X(snapshot_threads)                                                                \
     X(snapshot_pools)                                                                  \
-    X(report)
+    X(report)                                                                          \
+    X(node_count)                                                                      \
+    X(node_info)                                                                       \
+    X(node_distance)                                                                   \
+    X(node_here)
 
 struct nt_calls {
     size_t size;                 /* sizeof(struct nt_calls) where it was compiled */

@@ -77,6 +77,8 @@ static int act_real(void)
     for (unsigned i = 0; i < t->nodes; i++) {
         CHECK(nt__topo_slot(t->node[i].id) == (int)i);
         CHECK(i == 0 || t->node[i].id > t->node[i - 1].id);
+        CHECK(t->node[i].distance[i] == NT_DISTANCE_HERE);
+        CHECK(nt__topo_free_bytes(i) <= t->node[i].memory_bytes);
         usable |= t->node[i].has_memory && t->node[i].allowed;
     }
     CHECK(usable);
@@ -240,6 +242,64 @@ static void test_slots(void **state)
     child_ok(act_slots_most);
 }
 
+/* ---- The nearest ------------------------------------------------------------------- */
+
+/* Four nodes: 1 has no cpus and is the nearest of all to 0; 3 and 5 are equally far. */
+static int act_nearest(void)
+{
+    setenv("NUMATALLY_TOPOLOGY",
+           "node0:cpus=0:distance=10,12,30,30/node1:mem=4G:distance=12,10,40,35/"
+           "node3:cpus=1:distance=30,40,10,21/node5:cpus=2:distance=30,35,21,10",
+           1);
+    nt__topo_start();
+    CHECK(nt__topo()->fake && nt__topo()->nodes == 4);
+    CHECK(nt__topo_nearest(0, 15) == 0); /* itself */
+    CHECK(nt__topo_nearest(0, 14) == 2); /* cpus before none, then the lower slot */
+    CHECK(nt__topo_nearest(0, 10) == 3);
+    CHECK(nt__topo_nearest(0, 2) == 1); /* nothing else is left */
+    CHECK(nt__topo_nearest(1, 13) == 0);
+    CHECK(nt__topo_nearest(1, 12) == 3);
+    CHECK(nt__topo_nearest(1, 15) == 0); /* even before itself: it has no cpus */
+    CHECK(nt__topo_nearest(3, 7) == 2);
+    CHECK(nt__topo_free_bytes(0) == 0); /* not known */
+    CHECK(nt__topo_free_bytes(1) == 4 * NT_GIB);
+    CHECK(nt__topo_slot(5) == 3 && nt__topo_slot(2) == -1);
+    return 0;
+}
+
+static int act_nearest_of_most(void)
+{
+    setenv("NUMATALLY_TOPOLOGY", "64x1", 1);
+    nt__topo_start();
+    CHECK(nt__topo_nearest(63, UINT64_MAX) == 63);
+    CHECK(nt__topo_nearest(63, UINT64_MAX >> 1) == 0);
+    CHECK(nt__topo_nearest(0, (uint64_t)1 << 63) == 63);
+    return 0;
+}
+
+static int act_forbidden(void)
+{
+    uint64_t slots = 0;
+    setenv("NUMATALLY_TOPOLOGY",
+           "node70:cpus=0:forbidden/node80:cpus=1/node90:cpus=2:mem=0/node99", 1);
+    nt__topo_start();
+    CHECK(nt__topo_usable() == 10);
+    CHECK(nt__topo_slots("all", &slots) && slots == 10);
+    CHECK(nt__topo_slots("80,99", &slots) && slots == 10);
+    CHECK(nt__topo_slots("!99", &slots) && slots == 2);
+    CHECK(!nt__topo_slots("70", &slots) && !nt__topo_slots("90", &slots));
+    CHECK(!nt__topo_slots("0", &slots));
+    return 0;
+}
+
+static void test_nearest(void **state)
+{
+    (void)state;
+    child_ok(act_nearest);
+    child_ok(act_nearest_of_most);
+    child_ok(act_forbidden);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "here") == 0)
@@ -247,7 +307,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list),  cmocka_unit_test(test_sources),
         cmocka_unit_test(test_here),  cmocka_unit_test(test_here_without_rseq),
-        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_slots), cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

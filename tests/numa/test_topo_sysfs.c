@@ -5,6 +5,7 @@
 
 #include "tests/child.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <numaif.h>
 #include <sys/stat.h>
@@ -43,6 +44,13 @@ static void put_node(unsigned id, const char *cpulist)
     assert_int_equal(mkdir(name, 0700), 0);
     snprintf(name, sizeof name, "node%u/cpulist", id);
     put(name, cpulist);
+}
+
+static void put_in_node(unsigned id, const char *leaf, const char *text)
+{
+    char name[64];
+    snprintf(name, sizeof name, "node%u/%s", id, leaf);
+    put(name, text);
 }
 
 static bool kernel_allows(unsigned id)
@@ -215,6 +223,72 @@ static void test_longest_list(void **state)
         assert_int_equal(t.slot_of_cpu[cpu], cpu % 2);
 }
 
+/* Numbers in the order of online nodes; what is missing or no number is 10 or 20. */
+static void test_distances(void **state)
+{
+    static const uint8_t want[4][4] = {
+        {10, 16, 22, 254}, {16, 10, 20, 20}, {20, 20, 10, 20}, {255, 20, 12, 10}};
+    (void)state;
+    put("online", "0,2,5,9\n");
+    put_node(0, "0\n");
+    put_node(2, "1\n");
+    put_node(5, "2\n");
+    put_node(9, "3\n");
+    put_in_node(0, "distance", "10 16 22 254\n");
+    put_in_node(2, "distance", "16 10\n");
+    put_in_node(5, "distance", "near, far\n");
+    put_in_node(9, "distance", "9999 0 12 10 77 88\n");
+    assert_true(nt__topo_sysfs(&t, folder));
+    for (unsigned from = 0; from < 4; from++)
+        for (unsigned to = 0; to < 4; to++)
+            assert_int_equal(t.node[from].distance[to], want[from][to]);
+}
+
+static const char meminfo[] = "Node 7 MemTotal:        7170252 kB\n"
+                              "Node 7 MemFree:         5862208 kB\n"
+                              "Node 7 MemUsed:         1308044 kB\n"
+                              "Node 7 SwapCached:            0 kB\n"
+                              "Node 7 Active:           517056 kB\n"
+                              "Node 7 Inactive:         448560 kB\n"
+                              "Node 7 Active(anon):       1564 kB\n"
+                              "Node 7 Inactive(anon):   106972 kB\n"
+                              "Node 7 Active(file):     500000 kB\n"
+                              "Node 7 Inactive(file):   300000 kB\n"
+                              "Node 7 Unevictable:       15700 kB\n"
+                              "Node 7 Mlocked:           14884 kB\n"
+                              "Node 7 Dirty:             16000 kB\n"
+                              "Node 7 Writeback:          4000 kB\n"
+                              "Node 7 FilePages:        866052 kB\n"
+                              "Node 7 Mapped:           80000 kB\n";
+
+static void test_memory(void **state)
+{
+    (void)state;
+    put("online", "3,7-8\n");
+    put("has_memory", "3,7\n");
+    put_node(3, "0\n");
+    put_node(7, "1\n");
+    put_node(8, "2\n");
+    put_in_node(7, "meminfo", meminfo);
+    put_in_node(8, "meminfo", "Node 8 MemTotal:   4096 kB\nNode 8 MemFree: 1 kB\n");
+    errno = 77;
+    assert_true(nt__topo_sysfs(&t, folder));
+    assert_int_equal(t.node[0].memory_bytes, 0); /* no file: not known */
+    assert_int_equal(t.node[1].memory_bytes, 7170252 * NT_KIB);
+    assert_int_equal(t.node[2].memory_bytes, 0); /* none, whatever the file says */
+    assert_int_equal(nt__topo_sysfs_free(folder, 7),
+                     (5862208 + 500000 + 300000 - 16000 - 4000 - 80000) * NT_KIB);
+    assert_int_equal(nt__topo_sysfs_free(folder, 3), 0);
+    assert_int_equal(nt__topo_sysfs_free("/nonexistent", 7), 0);
+    put_in_node(
+        7, "meminfo",
+        "Node 7 MemFree: 5 kB\nNode 7 Active(file): 3 kB\nNode 7 Dirty: 4 kB\n");
+    assert_int_equal(nt__topo_sysfs_free(folder, 7), 5 * NT_KIB);
+    put_in_node(7, "meminfo", "Node 7 MemFree: lots\n");
+    assert_int_equal(nt__topo_sysfs_free(folder, 7), 0);
+    assert_int_equal(errno, 77);
+}
+
 int main(void)
 {
     if (!mkdtemp(folder))
@@ -230,6 +304,8 @@ int main(void)
         cmocka_unit_test_setup(test_more_nodes_than_slots, empty),
         cmocka_unit_test_setup(test_ids_too_large, empty),
         cmocka_unit_test_setup(test_longest_list, empty),
+        cmocka_unit_test_setup(test_distances, empty),
+        cmocka_unit_test_setup(test_memory, empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     empty(NULL);
