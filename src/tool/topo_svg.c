@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A machine as a picture: a card for each node with its memory, the distances as a
- * table that is darker where it is farther and, with --pid, where a process's memory
+ * table of stronger colour where it is farther and, with --pid, where a process's memory
  * lies. It is one file without scripts or fonts of its own. Colours follow the
  * reader's light or dark setting; nothing is said by colour alone. For those who
  * listen, the picture has a title and a description that says all of it, and each
@@ -253,9 +253,9 @@ static void put_distances(FILE *out, double y, const struct nt_machine *m)
         farthest = m->distance[i] > farthest ? m->distance[i] : farthest;
     put_line(out, MARGIN, y, "ink name", "Distances%s",
              m->distances_known ? "" : " (not said by the machine, so assumed)");
-    put_line(out, MARGIN, y + 18, "muted",
-             "from a row's node to a column's; 10 is a node's own memory, darker is "
-             "farther");
+    put_line(
+        out, MARGIN, y + 18, "muted",
+        "from a row's node to a column's; 10 is to itself; stronger colour: farther");
     for (size_t i = 0; i < m->nodes; i++) {
         if (labels || i % 8 == 0) {
             put_line(out, left + size * ((double)i + 0.5), top - 7, "muted middle",
