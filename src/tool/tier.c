@@ -172,7 +172,7 @@ static const char *add_numbers(const struct nt_machine *m, unsigned long first,
         if (i < 0)
             return "there is no node";
         if (!m->node[i].has_memory)
-            return "no memory has node";
+            return "there is no memory on node";
         if (!m->node[i].allowed)
             return "a cpuset forbids this process the memory of node";
         hwloc_bitmap_set(out, (unsigned)id);

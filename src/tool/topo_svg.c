@@ -300,8 +300,11 @@ static void put_head(FILE *out, const struct nt_machine *m)
         fputs("Memory nodes made up by NUMATALLY_TOPOLOGY", out);
     else {
         const char *slash = m->file != NULL ? strrchr(m->file, '/') : NULL;
+        const char *name = slash != NULL ? slash + 1 : m->file != NULL ? m->file : "?";
+        char text[44];
+        snprintf(text, sizeof text, "%.40s%s", name, strlen(name) > 40 ? "..." : "");
         fputs("Memory nodes of ", out);
-        put_text(out, slash != NULL ? slash + 1 : m->file != NULL ? m->file : "a file");
+        put_text(out, text);
     }
 }
 
