@@ -100,7 +100,7 @@ static void put_sentence(FILE *out, const struct nt_machine *m,
     if (n->free_known && n->has_memory)
         fprintf(out, ", %s free", nt__size_text(size, sizeof size, n->free_bytes));
     fprintf(out, ", cpus %s%s", cpus,
-            n->allowed ? "" : ", not allowed to this process");
+            n->allowed || !n->has_memory ? "" : ", not allowed to this process");
     if (m->pid != 0)
         fprintf(out, ", process has %s here",
                 nt__size_text(size, sizeof size, n->process_bytes));
@@ -164,7 +164,8 @@ static void put_card(FILE *out, double x, double y, const struct nt_machine *m,
     fprintf(out,
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" rx=\"6\" "
             "class=\"card%s\"/>\n",
-            x, y, CARD_WIDTH, card_height(m), n->allowed ? "" : " forbidden");
+            x, y, CARD_WIDTH, card_height(m),
+            n->allowed || !n->has_memory ? "" : " forbidden");
     snprintf(tier, sizeof tier, "%s end name", nt__tier_word(n->tier));
     put_line(out, left, y + 24, "ink name", "node %d", n->id);
     if (n->has_memory)
@@ -175,7 +176,7 @@ static void put_card(FILE *out, double x, double y, const struct nt_machine *m,
     else
         put_line(out, left, y + 42, "muted", "cpus %s", cpus);
     put_memory(out, left, y + 46, m, n);
-    if (!n->allowed)
+    if (!n->allowed && n->has_memory)
         put_line(out, left, y + 98, "ink", "not allowed to this process");
     else if (n->bandwidth_mib_s != 0 && n->latency_ns != 0)
         put_line(out, left, y + 98, "muted", "%.1f GiB/s, %llu ns",

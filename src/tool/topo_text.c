@@ -82,7 +82,10 @@ static void print_node(const struct nt_machine *m, const struct nt_machine_node 
     if (m->pid != 0)
         fprintf(out, " %12s", nt__size_text(size, sizeof size, n->process_bytes));
     fprintf(out, "  %-6s %11s %8s  %-7s  %s\n", tier, rate, delay,
-            n->allowed ? "yes" : "no", cpus);
+            !n->has_memory ? "-"
+            : n->allowed   ? "yes"
+                           : "no",
+            cpus);
     free(cpus);
 }
 
@@ -209,7 +212,7 @@ int nt__machine_export(const struct nt_machine *m, FILE *out)
             fprintf(out, "%s%u", j == 0 ? ":distance=" : ",",
                     i == j ? 10 : (d > 10 ? d : 11));
         }
-        if (!n->allowed)
+        if (!n->allowed && n->has_memory)
             fputs(":forbidden", out);
     }
     fputc('\n', out);

@@ -29,7 +29,8 @@ static inline void machine_make(struct nt_machine *m)
             hwloc_bitmap_set_range(n->cpus, (unsigned)nodes[i].first, nodes[i].last);
         n->memory_bytes = (uint64_t)nodes[i].gib << 30;
         n->has_memory = n->memory_bytes != 0;
-        n->allowed = n->id != 8;
+        n->allowed =
+            n->id != 8 && n->id != 70; /* the kernel allows no memory that is none */
         n->tier = nodes[i].tier;
         n->tier_guessed = n->id == 3;
     }

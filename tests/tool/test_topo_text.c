@@ -25,7 +25,7 @@ static const char want[] =
     "   1     8.00 GiB            -  dram             -        -  yes      4-7\n"
     "   3     4.00 GiB            -  hbm?     2.0 GiB/s   130 ns  yes      none\n"
     "   8    16.00 GiB            -  cxl              -        -  no       none\n"
-    "  70         none            -  none             -        -  yes      9\n"
+    "  70         none            -  none             -        -  -        9\n"
     "\n"
     "Node distances\n"
     "node    0    1    3    8   70\n"
