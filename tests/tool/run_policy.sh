@@ -72,7 +72,7 @@ refused '--interleave=9: a cpuset forbids this process the memory of node 9; .* 
 refused '--membind=hbm: there is no hbm memory' --membind=hbm
 refused '"x" is no node list such as 0-3,5, !2 or all' --membind=x
 refused 'preferred takes one node and these are 2' --preferred=0-1
-refused 'there is no policy "bund"; did you mean "bind"' --policy=bund:0
+refused 'there is no policy "bindd"; did you mean "bind"' --policy=bindd:0
 refused 'local takes no nodes' --policy=local:0
 refused 'preferred needs a node' --policy=preferred
 refused '--membind=0 and --interleave are two policies' --membind=0 --interleave=1
