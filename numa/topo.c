@@ -128,7 +128,8 @@ uint64_t nt__topo_free_bytes(unsigned slot)
     const struct nt_topo_node *node = &topo.node[slot];
     if (topo.fake || !node->has_memory)
         return node->memory_bytes;
-    return nt__topo_sysfs_free(NODE_FOLDER, (unsigned)node->id);
+    uint64_t bytes = nt__topo_sysfs_free(NODE_FOLDER, (unsigned)node->id);
+    return bytes > node->kept_bytes ? bytes - node->kept_bytes : 0;
 }
 
 bool nt__topo_slots(const char *list, uint64_t *slots)

@@ -23,6 +23,7 @@ struct nt_topo_node {
     bool has_memory, has_cpus;
     bool allowed;          /* this process may take its memory */
     uint64_t memory_bytes; /* 0: none, or not known */
+    uint64_t kept_bytes;   /* of these, what the kernel keeps free for itself */
     uint8_t
         distance[NT_TOPO_NODES]; /* to each slot, the firmware's units: here is 10 */
 };
@@ -50,9 +51,9 @@ NT_HIDDEN unsigned nt__topo_nearest(unsigned from, uint64_t among);
 /* Slots that this process may take memory of. */
 NT_HIDDEN uint64_t nt__topo_usable(void);
 
-/* Bytes of the node's memory that a fault there can have at once, asked of the kernel
- * now: free, or clean file cache (topo_sysfs.c). Of a made-up node: all it has. 0: none,
- * or not known. Three system calls; errno is kept. */
+/* Bytes of the node's memory that a program can still have, asked of the kernel now: free
+ * or clean file cache, less what the kernel keeps for itself (topo_sysfs.c). Of a made-up
+ * node: all it has. 0: none, or not known. Some system calls; errno is kept. */
 NT_HIDDEN uint64_t nt__topo_free_bytes(unsigned slot);
 
 /* The slots of a node list in numactl's words: "0-3,5", "!2" (all but), "all". False:
@@ -69,7 +70,8 @@ NT_HIDDEN bool nt__topo_sysfs(struct nt_topo *t, const char *folder);
 /* For the sources: 10 from each node to itself and 20 to every other. */
 NT_HIDDEN void nt__topo_distances(struct nt_topo *t);
 
-/* The free bytes of the system's node `id`, under the folder that nt__topo_sysfs reads. */
+/* Free memory and clean file cache of the system's node `id`, in bytes, under the folder
+ * that nt__topo_sysfs reads. */
 NT_HIDDEN uint64_t nt__topo_sysfs_free(const char *folder, unsigned id);
 
 /* Parse a list such as "0-3,5" and call `set` for each number below `max`. False when

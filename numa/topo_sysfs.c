@@ -4,10 +4,13 @@
  * system calls: libnuma and hwloc both allocate. What cannot be read or makes no sense
  * leaves what is sane: memory everywhere, of unknown size; 10 to itself, 20 elsewhere.
  *
- * Free is what a page fault there can have without the kernel looking for victims: free
- * pages, and file pages that are neither mapped, dirty nor being written. Not counted is
- * what may be had or not: slabs that call themselves reclaimable, mapped files (programs
- * that run), swap. Whoever refuses what does not fit refuses a little too early, then.
+ * Free is what a program can still have before the kernel kills for memory: free pages,
+ * and file pages that are neither mapped, dirty nor being written; less the node's part of
+ * vm.min_free_kbytes, which only the kernel itself may take. (Seen on Linux 6.12: a strictly
+ * bound program was killed that much before the free pages ended, 34 MiB of 1 GiB.) Not
+ * counted is what may be had or not: slabs that call themselves reclaimable, mapped files
+ * (programs that run), swap. Page tables come out of it, 1/512 of what is touched. Whoever
+ * refuses what does not fit refuses a little too early, then.
  */
 #define _GNU_SOURCE
 #include "numa/topo.h"
@@ -159,6 +162,19 @@ static void read_node(struct nt_topo *t, unsigned slot, const char *folder, char
         node->memory_bytes = meminfo_bytes(text, " MemTotal:");
 }
 
+/* Each zone's low mark is its part of one number, by size. */
+static void read_kept(struct nt_topo *t, char *text)
+{
+    uint64_t all_mib = 0;
+    if (!read_text("/proc/sys/vm", "min_free_kbytes", text, MEMINFO_MAX))
+        return;
+    uint64_t kept = strtoull(text, NULL, 10) * NT_KIB;
+    for (unsigned i = 0; i < t->nodes; i++)
+        all_mib += t->node[i].memory_bytes / NT_MIB;
+    for (unsigned i = 0; i < t->nodes && all_mib != 0; i++)
+        t->node[i].kept_bytes = kept / all_mib * (t->node[i].memory_bytes / NT_MIB);
+}
+
 bool nt__topo_sysfs(struct nt_topo *t, const char *folder)
 {
     static char text[TEXT_MAX]; /* at start only, one thread: stacks may be small */
@@ -175,6 +191,7 @@ bool nt__topo_sysfs(struct nt_topo *t, const char *folder)
     nt__topo_distances(t);
     for (unsigned i = 0; i < t->nodes; i++)
         read_node(t, i, folder, text);
+    read_kept(t, text);
     read_allowed(t);
     errno = saved;
     return true;

@@ -41,7 +41,7 @@ struct nt_node_info {
     int has_memory; /* 0: its threads take memory of the nearest node that has some */
     int allowed;    /* this process may take its memory (cpusets) */
     uint64_t memory_bytes; /* 0: none, or not known */
-    uint64_t free_bytes;   /* that nobody uses, now; 0: none, or not known */
+    uint64_t free_bytes; /* that a program can still have, now; 0: none, or not known */
 };
 
 /* Nodes there are, at least 1. */

@@ -22,6 +22,7 @@ static const struct verb {
 } verbs[] = {
     {"run", nt__tool_run},
     {"report", nt__tool_report},
+    {"topo", nt__tool_topo},
 };
 
 struct choice {
@@ -85,10 +86,12 @@ int main(int argc, char **argv)
 {
     static const struct argp argp = {
         .parser = parse,
-        .args_doc = "run [OPTION...] -- PROGRAM [ARG...]\nreport [OPTION...] FILE...",
+        .args_doc = "run [OPTION...] -- PROGRAM [ARG...]\nreport [OPTION...] FILE...\n"
+                    "topo [OPTION...]",
         .doc = "Count what a program allocates, node by node.\n\n"
                "  run      run a program with the library and report its figures\n"
-               "  report   print records and live files again\v",
+               "  report   print records and live files again\n"
+               "  topo     print nodes, cpus, memory, distances and tiers\v",
         .help_filter = help,
     };
     struct choice c = {0};

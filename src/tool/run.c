@@ -17,6 +17,7 @@
 #include "src/base/base.h"
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
+#include "src/tool/machine.h"
 #include "src/tool/tool.h"
 #include "src/track/report.h"
 
@@ -32,6 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define KEY_POLICY 256 /* --policy has no letter */
 #define COLLECT_MS 250 /* how often ended children are collected, --children only */
 
 struct run {
@@ -40,6 +42,8 @@ struct run {
     char **program;     /* the command line */
     char *path;         /* the file to execute */
     char *library;
+    const char *policy_option; /* what the user wrote for a policy; NULL: nothing */
+    char *policy;              /* in the words of numa.h, then as a setting */
     struct nt_collector collector;
     sigset_t waited;    /* signals that the loop takes */
     sigset_t mask;      /* as the tool found it */
@@ -48,6 +52,41 @@ struct run {
 };
 
 /* ---- the command line ------------------------------------------------------- */
+
+/* numactl's options, and --policy, whose value is a policy as it is. */
+static const struct {
+    int key;
+    const char *option, *mode;
+} policies[] = {{'m', "membind", "bind"},
+                {'p', "preferred", "preferred"},
+                {'P', "preferred-many", "preferred-many"},
+                {'i', "interleave", "interleave"},
+                {'w', "weighted-interleave", "weighted-interleave"},
+                {'l', "localalloc", "local"},
+                {KEY_POLICY, "policy", NULL}};
+
+static error_t parse_policy(struct run *r, int key, const char *arg,
+                            struct argp_state *state)
+{
+    static char option[512];
+    size_t i = 0;
+
+    while (i < NT_ARRAY_LEN(policies) && policies[i].key != key)
+        i++;
+    if (i == NT_ARRAY_LEN(policies))
+        return ARGP_ERR_UNKNOWN;
+    if (r->policy != NULL)
+        argp_error(state, "%s and --%s are two policies; a program has one",
+                   r->policy_option, policies[i].option);
+    snprintf(option, sizeof option, "--%s%s%.256s", policies[i].option,
+             arg != NULL ? "=" : "", arg != NULL ? arg : "");
+    r->policy_option = option;
+    if (asprintf(&r->policy, "%s%s%s", policies[i].mode != NULL ? policies[i].mode : "",
+                 policies[i].mode != NULL && arg != NULL ? ":" : "",
+                 arg != NULL ? arg : "") < 0)
+        return ENOMEM;
+    return 0;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -73,7 +112,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "no program was given: numatally run [OPTION...] -- PROGRAM");
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_policy(r, key, arg, state);
     }
 }
 
@@ -85,6 +124,19 @@ int nt__tool_format(const char *word)
 }
 
 /* ---- the child -------------------------------------------------------------- */
+
+/* Add the policy to the user's settings: of two in one text the later is in force, and
+ * NUMATALLY_CONF is before any file. */
+static int set_policy(const char *policy)
+{
+    const char *conf = getenv("NUMATALLY_CONF");
+    char *value;
+
+    if (asprintf(&value, "%s%spolicy:%s", conf != NULL ? conf : "",
+                 conf != NULL && *conf != '\0' ? "," : "", policy) < 0)
+        return -1;
+    return setenv("NUMATALLY_CONF", value, 1);
+}
 
 static int set_environment(const struct run *r)
 {
@@ -102,6 +154,8 @@ static int set_environment(const struct run *r)
     }
     if (setenv("LD_PRELOAD", value, 1) != 0)
         return errno;
+    if (r->policy != NULL && set_policy(r->policy) != 0)
+        return ENOMEM;
     if (asprintf(&value, "%lld:%s:%c", (long long)getpid(), c->dir, who) < 0)
         return ENOMEM;
     return setenv("NUMATALLY_RUN", value, 1) != 0 ? errno : 0;
@@ -322,6 +376,11 @@ static int run(struct run *r)
 
     if (status != 0)
         return status;
+    if (r->policy != NULL) {
+        r->policy = nt__policy_setting(r->policy, r->policy_option);
+        if (r->policy == NULL)
+            return NT_EXIT_TOOL;
+    }
     r->library = nt__tool_find_library();
     if (r->library == NULL || nt__collect_open(&r->collector) != 0)
         return NT_EXIT_TOOL;
@@ -345,6 +404,19 @@ int nt__tool_run(int argc, char **argv)
          0},
         {"format", 'f', "text|json", 0, "instead of what FILE's suffix says", 0},
         {"children", 'c', NULL, 0, "a record for every process, not only the first", 0},
+        {0, 0, 0, 0,
+         "Where memory lies, in numactl's words. NODES is a list such as 0-3,5, !2 or "
+         "all, "
+         "or a tier: dram, hbm, cxl, nvm, gpu, fastest, largest (see numatally topo)",
+         1},
+        {"membind", 'm', "NODES", 0, "on these nodes only", 0},
+        {"preferred", 'p', "NODE", 0, "on this node while it has room", 0},
+        {"preferred-many", 'P', "NODES", 0, "on these nodes while they have room", 0},
+        {"interleave", 'i', "NODES", 0, "page by page on these nodes in turn", 0},
+        {"weighted-interleave", 'w', "NODES", 0, "in turn, by the system's weights", 0},
+        {"localalloc", 'l', NULL, 0, "on the node a thread runs on (the default)", 0},
+        {"policy", KEY_POLICY, "POLICY", 0,
+         "as the library's setting: bind:NODES, inherit, ...", 0},
         {0}};
     static const struct argp argp = {
         .options = options,

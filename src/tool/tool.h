@@ -25,6 +25,7 @@
 /* The verbs; argv[0] is the verb. They return the tool's exit status. */
 int nt__tool_run(int argc, char **argv);
 int nt__tool_report(int argc, char **argv);
+int nt__tool_topo(int argc, char **argv);
 
 /* The word for --format, or -1. */
 int nt__tool_format(const char *word);

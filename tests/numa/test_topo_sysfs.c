@@ -289,6 +289,28 @@ static void test_memory(void **state)
     assert_int_equal(errno, 77);
 }
 
+/* What the kernel keeps for itself is divided by size; nodes of unknown size have none. */
+static void test_kept(void **state)
+{
+    FILE *f = fopen("/proc/sys/vm/min_free_kbytes", "r");
+    unsigned long long kib = 0;
+    (void)state;
+    if (!f || fscanf(f, "%llu", &kib) != 1)
+        skip();
+    fclose(f);
+    put("online", "0-2\n");
+    put_node(0, "0\n");
+    put_node(1, "1\n");
+    put_node(2, "2\n");
+    put_in_node(0, "meminfo", "Node 0 MemTotal: 3145728 kB\n");
+    put_in_node(1, "meminfo", "Node 1 MemTotal: 1048576 kB\n");
+    assert_true(nt__topo_sysfs(&t, folder));
+    uint64_t all = t.node[0].kept_bytes + t.node[1].kept_bytes;
+    assert_int_equal(t.node[0].kept_bytes, 3 * t.node[1].kept_bytes);
+    assert_int_equal(t.node[2].kept_bytes, 0);
+    assert_true(all <= kib * NT_KIB && all + 4096 >= kib * NT_KIB);
+}
+
 int main(void)
 {
     if (!mkdtemp(folder))
@@ -306,6 +328,7 @@ int main(void)
         cmocka_unit_test_setup(test_longest_list, empty),
         cmocka_unit_test_setup(test_distances, empty),
         cmocka_unit_test_setup(test_memory, empty),
+        cmocka_unit_test_setup(test_kept, empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     empty(NULL);
