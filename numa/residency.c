@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define BATCH 256u    /* pages asked in one call; on the stack */
+#define BATCH 512u    /* pages asked in one call; on the stack */
 #define BUDGET 16384u /* pages of the heap asked for one report: 64 MiB exactly */
 #define OWED_BUDGET (16 * NT_GIB)
 
@@ -196,9 +196,8 @@ static bool is_full(struct causes *c, unsigned slot)
     return c->full & bit;
 }
 
-/* `bytes` that `a` asked for lie elsewhere: why? */
-static void explain(struct nt_lying *out, struct causes *c, const struct nt_arena *a,
-                    uint64_t bytes)
+/* A page that `a` asked for lies elsewhere: why? */
+static void explain(struct nt_lying *out, struct causes *c, const struct nt_arena *a)
 {
     uint64_t wanted =
         a->policy.mode == NT_LOCAL ? (uint64_t)1 << a->slot : a->policy.slots;
@@ -206,25 +205,25 @@ static void explain(struct nt_lying *out, struct causes *c, const struct nt_aren
     for (uint64_t left = wanted; left != 0 && full; left &= left - 1)
         full = is_full(c, (unsigned)__builtin_ctzll(left));
     if (nt__bind_error() != 0 || (wanted & c->allowed) == 0)
-        out->slot[a->slot].refused += bytes;
+        out->slot[a->slot].refused++;
     else if (full)
-        out->slot[a->slot].full += bytes;
+        out->slot[a->slot].full++;
     else
-        out->slot[a->slot].moved += bytes;
+        out->slot[a->slot].moved++;
 }
 
-/* One unit's sample, each page of which stands for `weight` bytes. */
+/* One unit's sample, in pages. */
 static void count_unit(struct nt_lying *out, struct causes *c, const struct nt_arena *a,
-                       const struct batch *b, uint64_t weight)
+                       const struct batch *b)
 {
     for (unsigned i = 0; i < b->n; i++) {
         int slot = b->status[i] >= 0 ? nt__topo_slot(b->status[i]) : -1;
         if (slot < 0)
             continue;
-        out->slot[a->slot].resident += weight;
-        out->slot[slot].on_node += weight;
+        out->slot[a->slot].resident++;
+        out->slot[slot].on_node++;
         if (!is_wanted(a, (unsigned)slot))
-            explain(out, c, a, weight);
+            explain(out, c, a);
     }
 }
 
@@ -239,16 +238,23 @@ static void draw(struct batch *b, uint32_t u, unsigned pages, unsigned n,
                      ((random + (uint64_t)i * pages / n) % pages) * page;
 }
 
-static void add_huge(struct nt_lying *out, int pagemap, const struct batch *b,
-                     uint64_t weight)
+static void add_huge(struct nt_lying *out, int pagemap, const struct batch *b)
 {
     size_t page = nt__os_page_size();
     for (unsigned i = 0; pagemap >= 0 && i < b->n; i++) {
         int slot = b->status[i] >= 0 ? nt__topo_slot(b->status[i]) : -1;
         uintptr_t at = (uintptr_t)b->page[i];
         if (slot >= 0 && huge_in(pagemap, at, at + page) != 0)
-            out->slot[slot].huge += weight;
+            out->slot[slot].huge++;
     }
+}
+
+/* From pages of the sample to bytes of the heap. */
+static void scale(struct nt_lying *out, uint64_t step, uint64_t each)
+{
+    uint64_t *v = (uint64_t *)out->slot;
+    for (size_t i = 0; i < sizeof out->slot / sizeof *v; i++)
+        v[i] = v[i] * step * NT_UNIT / each;
 }
 
 void nt__residency_heap(struct nt_lying *out)
@@ -260,8 +266,8 @@ void nt__residency_heap(struct nt_lying *out)
     unsigned pages = (unsigned)(NT_UNIT / nt__os_page_size());
     unsigned each =
         (unsigned)nt__max(1, nt__min(nt__min(pages, BATCH), BUDGET / owned));
-    uint64_t step = nt__max(1, owned / BUDGET); /* of so many units one is looked at */
-    uint64_t weight = NT_UNIT / each * step;
+    uint64_t step =
+        (owned + BUDGET - 1) / BUDGET; /* of so many units one is looked at */
     struct causes causes = {.allowed = nt__bind_allowed()};
     struct batch b;
     int pagemap = nt__topo()->fake ? -1 : open_pagemap();
@@ -275,9 +281,10 @@ void nt__residency_heap(struct nt_lying *out)
         if (where(b.page, b.n, b.status) != 0)
             break;
         out->pages_asked += b.n;
-        count_unit(out, &causes, nt__arenas_get(owner - 1), &b, weight);
-        add_huge(out, pagemap, &b, weight);
+        count_unit(out, &causes, nt__arenas_get(owner - 1), &b);
+        add_huge(out, pagemap, &b);
     }
+    scale(out, step, each);
     if (pagemap >= 0)
         close(pagemap);
 }
