@@ -252,9 +252,11 @@ static void add_huge(struct nt_lying *out, int pagemap, const struct batch *b)
 /* From pages of the sample to bytes of the heap. */
 static void scale(struct nt_lying *out, uint64_t step, uint64_t each)
 {
-    uint64_t *v = (uint64_t *)out->slot;
-    for (size_t i = 0; i < sizeof out->slot / sizeof *v; i++)
-        v[i] = v[i] * step * NT_UNIT / each;
+    for (unsigned i = 0; i < nt__topo()->nodes; i++) {
+        uint64_t *v = &out->slot[i].resident; /* the first of the slot's figures */
+        for (size_t k = 0; k < sizeof out->slot[0] / sizeof *v; k++)
+            v[k] = v[k] * step * NT_UNIT / each;
+    }
 }
 
 void nt__residency_heap(struct nt_lying *out)
