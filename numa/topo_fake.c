@@ -167,33 +167,39 @@ static const char *read_node(struct reading *r)
     return NULL;
 }
 
-/* What can only be said when all nodes are known. */
+/* What can only be said when all nodes are known: NULL, or what is wrong with a node. */
+static const char *finish_distances(struct nt_topo *t, unsigned from, unsigned named)
+{
+    uint8_t *distance = t->node[from].distance;
+    if (named != 0 && named != t->nodes)
+        return "distance= must have one number for each node";
+    for (unsigned to = 0; to < t->nodes; to++) {
+        if (named == 0)
+            distance[to] = to == from ? NT_DISTANCE_HERE : NT_DISTANCE_FAR;
+        if ((distance[to] == NT_DISTANCE_HERE) != (to == from))
+            return "distance= must be 10 to itself and more to each other node";
+    }
+    return NULL;
+}
+
 static bool check_machine(struct reading *r)
 {
     struct nt_topo *t = r->t;
-    const char *wrong = NULL;
-    int id = -1;
     bool memory = false;
-    if (r->cpus == 0)
-        wrong = "no node has cpus: say cpus=LIST of one";
-    for (unsigned i = 0; i < t->nodes && !wrong; i++) {
-        struct nt_topo_node *node = &t->node[i];
-        id = node->id;
-        memory |= node->has_memory && node->allowed;
-        for (unsigned to = r->distances[i] == 0 ? 0 : t->nodes; to < t->nodes; to++)
-            node->distance[to] = to == i ? NT_DISTANCE_HERE : NT_DISTANCE_FAR;
-        for (unsigned to = 0; to < t->nodes && !wrong; to++)
-            if ((node->distance[to] == NT_DISTANCE_HERE) != (to == i))
-                wrong = "distance= must be 10 to itself and more to each other node";
-        if (r->distances[i] != 0 && r->distances[i] != t->nodes)
-            wrong = "distance= must have one number for each node";
+    for (unsigned i = 0; i < t->nodes; i++) {
+        const char *wrong = finish_distances(t, i, r->distances[i]);
+        if (wrong) {
+            nt__warn("NUMATALLY_TOPOLOGY: node%d: %s; using the real machine",
+                     t->node[i].id, wrong);
+            return false;
+        }
+        memory |= t->node[i].has_memory && t->node[i].allowed;
     }
-    if (wrong && id >= 0)
-        nt__warn("NUMATALLY_TOPOLOGY: node%d: %s; using the real machine", id, wrong);
-    else if (wrong || !memory)
+    if (!memory || r->cpus == 0)
         nt__warn("NUMATALLY_TOPOLOGY: %s; using the real machine",
-                 wrong ? wrong : "no node has memory that is not forbidden");
-    return !wrong && memory;
+                 memory ? "no node has cpus: say cpus=LIST of one"
+                        : "no node has memory that is not forbidden");
+    return memory && r->cpus != 0;
 }
 
 static bool complain(const struct reading *r, const char *part, bool whole_node,
@@ -232,7 +238,7 @@ static void place_other_cpus(struct nt_topo *t, unsigned named)
     uint8_t first = 0;
     while (!t->node[first].has_cpus)
         first++;
-    for (unsigned cpu = 0; cpu < NT_TOPO_CPUS; cpu++)
+    for (unsigned cpu = 0; cpu < NT_TOPO_CPUS && named != 0; cpu++)
         if (t->slot_of_cpu[cpu] == NOBODY)
             t->slot_of_cpu[cpu] = cpu < named ? first : t->slot_of_cpu[cpu % named];
 }

@@ -111,7 +111,7 @@ static int fill_from(hwloc_topology_t topology, struct nt_machine *m)
 {
     int count = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE);
     size_t n = count > 0 ? (size_t)count : 0;
-    hwloc_obj_t *obj = calloc(n + 1, sizeof *obj);
+    hwloc_obj_t *obj = calloc(n + 1, sizeof(hwloc_obj_t));
     if (obj == NULL || nt__machine_init(m, n) != 0) {
         free(obj);
         nt__warn("out of memory");
@@ -119,7 +119,7 @@ static int fill_from(hwloc_topology_t topology, struct nt_machine *m)
     }
     for (size_t i = 0; i < n; i++)
         obj[i] = hwloc_get_obj_by_type(topology, HWLOC_OBJ_NUMANODE, (unsigned)i);
-    qsort(obj, n, sizeof *obj, by_id); /* NOLINT(bugprone-sizeof-expression) */
+    qsort(obj, n, sizeof(hwloc_obj_t), by_id);
     for (size_t i = 0; i < n; i++) {
         struct nt_machine_node *node = &m->node[i];
         node->id = (int)obj[i]->os_index;

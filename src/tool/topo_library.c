@@ -141,9 +141,10 @@ int nt__machine_from_library(struct nt_machine *m)
             m->distance[i * m->nodes + j] =
                 (unsigned)nt_node_distance(m->node[i].id, m->node[j].id);
     m->distances_known = true;
-    if (is_made_up()) {
+    const char *made_up = getenv("NUMATALLY_TOPOLOGY");
+    if (made_up != NULL && is_made_up()) {
         m->source = NT_MACHINE_MADE_UP;
-        cpus_made_up(m, getenv("NUMATALLY_TOPOLOGY"));
+        cpus_made_up(m, made_up);
     } else {
         for (size_t i = 0; i < m->nodes; i++)
             cpus_of_this_machine(&m->node[i]);

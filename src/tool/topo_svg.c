@@ -339,7 +339,8 @@ static void put_legend(FILE *out, const struct nt_machine *m)
 void nt__machine_svg(const struct nt_machine *m, FILE *out)
 {
     size_t columns = m->nodes < COLUMNS ? m->nodes : COLUMNS;
-    double rows = (double)((m->nodes + COLUMNS - 1) / COLUMNS) * (card_height(m) + GAP);
+    size_t lines = (m->nodes + COLUMNS - 1) / COLUMNS;
+    double rows = (double)lines * (card_height(m) + GAP);
     double matrix = cell_size(m) * (double)m->nodes;
     double cards = (double)columns * (CARD_WIDTH + GAP) - GAP;
     double width = 2 * MARGIN + (cards > matrix + 60 ? cards : matrix + 60);
@@ -365,9 +366,11 @@ void nt__machine_svg(const struct nt_machine *m, FILE *out)
     if (m->pid != 0)
         put_process(out, y + 12, width, m);
     y += process;
-    for (size_t i = 0; i < m->nodes; i++)
-        put_card(out, MARGIN + (double)(i % COLUMNS) * (CARD_WIDTH + GAP),
-                 y + (double)(i / COLUMNS) * (card_height(m) + GAP), m, &m->node[i]);
+    for (size_t i = 0; i < m->nodes; i++) {
+        size_t line = i / COLUMNS, column = i % COLUMNS;
+        put_card(out, MARGIN + (double)column * (CARD_WIDTH + GAP),
+                 y + (double)line * (card_height(m) + GAP), m, &m->node[i]);
+    }
     put_distances(out, y + rows + 24, m);
     fputs("</svg>\n", out);
 }
