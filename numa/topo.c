@@ -11,37 +11,12 @@
 
 #define NODE_FOLDER "/sys/devices/system/node"
 
-static struct nt_topo topo;
-
-/* glibc 2.35 and up registers restartable sequences: the cpu is a load away. It must
- * not be registered twice, so we only read glibc's. Weak: older ones have none. */
-extern const ptrdiff_t __rseq_offset __attribute__((weak));
-
-static int cpu_here(void)
-{
-    if (&__rseq_offset) {
-        /* struct rseq: cpu_id_start, cpu_id; negative while not registered. */
-        const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
-        int cpu =
-            __atomic_load_n((const int *)(const void *)(area + 4), __ATOMIC_RELAXED);
-        if (NT_LIKELY(cpu >= 0))
-            return cpu;
-    }
-    return sched_getcpu();
-}
-
-unsigned nt__topo_here(void)
-{
-    if (topo.nodes < 2)
-        return 0;
-    int cpu = cpu_here();
-    return cpu < 0 || cpu >= NT_TOPO_CPUS ? 0 : topo.slot_of_cpu[cpu];
-}
+struct nt_topo nt__topo_machine;
 
 int nt__topo_slot(int id)
 {
-    for (unsigned i = 0; i < topo.nodes; i++)
-        if (topo.node[i].id == id)
+    for (unsigned i = 0; i < nt__topo_machine.nodes; i++)
+        if (nt__topo_machine.node[i].id == id)
             return (int)i;
     return -1;
 }
@@ -96,8 +71,8 @@ static bool named_slots(const char *list, uint64_t *slots)
 uint64_t nt__topo_usable(void)
 {
     uint64_t usable = 0;
-    for (unsigned i = 0; i < topo.nodes; i++)
-        if (topo.node[i].has_memory && topo.node[i].allowed)
+    for (unsigned i = 0; i < nt__topo_machine.nodes; i++)
+        if (nt__topo_machine.node[i].has_memory && nt__topo_machine.node[i].allowed)
             usable |= (uint64_t)1 << i;
     return usable;
 }
@@ -107,9 +82,10 @@ unsigned nt__topo_nearest(unsigned from, uint64_t among)
     unsigned best = (unsigned)__builtin_ctzll(among);
     for (uint64_t left = among; left != 0; left &= left - 1) {
         unsigned i = (unsigned)__builtin_ctzll(left);
-        if (topo.node[i].has_cpus != topo.node[best].has_cpus
-                ? topo.node[i].has_cpus
-                : topo.node[from].distance[i] < topo.node[from].distance[best])
+        if (nt__topo_machine.node[i].has_cpus != nt__topo_machine.node[best].has_cpus
+                ? nt__topo_machine.node[i].has_cpus
+                : nt__topo_machine.node[from].distance[i] <
+                      nt__topo_machine.node[from].distance[best])
             best = i;
     }
     return best;
@@ -125,8 +101,8 @@ void nt__topo_distances(struct nt_topo *t)
 
 uint64_t nt__topo_free_bytes(unsigned slot)
 {
-    const struct nt_topo_node *node = &topo.node[slot];
-    if (topo.fake || !node->has_memory)
+    const struct nt_topo_node *node = &nt__topo_machine.node[slot];
+    if (nt__topo_machine.fake || !node->has_memory)
         return node->memory_bytes;
     uint64_t bytes = nt__topo_sysfs_free(NODE_FOLDER, (unsigned)node->id);
     return bytes > node->kept_bytes ? bytes - node->kept_bytes : 0;
@@ -147,19 +123,19 @@ bool nt__topo_slots(const char *list, uint64_t *slots)
 void nt__topo_start(void)
 {
     const char *fake = nt__conf_env("NUMATALLY_TOPOLOGY");
-    if (fake && *fake && nt__topo_fake(&topo, fake))
+    if (fake && *fake && nt__topo_fake(&nt__topo_machine, fake))
         return;
-    memset(&topo, 0, sizeof topo);
-    if (nt__topo_sysfs(&topo, NODE_FOLDER))
+    memset(&nt__topo_machine, 0, sizeof nt__topo_machine);
+    if (nt__topo_sysfs(&nt__topo_machine, NODE_FOLDER))
         return;
-    memset(&topo, 0, sizeof topo);
-    topo.nodes = 1;
-    topo.node[0] =
+    memset(&nt__topo_machine, 0, sizeof nt__topo_machine);
+    nt__topo_machine.nodes = 1;
+    nt__topo_machine.node[0] =
         (struct nt_topo_node){.has_memory = true, .has_cpus = true, .allowed = true};
-    nt__topo_distances(&topo);
+    nt__topo_distances(&nt__topo_machine);
 }
 
 const struct nt_topo *nt__topo(void)
 {
-    return &topo;
+    return &nt__topo_machine;
 }

@@ -12,6 +12,8 @@
 
 #include "src/base/base.h"
 
+#include <sched.h>
+
 #define NT_TOPO_NODES 64    /* slots; further nodes are left out, their cpus slot 0 */
 #define NT_NODE_ID_MAX 1024 /* the kernel's own bound on node numbers */
 #define NT_TOPO_CPUS 8192   /* further cpus count as slot 0 */
@@ -40,9 +42,35 @@ NT_HIDDEN void nt__topo_start(void);
 
 NT_HIDDEN const struct nt_topo *nt__topo(void);
 
+/* For the inline functions below. */
+extern NT_HIDDEN struct nt_topo nt__topo_machine;
+
+/* glibc 2.35 and up registers restartable sequences: the cpu is a load away. It must
+ * not be registered twice, so we only read glibc's. Weak: older ones have none. */
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+
+NT_FAST int nt__topo_cpu(void)
+{
+    if (&__rseq_offset) {
+        /* struct rseq: cpu_id_start, cpu_id; negative while not registered. */
+        const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
+        int cpu =
+            __atomic_load_n((const int *)(const void *)(area + 4), __ATOMIC_RELAXED);
+        if (NT_LIKELY(cpu >= 0))
+            return cpu;
+    }
+    return sched_getcpu();
+}
+
 /* Slot of the node the calling thread runs on, a moment ago. With one node: 0, and
  * nothing is asked. */
-NT_HIDDEN unsigned nt__topo_here(void);
+NT_FAST unsigned nt__topo_here(void)
+{
+    if (nt__topo_machine.nodes < 2)
+        return 0;
+    int cpu = nt__topo_cpu();
+    return cpu < 0 || cpu >= NT_TOPO_CPUS ? 0 : nt__topo_machine.slot_of_cpu[cpu];
+}
 
 /* Of the slots in `among`, not none, the nearest to `from` by distance: one with cpus
  * before one without, then the lower slot. */

@@ -50,6 +50,9 @@ struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigned slot,
     for (unsigned c = 0; c < NT_CLASSES; c++)
         s->current[c] = &nt__slab_none;
     memcpy(s->class_of, nt__sizeclasses.of, sizeof s->class_of);
+    if (!pool && nt__topo()->nodes > 1)
+        memset(s->class_of + NT_UNASKED_MAX / NT_GRAIN + 1, NT_CLASS_ASKED,
+               sizeof s->class_of - NT_UNASKED_MAX / NT_GRAIN - 1);
     s->state = NT_SHARD_OWNED;
     s->pool = pool;
     s->next = nt__shard_first();

@@ -48,13 +48,20 @@ enum nt_shard_state {
     NT_SHARD_LOST,     /* by a thread that a fork left behind in the parent */
 };
 
+/* With several nodes a thread must notice that it was moved to another. Where a block is
+ * large enough for the question to cost little, each allocation asks: sizes above this
+ * find, in a thread's shard, a class that never has a block, so the fast path leaves them
+ * to nt__heap_malloc_slow. Smaller ones ask when their list has run dry. */
+#define NT_UNASKED_MAX NT_KIB
+#define NT_CLASS_ASKED (NT_CLASSES - 1)
+
 struct nt_shard {
     /* What every allocation and free uses. The owner's. */
     struct nt_slab *current[NT_CLASSES]; /* never NULL: &nt__slab_none has no block */
     uint64_t allocs[NT_CLASSES];         /* blocks handed out */
     uint64_t requested[NT_CLASSES];      /* bytes asked for by these */
     uint64_t frees[NT_CLASSES];          /* blocks of own slabs that came back here */
-    uint8_t class_of[NT_CLASS_BYTES];    /* copy of nt__sizeclasses.of */
+    uint8_t class_of[NT_CLASS_BYTES];    /* copy of nt__sizeclasses.of; see below */
 
     uint8_t state;        /* enum nt_shard_state; under the idle list's lock */
     uint8_t slot;         /* node, constant */
@@ -109,6 +116,12 @@ NT_HIDDEN struct nt_shard *nt__shard_first(void);
 /* A new shard on `slot`, in the register. NULL: no memory. */
 NT_HIDDEN struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigned slot,
                                          struct nt_pool *pool);
+
+/* Is the calling thread, whose shard `s` is, served from another node by now? */
+NT_FAST bool nt__shard_is_elsewhere(const struct nt_shard *s)
+{
+    return s->placement->serve[nt__topo_here()] != s->slot;
+}
 
 /* From now on the memory of a shard without an owner, or of a pool, comes under
  * `placement`. False: no memory for its arenas, nothing changed. */

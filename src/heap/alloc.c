@@ -106,14 +106,21 @@ static void *allocate(size_t size, size_t align, bool zero)
     return p;
 }
 
+/* A block of a size that the fast path leaves to us: because it is not small, or with
+ * several nodes (shard.h). */
+static void *pop(size_t size)
+{
+    struct nt_shard *s = nt__heap_shard;
+    if (size > NT_CLASSED_MAX || nt__shard_is_elsewhere(s))
+        return NULL;
+    return nt__shard_pop_class(s, nt__sizeclass_of(size), size);
+}
+
 void *nt__heap_malloc_slow(size_t size)
 {
-    /* Up to half a megabyte the size was all that kept it from the fast path. */
-    if (size > NT_SMALL_MAX && size <= NT_CLASSED_MAX) {
-        void *p = nt__shard_pop_class(nt__heap_shard, nt__sizeclass_of(size), size);
-        if (NT_LIKELY(p != NULL))
-            return p;
-    }
+    void *p = pop(size);
+    if (NT_LIKELY(p != NULL))
+        return p;
     NT_FORWARD(malloc(size));
     return allocate(size, 1, false);
 }
@@ -131,6 +138,8 @@ void *nt_calloc(size_t count, size_t size)
         return NULL;
     }
     void *p = nt__shard_pop(nt__heap_shard, bytes);
+    if (NT_UNLIKELY(!p))
+        p = pop(bytes);
     if (NT_LIKELY(p != NULL))
         return memset(p, 0, bytes);
     NT_FORWARD(calloc(count, size));

@@ -19,10 +19,15 @@
 _Thread_local struct nt_shard *nt__heap_shard
     __attribute__((tls_model("initial-exec"))) = &nt__shard_none;
 
+/* Of threads without a shard: they are not elsewhere. */
+static struct nt_placement nowhere;
+
 struct nt_shard nt__shard_none = {
+    .placement = &nowhere,
     .current = {[0 ... NT_CLASSES - 1] = &nt__slab_none},
 };
 struct nt_shard nt__shard_gone = {
+    .placement = &nowhere,
     .current = {[0 ... NT_CLASSES - 1] = &nt__slab_none},
 };
 
@@ -163,8 +168,9 @@ struct nt_shard *nt__thread_shard(void)
         return attach();
     if (NT_UNLIKELY(s == &nt__shard_gone))
         return NULL;
-    unsigned slot = s->placement->serve[nt__topo_here()];
-    return NT_LIKELY(slot == s->slot) ? s : change(s, s->placement, slot);
+    if (NT_LIKELY(!nt__shard_is_elsewhere(s)))
+        return s;
+    return change(s, s->placement, s->placement->serve[nt__topo_here()]);
 }
 
 void nt__thread_start(void)
