@@ -33,7 +33,7 @@ static int remove_one(const char *path, const struct stat *st, int kind,
 static FILE *create(const char *name)
 {
     char path[256], *slash;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%.200s", folder, name);
     slash = strrchr(path, '/');
     *slash = '\0';
     mkdir(path, 0700);
