@@ -34,6 +34,7 @@ tests() {
     2x2)
         echo "calls sh $source_dir/tests/lab/calls.sh few"
         echo "mappings prog_cost mappings"
+        echo "surroundings sh $source_dir/tests/lab/surroundings.sh" # the last: it sets limits
         ;;
     esac
 }
