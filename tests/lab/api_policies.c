@@ -214,6 +214,24 @@ static void run_pool(void)
     }
 }
 
+/* ---- Nodes without cpus ------------------------------------------------------------------- */
+
+/* Whoever asks for one gets it. */
+static void run_cpuless(void)
+{
+    int found = 0;
+    for (int n = 0; n <= numa_max_node(); n++) {
+        if (numa_node_size64(n, NULL) <= 0 || lab_has_cpus(n))
+            continue;
+        struct lab_pages strict = {.all = 0}, liked = {.all = 0};
+        ask_blocks(&strict, get_policy, named("bind", n));
+        ask_blocks(&liked, get_onnode, &n);
+        CHECK(all_on(&strict, n) && all_on(&liked, n));
+        found++;
+    }
+    CHECK(found > 0);
+}
+
 /* ---- numactl's ------------------------------------------------------------------------------ */
 
 static void run_inherit(void)
@@ -234,6 +252,7 @@ int main(int argc, char **argv)
         {"thread", run_thread, NULL, NULL, 2},
         {"single", run_single, NULL, NULL, 2},
         {"pool", run_pool, NULL, NULL, 2},
+        {"cpuless", run_cpuless, NULL, NULL, 99}, /* only when it is named */
         {"inherit", run_inherit, NULL, "--interleave=all", 2},
         {"inherit-overruled", run_local, "policy:local", "--interleave=all", 2},
         {"inherit-bind", run_node1, NULL, "--membind=1", 2},

@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# What bounds a process from outside: cpusets, a memory cgroup, strict overcommit. Run in
+# the lab, as root of the whole machine, with two nodes; a plain sh.
+set -eu
+preload=${NT_PRELOAD:?names the library to preload}
+groups=/sys/fs/cgroup
+failed=0
+
+# within GROUP COMMAND: run it in the control group under the library.
+within() {
+    group=$1
+    shift
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    sh -c 'echo $$ >"$0/cgroup.procs" && LD_PRELOAD=$1 && export LD_PRELOAD && shift && exec "$@"' \
+        "$groups/$group" "$preload" "$@"
+}
+
+# wants STATUS WHAT COMMAND
+wants() {
+    wanted=$1 what=$2 status=0
+    shift 2
+    "$@" || status=$?
+    if [ "$status" = "$wanted" ]; then
+        echo "$what: as it should be (status $status)"
+    else
+        echo "FAIL $what: status $status instead of $wanted"
+        failed=$((failed + 1))
+    fi
+}
+
+echo "+cpuset +memory" >$groups/cgroup.subtree_control
+mkdir $groups/first $groups/far $groups/small
+
+# The nodes a cpuset leaves, near to its cpus and far from them.
+echo 0 >$groups/first/cpuset.mems
+echo 0-1 >$groups/first/cpuset.cpus
+wants 0 "cpuset of node 0" within first prog_surroundings only 0
+echo 1 >$groups/far/cpuset.mems
+echo 0-1 >$groups/far/cpuset.cpus
+wants 0 "cpuset of node 1, cpus of node 0" within far prog_surroundings only 1
+
+# What fits into a memory cgroup goes on fitting; the kernel kills who wants more. A
+# thread keeps a slab of each class it has used, some 60 MiB with the classes used here.
+echo 256M >$groups/small/memory.max
+wants 0 "memory cgroup of 256 MiB, 40 in use" within small prog_surroundings churn 40 8
+wants 137 "memory cgroup of 256 MiB, 400 in use" within small prog_surroundings churn 400 2
+
+# Strict overcommit: address space is what runs out, and malloc says so.
+echo 2 >/proc/sys/vm/overcommit_memory
+wants 0 "overcommit_memory=2" env LD_PRELOAD="$preload" prog_surroundings eat 8192
+[ $failed = 0 ]
