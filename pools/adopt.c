@@ -72,6 +72,7 @@ void nt__shard_retire(struct nt_shard *s)
     nt__remote_flush(s);
     nt__remote_receive(s);
     nt__large_drop_spare(s);
+    nt__shard_shrink(s);
     struct idle_list *list = &idle.slot[s->slot];
     nt__lock(&list->lock);
     __atomic_store_n(&s->state, NT_SHARD_IDLE, __ATOMIC_RELAXED);

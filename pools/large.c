@@ -79,7 +79,9 @@ static bool by_first_touch(const struct nt_shard *s)
     return s->large_arena != s->arena;
 }
 
-/* First touch must find nothing already placed, and calloc nothing but zeroes. */
+/* First touch must find nothing already placed, and calloc nothing but zeroes. Where a
+ * slab was, its first block's mark is taken away: else a realloc to a class would copy it,
+ * and each free of that block look for it among the free. */
 static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
 {
     bool purge = placed || (zero && bytes >= ZERO_BY_PURGE);
@@ -87,6 +89,8 @@ static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
         return;
     if (zero)
         memset(run, 0, bytes);
+    else
+        ((struct nt_block *)run)->key = NULL;
 }
 
 /* ---- Runs ------------------------------------------------------------------------- */

@@ -76,11 +76,19 @@ static struct nt_arena *large_arena(const struct nt_pool *pool, unsigned slot)
     return any ? nt__arenas_large(slot) : nt__arenas_get(slot);
 }
 
-/* A shard of a closed pool serves the pool's next life. */
-static void take_again(const struct nt_pool *pool, struct nt_shard *s)
+/* The shards of a closed pool serve its next life. Somebody may be trimming them. */
+static void take_again(struct nt_pool *pool)
 {
-    s->large_arena = large_arena(pool, s->slot);
-    nt__peak_restart(s);
+    nt__lock(&pool->lock);
+    pool->budget.limit = (pool->limit + NT_SLICE - 1) >> NT_SLICE_SHIFT;
+    for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
+        struct nt_shard *s = pool->shard[i];
+        if (!s)
+            continue;
+        s->large_arena = large_arena(pool, s->slot);
+        nt__peak_restart(s);
+    }
+    nt__unlock(&pool->lock);
 }
 
 struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots)
@@ -95,14 +103,12 @@ struct nt_pool *nt__pool_new(const char *name, size_t limit, uint64_t slots)
             nt__fmt_into(pool->name, sizeof pool->name, "pool-%u", pools.created);
         pool->limit = limit;
         pool->slots = slots;
-        pool->budget.limit = (limit + NT_SLICE - 1) >> NT_SLICE_SHIFT;
-        for (unsigned i = 0; i < NT_TOPO_NODES; i++)
-            if (pool->shard[i])
-                take_again(pool, pool->shard[i]);
         pool->base = nt__pool_sums(pool);
         pool->open = true;
     }
     nt__unlock(&pools.lock);
+    if (pool)
+        take_again(pool);
     return pool;
 }
 

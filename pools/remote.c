@@ -146,8 +146,8 @@ unsigned nt__remote_take(struct nt_slab *slab, struct nt_block **chain)
 }
 
 /* Walks a chain that its owner may be taking: follows only what is a block. */
-static bool chain_holds(const struct nt_slab *slab, const struct nt_block *b,
-                        const void *p)
+NT_RACES static bool chain_holds(const struct nt_slab *slab, const struct nt_block *b,
+                                 const void *p)
 {
     for (unsigned n = 0; b && n < slab->capacity; n++) {
         if (b == p)

@@ -6,11 +6,15 @@
 #include "pools/peak.h"
 #include "pools/remote.h"
 #include "src/base/meta.h"
+#include "src/base/os.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define FREES_WATCHED 16
+#define FREES_WATCHED 128
+#define KEPT_SLICES (32 * NT_MIB / NT_SLICE) /* of empty slabs */
+
+static bool age_empty(struct nt_shard *s);
 
 struct nt_slab nt__slab_none;
 
@@ -106,8 +110,9 @@ static int32_t frees_to_event(const struct nt_shard *s)
  * is made to come often, as long as something waits. */
 bool nt__shard_watch(struct nt_shard *s)
 {
+    bool waits = age_empty(s);
     bool due = nt__arena_decay(s->arena);
-    bool waits = nt__count_read(&s->arena->cached) != 0;
+    waits |= nt__count_read(&s->arena->cached) != 0;
     if (s->large_arena != s->arena) {
         due |= nt__arena_decay(s->large_arena);
         waits |= nt__count_read(&s->large_arena->cached) != 0;
@@ -121,7 +126,8 @@ bool nt__shard_watch(struct nt_shard *s)
     return due;
 }
 
-/* Close a slab that is on no list and return its memory to the arena. */
+/* Close a slab that is on no list and return its memory to the arena. Whoever calls this
+ * sees to it that nt__shard_watch is called when all is done. */
 static void release(struct nt_shard *s, struct nt_slab *slab)
 {
     unsigned slices = slab->slices;
@@ -130,7 +136,6 @@ static void release(struct nt_shard *s, struct nt_slab *slab)
     nt__count_add(&s->slabs[slab->class], (uint64_t)-1);
     nt__slab_close(slab);
     nt__arena_give(s->arena, run, slices, untouched);
-    nt__shard_watch(s);
     nt__shard_charge(s, -(size_t)slices);
 }
 
@@ -146,32 +151,110 @@ static unsigned room(const struct nt_slab *slab)
     return slab->capacity < 4 ? 1 : slab->capacity / 4u;
 }
 
-static void make_partial(struct nt_shard *s, struct nt_slab *slab, unsigned live)
+/* ---- Empty slabs ------------------------------------------------------------------- */
+
+/*
+ * Empty slabs are kept, blocks listed, so that what comes and goes in batches need not be
+ * cut anew each time: a unit's worth always, and up to KEPT_SLICES of what was used of
+ * late. Keeping does not make the process larger than it was: before a shard cuts a new
+ * slab it gives back all but a unit. And of those beyond a unit that nobody needed for the
+ * delay after which free memory goes back (setting `return`) none is kept.
+ */
+
+static void put_empty(struct nt_shard *s, struct nt_slab *slab)
 {
+    slab->place = NT_PLACE_EMPTY;
+    s->empty_slices += slab->slices;
+    push(&s->empty[slab->class], slab);
+}
+
+static void take_empty(struct nt_shard *s, struct nt_slab *slab)
+{
+    remove(&s->empty[slab->class], slab);
+    s->empty_slices -= slab->slices;
+    s->empty_unused = (uint32_t)nt__min(s->empty_unused, s->empty_slices);
+}
+
+/* Give empty slabs back until no more than `most` slices of them are left, or those that
+ * are cannot be given. */
+static void release_empty(struct nt_shard *s, uint32_t most)
+{
+    for (unsigned c = nt__sizeclasses.count; c-- > 0 && s->empty_slices > most;) {
+        struct nt_slab *next;
+        for (struct nt_slab *slab = s->empty[c]; slab && s->empty_slices > most;
+             slab = next) {
+            next = slab->next;
+            if (is_free(slab)) {
+                take_empty(s, slab);
+                release(s, slab);
+            }
+        }
+    }
+}
+
+/* Give back those that were not needed since the last look, if that is long enough ago.
+ * Is there to be another look? A batch comes and goes: until the next one there is. */
+static bool age_empty(struct nt_shard *s)
+{
+    if (s->empty_slices <= NT_UNIT_SLICES && !s->watching)
+        return false;
+    uint32_t now = (uint32_t)nt__os_now_ms();
+    if (now - s->empty_ms < nt__arena_config.return_ms)
+        return true;
+    uint32_t unused = s->empty_unused;
+    s->empty_unused = s->empty_slices;
+    if (s->empty_slices <= NT_UNIT_SLICES)
+        return false;
+    s->empty_ms = now;
+    if (unused > NT_UNIT_SLICES)
+        release_empty(s, s->empty_slices - unused + NT_UNIT_SLICES);
+    return true;
+}
+
+void nt__shard_shrink(struct nt_shard *s)
+{
+    release_empty(s, NT_UNIT_SLICES);
+    nt__shard_watch(s);
+}
+
+/* A slab that is on no list has no block out. */
+static void keep_or_release(struct nt_shard *s, struct nt_slab *slab)
+{
+    slab->back = 0;
+    if (s->empty_slices >= KEPT_SLICES && is_free(slab)) {
+        release(s, slab);
+        nt__shard_watch(s);
+        return;
+    }
+    put_empty(s, slab);
+    if (s->empty_slices > NT_UNIT_SLICES && !s->watching)
+        nt__shard_watch(s);
+}
+
+/* A slab that is on no list has room and `live` blocks out. */
+static void put_by_live(struct nt_shard *s, struct nt_slab *slab, unsigned live)
+{
+    if (live == 0) {
+        keep_or_release(s, slab);
+        return;
+    }
     slab->place = NT_PLACE_PARTIAL;
     slab->back = -(int32_t)live;
-    if (live == 0)
-        s->empty_slices += slab->slices;
     push(&s->partial[slab->class], slab);
 }
 
-/* Take a slab off its partial list. */
-static void take_partial(struct nt_shard *s, struct nt_slab *slab)
+/* A slab of the class with room, off its list; NULL: there is none. */
+static struct nt_slab *take_with_room(struct nt_shard *s, unsigned c)
 {
-    remove(&s->partial[slab->class], slab);
-    if (slab->back == 0)
-        s->empty_slices -= slab->slices;
+    struct nt_slab *slab = s->partial[c];
+    if (slab)
+        remove(&s->partial[c], slab);
+    else if ((slab = s->empty[c]) != NULL)
+        take_empty(s, slab);
+    return slab;
 }
 
-/* An empty slab on a partial list: up to a unit of them is kept, blocks listed, so that
- * what comes and goes in batches need not be cut anew each time. */
-static void keep_or_release(struct nt_shard *s, struct nt_slab *slab)
-{
-    if (s->empty_slices <= NT_UNIT_SLICES || !is_free(slab))
-        return;
-    take_partial(s, slab);
-    release(s, slab);
-}
+/* ---- Events ------------------------------------------------------------------------ */
 
 static void event(struct nt_shard *s, struct nt_slab *slab)
 {
@@ -187,13 +270,12 @@ static void event(struct nt_shard *s, struct nt_slab *slab)
         unsigned freed = room(slab) + (unsigned)slab->back;
         NT_ASSERT(freed <= slab->capacity);
         remove(&s->full, slab);
-        make_partial(s, slab, slab->capacity - freed);
+        put_by_live(s, slab, slab->capacity - freed);
     } else {
-        s->empty_slices += slab->slices; /* a partial slab's only event */
-    }
-    NT_ASSERT(slab->back <= 0);
-    if (slab->back == 0)
+        NT_ASSERT(slab->back == 0);
+        remove(&s->partial[slab->class], slab); /* its only event */
         keep_or_release(s, slab);
+    }
     if (NT_DEBUG)
         nt__shard_check(s);
 }
@@ -216,13 +298,11 @@ void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab, struct nt_block
     }
     if (n != 0)
         slab->free = chain;
-    if (slab->place == NT_PLACE_CURRENT)
+    if (n == 0 || slab->place == NT_PLACE_CURRENT)
         return;
     slab->back += (int32_t)n;
-    if (n != 0 && slab->back >= 0)
+    if (slab->back >= 0)
         event(s, slab);
-    else if (slab->back == 0) /* it was empty, but still linked in a pending stack */
-        keep_or_release(s, slab);
 }
 
 /* ---- Refill ------------------------------------------------------------------------ */
@@ -242,6 +322,8 @@ static struct nt_slab *open_slab(struct nt_shard *s, unsigned c)
     const struct nt_sizeclasses *t = &nt__sizeclasses;
     bool clean;
     unsigned slices = s->slabs[c] == 0 ? t->first[c] : t->slices[c];
+    if (s->empty_slices > NT_UNIT_SLICES)
+        nt__shard_shrink(s);
     void *run = nt__shard_take(s, s->arena, slices, NT_SLICE, &clean);
     if (!run && slices > t->first[c]) { /* where room is scarce a short one will do */
         slices = t->first[c];
@@ -259,10 +341,8 @@ static struct nt_slab *next_slab(struct nt_shard *s, unsigned c)
 {
     nt__remote_receive(s); /* may put slabs on partial */
     nt__remote_age(s);
-    struct nt_slab *slab = s->partial[c];
-    if (slab)
-        take_partial(s, slab);
-    else if (!s->pool)
+    struct nt_slab *slab = take_with_room(s, c);
+    if (!slab && !s->pool)
         slab = nt__shard_adopt(s, c);
     if (!slab)
         slab = open_slab(s, c);
@@ -327,19 +407,19 @@ static void retire_current(struct nt_shard *s, unsigned c)
         return;
     }
     s->current[c] = &nt__slab_none;
-    make_partial(s, slab, slab->carved - listed);
+    put_by_live(s, slab, slab->carved - listed);
 }
 
 struct nt_slab *nt__shard_yield(struct nt_shard *s, unsigned c)
 {
     nt__remote_receive(s);
-    if (!s->partial[c])
+    struct nt_slab *slab = take_with_room(s, c);
+    if (!slab) {
         retire_current(s, c);
-    struct nt_slab *slab = s->partial[c];
-    if (slab) {
-        take_partial(s, slab);
-        nt__count_add(&s->slabs[c], (uint64_t)-1);
+        slab = take_with_room(s, c);
     }
+    if (slab)
+        nt__count_add(&s->slabs[c], (uint64_t)-1);
     return slab;
 }
 
@@ -349,16 +429,10 @@ void nt__shard_trim(struct nt_shard *s)
     nt__large_drop_spare(s);
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
         retire_current(s, c);
-        struct nt_slab *next;
-        for (struct nt_slab *slab = s->partial[c]; slab; slab = next) {
-            next = slab->next;
-            if (slab->back == 0 && is_free(slab)) {
-                take_partial(s, slab);
-                release(s, slab);
-            }
-        }
         nt__peak_publish(s, c);
     }
+    release_empty(s, 0);
+    nt__shard_watch(s);
     if (NT_DEBUG)
         nt__shard_check(s);
 }
@@ -379,9 +453,11 @@ void nt__shard_empty(struct nt_shard *s)
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
         retire_current(s, c);
         release_all(s, &s->partial[c]);
+        release_all(s, &s->empty[c]);
     }
-    s->empty_slices = 0;
+    s->empty_slices = s->empty_unused = 0;
     release_all(s, &s->full);
+    nt__shard_watch(s);
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
         nt__count_add(&s->frees[c], s->allocs[c] - s->frees[c]);
         nt__peak_publish(s, c);
@@ -407,10 +483,15 @@ void nt__shard_check(struct nt_shard *s)
                   slab->class == c);
             CHECK(!slab->next || slab->next->prev == slab);
             nt__slab_check(slab);
-            empty += slab->back == 0 ? slab->slices : 0;
+        }
+        for (slab = s->empty[c]; slab; slab = slab->next) {
+            CHECK(slab->owner == s && slab->place == NT_PLACE_EMPTY &&
+                  slab->class == c);
+            nt__slab_check(slab);
+            empty += slab->slices;
         }
     }
-    CHECK(empty == s->empty_slices);
+    CHECK(empty == s->empty_slices && s->empty_unused <= empty);
     for (const struct nt_slab *slab = s->full; slab; slab = slab->next)
         CHECK(slab->owner == s && slab->place == NT_PLACE_FULL &&
               !slab->free == !slab->free);

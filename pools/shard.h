@@ -3,7 +3,8 @@
  * A shard: the slabs of one thread on one node, and everything that is counted there.
  *
  * Each class has a *current* slab that blocks come from; slabs that ran dry are on the
- * list `full`, those with room again on partial[class] (slab.h tells how they move).
+ * list `full`, those with room again on partial[class], those that hold no block any more
+ * on empty[class] (slab.h tells how they move).
  * An allocation pops the current slab's list and adds to two counters; a free pushes
  * and adds to one: these counters are the ones that the reports sum up. Where a block
  * was freed by a thread other than its slab's, that thread counts it, in `sent`.
@@ -68,9 +69,13 @@ struct nt_shard {
     struct nt_shard *idle_next;   /* under the idle list's lock */
 
     /* The owner's. */
-    struct nt_slab *partial[NT_CLASSES]; /* with the empty slabs kept, see shard.c */
+    struct nt_slab *partial[NT_CLASSES];
+    struct nt_slab
+        *empty[NT_CLASSES]; /* kept for the next time: shard.c says how many */
     struct nt_slab *full;
-    uint32_t empty_slices;  /* of the slabs on partial that hold no block */
+    uint32_t empty_slices; /* of the slabs on empty */
+    uint32_t empty_unused; /* least there were of these since empty_ms */
+    uint32_t empty_ms;
     struct nt_slab *larges; /* of an explicit pool: its large blocks */
     void *spare;            /* run of the large block freed last, kept for the next */
     size_t spare_slices;
@@ -127,6 +132,9 @@ NT_HIDDEN void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab,
 /* Free memory may wait to be given back: see to it, now (true: it was time to look) and
  * at some of the frees to come. */
 NT_HIDDEN bool nt__shard_watch(struct nt_shard *s);
+
+/* Give back the empty slabs but a unit's worth. */
+NT_HIDDEN void nt__shard_shrink(struct nt_shard *s);
 
 /* Give back every slab without a live block. */
 NT_HIDDEN void nt__shard_trim(struct nt_shard *s);

@@ -102,7 +102,7 @@ unsigned nt__slab_listed(const struct nt_slab *slab)
     return n;
 }
 
-bool nt__slab_lists(const struct nt_slab *slab, const void *p)
+NT_RACES bool nt__slab_lists(const struct nt_slab *slab, const void *p)
 {
     unsigned n = 0;
     const struct nt_block *b = slab->free;
@@ -136,6 +136,8 @@ void nt__slab_check(const struct nt_slab *slab)
     }
     if (slab->place == NT_PLACE_PARTIAL)
         CHECK(slab->back <= 0 && (unsigned)-slab->back + listed <= slab->carved);
+    if (slab->place == NT_PLACE_EMPTY)
+        CHECK(slab->back == 0 && listed == slab->carved);
     if (slab->place == NT_PLACE_FULL)
         CHECK(slab->back < 0 && slab->carved == slab->capacity);
 }

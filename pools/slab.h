@@ -16,10 +16,11 @@
  *
  *   place     back is                              at 0
  *   CURRENT   -2^31 + frees                        start again
- *             -16 + frees, while memory waits      look whether it is time to give
+ *             -128 + frees, while memory waits      look whether it is time to give
  *             to be given back to the system       it back
  *   FULL      frees - room                         it has room again: -> PARTIAL
- *   PARTIAL   frees - live blocks                  it is empty: keep it or give it back
+ *   PARTIAL   frees - live blocks                  it is empty: -> EMPTY
+ *   EMPTY     0                                    no block is out: there is no event
  *
  * The add that counts is the test that triggers. room is a quarter of the capacity:
  * putting a slab into use at its first free costs 10 % on random lifetimes (PRICED).
@@ -46,7 +47,12 @@ enum nt_slab_kind {
     NT_SLAB_TAIL,  /* a later slice of a slab: only owner and self mean anything */
 };
 
-enum nt_slab_place { NT_PLACE_CURRENT, NT_PLACE_FULL, NT_PLACE_PARTIAL };
+enum nt_slab_place {
+    NT_PLACE_CURRENT,
+    NT_PLACE_FULL,
+    NT_PLACE_PARTIAL,
+    NT_PLACE_EMPTY,
+};
 
 struct nt_slab {
     /* read by every free, written by the owner's */

@@ -40,6 +40,13 @@
 #define NT_RACY(x) (x)
 #endif
 
+/* On a function that reads what other threads write, and can do with whatever it finds. */
+#if defined(__clang__)
+#define NT_RACES __attribute__((no_sanitize("thread")))
+#else
+#define NT_RACES __attribute__((no_sanitize_thread))
+#endif
+
 #define NT_HIDDEN __attribute__((visibility("hidden")))
 #define NT_CACHE_LINE 64
 #define NT_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

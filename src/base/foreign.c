@@ -20,6 +20,10 @@
  *      another glibc   (dlmopen: it has no program break and maps 1 MiB and more at a
  *                      time) every header up to the end of that region is sound
  *
+ * The last kind's witness is the weakest: numbers of a program's own may look like sound
+ * headers up to the end of a page. So no such block is seen where no region can be, in
+ * the program's file and on the first thread's stack.
+ *
  * Memory is probed before it is read: rt_sigprocmask copies its set in before it
  * rejects an unknown `how`, so EFAULT means unreadable and EINVAL readable. That
  * needs no /proc and no permission, and works in every sandbox.
@@ -146,22 +150,31 @@ static bool in_other_arena(uintptr_t chunk, size_t bytes)
            first.previous == 0 && record.arena - home < first.bytes;
 }
 
-/* Where the program's own data end: the break, and so the main arena, lies above. 0
- * when the program was started by naming the loader, which then is what we see. */
-static uintptr_t program_end(uintptr_t program_break)
+/* Where the program's file lies in memory. The break, and so the main arena, is above
+ * its end. Nowhere (0, 0) when the program was started by naming the loader, which then
+ * is what we see. */
+struct span {
+    uintptr_t start, end;
+};
+
+static struct span program_span(uintptr_t program_break)
 {
     const ElfW(Phdr) *header = (const ElfW(Phdr) *)getauxval(AT_PHDR);
     size_t count = getauxval(AT_PHNUM);
     uintptr_t bias = 0;
-    uintptr_t end = 0;
+    struct span span = {UINTPTR_MAX, 0};
 
     for (size_t i = 0; header && i < count; i++)
         if (header[i].p_type == PT_PHDR)
             bias = (uintptr_t)header - header[i].p_vaddr;
     for (size_t i = 0; header && i < count; i++)
-        if (header[i].p_type == PT_LOAD)
-            end = nt__max(end, bias + header[i].p_vaddr + header[i].p_memsz);
-    return end <= program_break ? end : 0;
+        if (header[i].p_type == PT_LOAD) {
+            uintptr_t start = bias + header[i].p_vaddr;
+
+            span.start = nt__min(span.start, start);
+            span.end = nt__max(span.end, start + header[i].p_memsz);
+        }
+    return span.end <= program_break ? span : (struct span){0, 0};
 }
 
 /* The header behind a chunk that is in use is sound and says so. */
@@ -178,8 +191,17 @@ static bool in_main_arena(uintptr_t chunk, size_t bytes)
 {
     uintptr_t end = (uintptr_t)sbrk(0);
 
-    return chunk >= program_end(end) && chunk < end && bytes < end - chunk &&
+    return chunk >= program_span(end).end && chunk < end && bytes < end - chunk &&
            next_header_agrees(chunk, bytes);
+}
+
+/* Is this on the first thread's stack? The kernel puts random bytes above its frames,
+ * and maps nothing else in the 128 MiB below. */
+static bool on_first_stack(uintptr_t at)
+{
+    uintptr_t top = getauxval(AT_RANDOM);
+
+    return at < top && top - at < 128 * NT_MIB;
 }
 
 /* Walk the headers from `chunk` to the end of its region: the unused rest, which
@@ -187,10 +209,12 @@ static bool in_main_arena(uintptr_t chunk, size_t bytes)
 static bool in_another_glibc(uintptr_t chunk, size_t bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct span program = program_span((uintptr_t)sbrk(0));
     uintptr_t at = chunk;
     uintptr_t known = 0; /* the page last found readable */
 
-    if (bytes > region_max_bytes || !next_header_agrees(chunk, bytes))
+    if (bytes > region_max_bytes || (chunk >= program.start && chunk < program.end) ||
+        on_first_stack(chunk) || !next_header_agrees(chunk, bytes))
         return false;
     for (int i = 0; i < WALK_MAX; i++) {
         at += bytes;
@@ -202,7 +226,9 @@ static bool in_another_glibc(uintptr_t chunk, size_t bytes)
         if (bytes ==
             HEADER_BYTES) /* its rest was freed, or not: only the second tells */
             return readable(at + HEADER_BYTES + WORD) &&
-                   word_at(at + HEADER_BYTES + WORD) == (HEADER_BYTES | IN_USE_BEFORE);
+                   word_at(at + HEADER_BYTES + WORD) ==
+                       (HEADER_BYTES | IN_USE_BEFORE) &&
+                   (at + 2 * HEADER_BYTES) % page == 0;
         if (!is_chunk_size(bytes) || (head & (OWN_MAPPING | OTHER_ARENA)) ||
             bytes > region_max_bytes)
             return false;

@@ -109,14 +109,20 @@ static void add_shards(struct nt_snapshot *out)
     }
 }
 
-/* Frees of a pool's blocks are counted in its shards; the matrix has them by who freed. */
+/* Frees of a pool's blocks are counted in its shards; the matrix has them by who freed,
+ * and what is off its diagonal is far, as of any block. */
 static void add_pools(struct nt_snapshot *out)
 {
     for (const struct nt_pool *p = nt__pool_first(); p; p = p->next)
         for (unsigned home = 0; home < out->nodes; home++)
-            for (unsigned slot = 0; slot < out->nodes; slot++)
-                out->free_matrix[slot][home] +=
-                    nt__count_read(&p->freed_by[slot][home]);
+            for (unsigned slot = 0; slot < out->nodes; slot++) {
+                uint64_t blocks = nt__count_read(&p->freed_by[slot][home]);
+                out->free_matrix[slot][home] += blocks;
+                if (slot == home)
+                    continue;
+                out->node[home].remote_frees_total += blocks;
+                out->node[home].far_frees_total += blocks;
+            }
 }
 
 static void add_arenas(struct nt_snapshot *out)

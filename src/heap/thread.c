@@ -78,7 +78,7 @@ static struct thread *free_entry(void)
     return t;
 }
 
-static struct nt_shard *attach(void)
+NT_SLOW static struct nt_shard *attach(void)
 {
     nt__start();
     /* Starting registers handlers, which may have allocated, and so attached, already. */
@@ -122,7 +122,7 @@ static void detach(void *entry)
     nt__shard_retire(s);
 }
 
-static struct nt_shard *migrate(struct nt_shard *old, unsigned here)
+NT_SLOW static struct nt_shard *migrate(struct nt_shard *old, unsigned here)
 {
     struct thread *t = pthread_getspecific(threads.key);
     struct nt_shard *s = t ? nt__shard_acquire(here) : NULL;

@@ -61,17 +61,25 @@ int nt__collect_open(struct nt_collector *c)
     return -1;
 }
 
-void nt__collect_close(struct nt_collector *c)
+static void remove_files(const char *dir)
 {
-    DIR *d = c->dir[0] != '\0' ? opendir(c->dir) : NULL;
+    DIR *d = opendir(dir);
     const struct dirent *e;
 
     while (d != NULL && (e = readdir(d)) != NULL)
         unlinkat(dirfd(d), e->d_name, 0);
     if (d != NULL)
         closedir(d);
-    if (c->dir[0] != '\0')
-        rmdir(c->dir);
+}
+
+void nt__collect_close(struct nt_collector *c)
+{
+    /* Again, when a process that goes on has made a file meanwhile. */
+    for (int tries = 0; c->dir[0] != '\0' && tries < 100; tries++) {
+        remove_files(c->dir);
+        if (rmdir(c->dir) == 0 || errno != ENOTEMPTY)
+            break;
+    }
     if (c->spool >= 0)
         close(c->spool);
     c->dir[0] = '\0';
@@ -182,9 +190,11 @@ static bool is_alive(long pid)
     f = fopen(path, "re");
     if (f == NULL)
         return errno != ENOENT;
-    if (fgets(text, sizeof text, f) == NULL)
-        text[0] = '\0';
+    errno = 0;
+    bool gone = fgets(text, sizeof text, f) == NULL && errno == ESRCH;
     fclose(f);
+    if (gone) /* since it was opened */
+        return false;
     state = strrchr(text, ')');
     return state == NULL || (state[1] == ' ' && state[2] != 'Z' && state[2] != 'X');
 }

@@ -161,6 +161,32 @@ static void test_refused(void **state)
     assert_int_equal(errno, 77);
 }
 
+/* Sound headers up to the end of a page, in numbers of a program's own: in its file
+ * and on the first stack, are no blocks of another glibc. */
+static void refuse_sound_headers(size_t *end_of_page)
+{
+    size_t *block = end_of_page - 64;
+
+    block[1] = 0x40 | 1;                        /* of the block at +2 */
+    block[9] = 0x80 | 1;                        /* the next */
+    block[25] = (64 - 24) * sizeof(size_t) | 1; /* the last, up to the page's end */
+    assert_false(nt__foreign_is_glibc(block + 2));
+    block[25] = 16 | 1; /* two stoppers instead */
+    block[27] = 16 | 1;
+    assert_false(nt__foreign_is_glibc(block + 2));
+}
+
+static void test_sound_headers(void **state)
+{
+    (void)state;
+    enum { PAGE = 4096, WORDS = PAGE / sizeof(size_t) };
+    static _Alignas(PAGE) size_t fixed[2 * WORDS];
+    size_t on_stack[3 * WORDS];
+    refuse_sound_headers(fixed + WORDS);
+    uintptr_t page = ((uintptr_t)on_stack + 2 * PAGE) & ~(uintptr_t)(PAGE - 1);
+    refuse_sound_headers((size_t *)page);
+}
+
 /* Plausible numbers in static memory, but no witness. */
 static void test_forged(void **state)
 {
@@ -207,10 +233,10 @@ static void test_another_namespace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_main_arena),        cmocka_unit_test(test_other_arena),
-        cmocka_unit_test(test_aligned),           cmocka_unit_test(test_free_frees),
-        cmocka_unit_test(test_refused),           cmocka_unit_test(test_forged),
-        cmocka_unit_test(test_another_namespace),
+        cmocka_unit_test(test_main_arena),    cmocka_unit_test(test_other_arena),
+        cmocka_unit_test(test_aligned),       cmocka_unit_test(test_free_frees),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_sound_headers), cmocka_unit_test(test_another_namespace),
     };
     return cmocka_run_group_tests(tests, find_glibc, NULL);
 }

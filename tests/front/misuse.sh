@@ -30,7 +30,7 @@ words_for() {
 
 for kind in $kinds; do
     for bytes in 40 100000 8000000; do
-        run -- timeout -s KILL 20 "$prog" "$kind" "$bytes"
+        run -- timeout -s KILL 300 "$prog" "$kind" "$bytes"
         case $status in
         134 | 135 | 139) stopped=$((stopped + 1)) ;;
         0) contained=$((contained + 1)) ;;
@@ -41,7 +41,7 @@ for kind in $kinds; do
         ok "$kind of $bytes is called by its name" \
             grep -qE "$(words_for "$kind")" "$work/err"
 
-        run NUMATALLY_CONF=check:off -- timeout -s KILL 20 "$prog" "$kind" "$bytes"
+        run NUMATALLY_CONF=check:off -- timeout -s KILL 300 "$prog" "$kind" "$bytes"
         ok "$kind of $bytes with check:off is ignored" test "$status" = 0
         ok "$kind of $bytes with check:off says nothing" quiet
     done

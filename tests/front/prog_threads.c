@@ -91,11 +91,14 @@ static void part_short(void)
 }
 
 static _Atomic(void *) passed_on[256];
+static pthread_barrier_t all_alive;
 
 static void *overlapping_life(void *number)
 {
     unsigned random = (unsigned)(uintptr_t)number;
 
+    free(hidden(malloc(opaque(100))));
+    pthread_barrier_wait(&all_alive); /* each has what a thread has by now */
     for (int i = 0; i < 100; i++) {
         random = random * 1103515245 + 12345;
         size_t n = 8 + (random >> 8) % 1000;
@@ -111,11 +114,12 @@ static void *overlapping_life(void *number)
 
 static void part_overlapping(void)
 {
-    enum { ALIVE = 8, WARM = 500, ROUNDS = 2500 };
+    enum { ALIVE = 8, WARM = 500, ROUNDS = 2500, THREADS = ALIVE * (ROUNDS - WARM) };
     unsigned long mapped = 0, resident = 0, mapped_after, resident_after;
     bool good = true;
     void *result;
 
+    pthread_barrier_init(&all_alive, NULL, ALIVE);
     for (uintptr_t round = 1; round <= ROUNDS; round++) {
         pthread_t thread[ALIVE];
         if (round == WARM)
@@ -131,8 +135,11 @@ static void part_overlapping(void)
         free(atomic_exchange(&passed_on[i], NULL));
     pages_now(&mapped_after, &resident_after);
     CHECK("blocks passed between threads stay whole", good);
-    CHECK("resident memory does not grow", resident_after < resident + 2048);
-    CHECK("nor does the address space", mapped_after < mapped + 16384);
+    /* Which thread has which sizes' slabs is chance: some grow for long. What a thread
+     * that is gone leaves behind would be a page at least, and a slice of 16 mapped. */
+    CHECK("resident memory does not grow with them",
+          resident_after < resident + THREADS / 2);
+    CHECK("nor does the address space", mapped_after < mapped + 2 * THREADS);
 }
 
 /* ---- gone ----------------------------------------------------------------- */
@@ -331,7 +338,7 @@ static void part_signals(void)
 
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &often, NULL);
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < 20 || interruptions <= 10; round++) {
         for (uintptr_t i = 0; i < 4; i++)
             start(&thread[i], every_size, NULL);
         for (int i = 0; i < 4; i++) {
@@ -340,7 +347,6 @@ static void part_signals(void)
         }
     }
     setitimer(ITIMER_REAL, &never, NULL);
-    CHECK("there were signals", interruptions > 10);
     CHECK("system calls cut short by signals harm nothing", good);
 }
 

@@ -136,7 +136,7 @@ for settings in NUMATALLY_CONF=: 'NUMATALLY_CONF=,' 'NUMATALLY_CONF=,,,,' NUMATA
     "NUMATALLY_CONF_FILE=$long" NUMATALLY_CONF_FILE= NUMATALLY_TOPOLOGY= \
     NUMATALLY_TOPOLOGY=2x NUMATALLY_TOPOLOGY=x2 NUMATALLY_TOPOLOGY=-1x-1 \
     "NUMATALLY_TOPOLOGY=$long" NUMATALLY_RUN=1:/nowhere:1 NUMATALLY_RUN=garbage; do
-    run "$settings" -- timeout -s KILL 20 "${threads[@]}"
+    run "$settings" -- timeout -s KILL 300 "${threads[@]}"
     name=$(printf '%s' "${settings:0:50}" | cat -v)
     ok "$name: the program runs" test "$status" = 0
     ok "$name: at most a few short lines" test "$(wc -c <"$work/err")" -lt 2500
@@ -151,12 +151,12 @@ ln "$work/precious" "$work/shared/hard" 2>/dev/null
 mkfifo "$work/shared/fifo"
 mkdir "$work/shared/folder"
 for path in shared/symbolic shared/hard shared/fifo shared/folder nowhere/report; do
-    run NUMATALLY_CONF="report:$work/$path" -- timeout -s KILL 20 "${threads[@]}"
+    run NUMATALLY_CONF="report:$work/$path" -- timeout -s KILL 300 "${threads[@]}"
     ok "report to $path: the program runs and ends" test "$status" = 0
     ok "report to $path: a line says why not" grep -q "^numatally: .*$path" "$work/err"
 done
 ok "the target of the links is as it was" grep -qx precious "$work/precious"
-run NUMATALLY_CONF="report:/dev/full" -- timeout -s KILL 20 "${threads[@]}"
+run NUMATALLY_CONF="report:/dev/full" -- timeout -s KILL 300 "${threads[@]}"
 ok "report to /dev/full: the program runs" test "$status" = 0
 ok "report to /dev/full: a line says why not" grep -q '^numatally: .*/dev/full' "$work/err"
 run NUMATALLY_CONF="report:$work/report-%p.json" -- "${threads[@]}"

@@ -241,6 +241,17 @@ static int act_matrix(void)
         nt_free(near[i]);
     CHECK(snap() == 0);
     CHECK(now.free_matrix[1][0] == 70 && now.node[0].live_blocks_now == 0);
+    CHECK(now.node[0].far_frees_total == 70);
+    struct nt_pool_options o = {.size = sizeof o, .nodes = "0"};
+    struct nt_pool *pool = NULL; /* of node 0, used and emptied from node 1 */
+    CHECK(nt_pool_create(&o, &pool) == 0);
+    for (int i = 0; i < 10; i++)
+        nt_free(nt_pool_malloc(pool, 300));
+    CHECK(nt_pool_malloc(pool, 1000000));
+    nt_pool_destroy(pool);
+    CHECK(snap() == 0);
+    CHECK(now.free_matrix[1][0] == 81 && now.node[0].far_frees_total == 81);
+    CHECK(now.node[0].remote_frees_total == 81);
     return 0;
 }
 
@@ -261,6 +272,7 @@ static int act_peak(void)
 
 static int act_memory(void)
 {
+    setenv("NUMATALLY_CONF", "return:3600000", 1); /* not by itself, however slow */
     char *p = nt_malloc(10000000);
     CHECK(snap() == 0);
     CHECK(now.total.committed_bytes_now >= 10000000);

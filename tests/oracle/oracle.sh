@@ -68,23 +68,26 @@ my $n = () = $t =~ /w(\d+)5 /g;
 $t =~ s/w(\d+)/<$1>/g;
 print scalar(@s), " $n ", length($t), " $s[0] $s[-1]\n";
 END
-    # One thread at a time, with pauses while one begins and ends: which thread takes
-    # an object from Python's free lists depends on the order otherwise, and so does
-    # what is left to malloc. (Threads side by side: `threads` and clustalo.)
+    # One thread at a time, none of which ends before the program: which thread takes an
+    # object from Python's free lists, or a stack from libc's cache, depends on the order
+    # otherwise, and so does what is left to malloc. Threads change where one waits for
+    # another, never by time. (Threads side by side: `threads` and clustalo.)
     cat >work.py <<'END'
-import _thread, hashlib, json, re, time
+import _thread, hashlib, json, re, sys
+sys.setswitchinterval(1000)
+forever = _thread.allocate_lock()
+forever.acquire()
 def work(i, done):
-    time.sleep(0.2)
     d = {str(k): [k, k * i, "x" * (k % 50)] for k in range(800)}
     s = json.dumps(d)
     print(hashlib.sha256(s.encode()).hexdigest(), len(re.findall("x{40,}", s)), 3 ** (i + 900))
     done.release()
+    forever.acquire()
 for i in range(4):
     done = _thread.allocate_lock()
     done.acquire()
     _thread.start_new_thread(work, (i, done))
     done.acquire()
-    time.sleep(0.2)
 END
     cat >load.sql <<'END'
 CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);

@@ -53,6 +53,24 @@ static size_t resident(char *p, size_t size)
     return n;
 }
 
+/* Where slabs were, no mark of a free block is left for a realloc to copy. */
+static int act_marks(void)
+{
+    enum { BLOCKS = 200, SIZE = 32768 };
+    struct nt_shard *s = new_shard(0);
+    void *block[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++)
+        CHECK((block[i] = room_malloc(s, SIZE)) != NULL);
+    for (int i = 0; i < BLOCKS; i++)
+        room_free(s, block[i]);
+    nt__shard_trim(s);
+    for (int i = 0; i < 4; i++) {
+        char *p = nt__large_malloc(s, NT_CLASSED_MAX + 1, 1, false);
+        CHECK(p && ((struct nt_block *)(void *)p)->key != NT_KEY);
+    }
+    return 0;
+}
+
 static int act_malloc(void)
 {
     unsigned l = nt__sizeclass_large();
@@ -317,6 +335,7 @@ int main(int argc, char **argv)
         ACT(realloc),  ACT(shrink_of_another),
         ACT(in_place), ACT(shrunk_then_moved),
         ACT(budget),   ACT(given_back),
+        ACT(marks),
     };
     int failed = cmocka_run_group_tests_name(machine, tests, NULL, NULL);
     if (argc > 1)

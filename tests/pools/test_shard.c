@@ -177,7 +177,7 @@ static void test_receive(void **state)
     assert_int_equal(slab->place, NT_PLACE_FULL);
     assert_int_equal(nt__slab_listed(slab), 3);
     nt__shard_receive(s, slab, rest, capacity - 3); /* over the edge, and to the end */
-    assert_int_equal(slab->place, NT_PLACE_PARTIAL);
+    assert_int_equal(slab->place, NT_PLACE_EMPTY);
     assert_int_equal(slab->back, 0);
     assert_int_equal(nt__slab_listed(slab), capacity);
     nt__shard_check(s);
@@ -185,6 +185,47 @@ static void test_receive(void **state)
     s->frees[c] += capacity; /* as whoever freed them had counted */
     nt__shard_trim(s);
     assert_int_equal(s->slabs[c], 0);
+}
+
+/* Slabs that a batch left empty serve the next one; another class gets their memory, but
+ * for a unit; and what nobody needed for the delay goes back. */
+static void test_kept(void **state)
+{
+    enum { BATCH = 600, SIZE = 32768 };
+    static char *p[BATCH];
+    (void)state;
+    struct nt_shard *s = new_shard();
+    nt__arena_config.return_ms = 50;
+    uint64_t committed = 0;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < BATCH; i++)
+            assert_non_null(p[i] = room_malloc(s, SIZE));
+        if (round == 0)
+            committed = room_committed();
+        assert_int_equal(room_committed(), committed); /* nothing is cut anew */
+        for (int i = BATCH; i-- > 0;)
+            room_free(s, p[i]);
+        nt__shard_check(s);
+    }
+    assert_true(s->empty_slices > 2 * NT_UNIT_SLICES);
+    char *other = room_malloc(s, 3000);
+    assert_true(s->empty_slices <= NT_UNIT_SLICES);
+    room_free(s, other);
+    for (int i = 0; i < BATCH; i++)
+        assert_non_null(p[i] = room_malloc(s, SIZE));
+    for (int i = BATCH; i-- > 0;)
+        room_free(s, p[i]);
+    assert_true(s->empty_slices > 2 * NT_UNIT_SLICES && s->watching);
+    for (int looks = 0; looks < 2; looks++) {
+        usleep(80 * 1000); /* the delay passes, with nothing of it needed */
+        for (int i = 0; i < 64; i++)
+            room_free(s, room_malloc(s, 64));
+    }
+    assert_true(s->empty_slices <= NT_UNIT_SLICES);
+    nt__shard_check(s);
+    nt__shard_trim(s);
+    assert_int_equal(s->empty_slices, 0);
+    nt__arena_config.return_ms = 1000;
 }
 
 static void test_yield(void **state)
@@ -299,11 +340,12 @@ int main(void)
 {
     room_start("1x1");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new),         cmocka_unit_test(test_every_class),
-        cmocka_unit_test(test_random),      cmocka_unit_test(test_places),
-        cmocka_unit_test(test_receive),     cmocka_unit_test(test_yield),
-        cmocka_unit_test(test_empty),       cmocka_unit_test(test_budget),
-        cmocka_unit_test(test_check_finds), cmocka_unit_test(test_errno),
+        cmocka_unit_test(test_new),     cmocka_unit_test(test_every_class),
+        cmocka_unit_test(test_random),  cmocka_unit_test(test_places),
+        cmocka_unit_test(test_receive), cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_yield),   cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_budget),  cmocka_unit_test(test_check_finds),
+        cmocka_unit_test(test_errno),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

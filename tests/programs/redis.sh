@@ -37,13 +37,14 @@ start() {
     run redis-server --port 0 --unixsocket "$PWD/socket" --dir "$PWD" --save '' \
         --appendonly no --enable-debug-command yes --daemonize no >>server.log 2>&1 &
     echo $! >"$work/server"
-    local i
-    for i in $(seq 200); do
-        [ "$(cli ping 2>/dev/null)" = PONG ] && return
+    until [ "$(cli ping 2>/dev/null)" = PONG ]; do
+        kill -0 $! || {
+            echo "the server did not start"
+            tail -n 20 server.log
+            return
+        }
         sleep 0.05
     done
-    echo "the server does not answer"
-    tail -n 20 server.log
 }
 
 stop() {
@@ -53,21 +54,21 @@ stop() {
     rm "$work/server"
 }
 
-# What is stored, without the second database, which the benchmark fills at random.
+# What is stored, without the second database, which the benchmark fills at random, and
+# which a thread of the server's has freed then.
 stored() {
     cli -n 1 flushdb async
+    until cli info memory | tr -d '\r' | grep -qx lazyfree_pending_objects:0; do
+        sleep 0.05
+    done
     cli dbsize
     cli debug digest
 }
 
 save() {
-    local before i
-    before=$(cli lastsave)
-    sleep 1 # lastsave counts in seconds
     cli bgsave
     redis-benchmark -s socket --dbnum 1 -n 3000 -c 10 -q -t lpush,hset >/dev/null
-    for i in $(seq 300); do
-        [ "$(cli lastsave)" != "$before" ] && break
+    while cli info persistence | grep -q rdb_bgsave_in_progress:1; do
         sleep 0.1
     done
     cli info persistence | tr -d '\r' | grep -E 'rdb_last_bgsave_status|bgsave_in_progress'

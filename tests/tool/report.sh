@@ -21,11 +21,11 @@ cat r.json r.json | cmp -s - out || fail "records over several lines changed"
 
 # A live file, while its program runs and after it was killed.
 mkdir live
-NUMATALLY_CONF=live:$work/live sh -c 'LD_PRELOAD='"$NT_BUILD"'/libnumatally_malloc.so exec sleep 30' &
+NUMATALLY_CONF=live:$work/live sh -c 'LD_PRELOAD='"$NT_BUILD"'/libnumatally_malloc.so exec sleep 300' &
 pid=$!
 file=live/numatally-$pid.live
-for _ in $(seq 100); do
-    [ -s "$file" ] && "$tool" report "$file" >/dev/null 2>&1 && break
+until "$tool" report "$file" >/dev/null 2>&1; do
+    kill -0 $pid || fail "it ended without a live file"
     sleep 0.05
 done
 try 0 "$tool" report "$file"
@@ -39,13 +39,12 @@ json out 'r[0]["threads"][0]["name"] == "exited" and r[0]["pools"][0]["name"] ==
 
 # The next process in that folder removes it; one that lives keeps its own.
 cp "$file" kept
-NUMATALLY_CONF=live:$work/live LD_PRELOAD=$NT_BUILD/libnumatally_malloc.so sleep 30 &
+NUMATALLY_CONF=live:$work/live LD_PRELOAD=$NT_BUILD/libnumatally_malloc.so sleep 300 &
 pid=$!
-for _ in $(seq 100); do
-    [ -e "$file" ] || break
+while [ -e "$file" ]; do
+    kill -0 $pid || fail "the file of a process that is gone was not swept"
     sleep 0.05
 done
-[ ! -e "$file" ] || fail "the file of a process that is gone was not swept"
 NUMATALLY_CONF=live:$work/live LD_PRELOAD=$NT_BUILD/libnumatally_malloc.so true
 [ -e "live/numatally-$pid.live" ] || fail "the file of a process that lives was swept"
 kill $pid

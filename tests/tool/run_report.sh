@@ -61,7 +61,11 @@ try 0 "$tool" run --children --report many.json -- sh -c \
     'i=0; while [ $i -lt 60 ]; do env true; i=$((i+1)); done; sleep 0.7; env true'
 json many.json 'sum(x["program"] == "true" for x in r) == 61'
 # A child that outlives the program is reported as it is then.
-try 0 "$tool" run --children --report alive.txt -- sh -c 'sleep 20 & echo $! >pid; sleep 0.3'
+export tool
+# shellcheck disable=SC2016
+try 0 "$tool" run --children --report alive.txt -- sh -c 'sleep 300 & echo $! >pid
+    until env -u LD_PRELOAD "$tool" report "$XDG_RUNTIME_DIR"/*/numatally-$!*.live |
+        grep -q "^numatally [0-9.]*: sleep, "; do :; done'
 kill "$(cat pid)"
 grep -q '^sleep (pid [0-9]*) still runs' alive.txt || fail "not said that it still runs"
 # fork without exec, under --children a record of its own
