@@ -42,6 +42,7 @@ struct stretch {
 struct work {
     struct stretch stretch[NT_TOPO_NODES];
     unsigned count;
+    bool alone;      /* one stretch, for the calling thread itself */
     uint64_t strict; /* slots whose room is asked for before each step; 0: none */
     uint64_t done;   /* bytes; all below: atomic */
     unsigned running;
@@ -162,6 +163,7 @@ static void cut(struct work *w, const struct nt_slab *slab, uintptr_t at, uintpt
     if (a && a->policy.mode == NT_BIND && !slab->moved && nt__bind_error() == 0)
         w->strict = a->policy.slots;
     size_t pages = (to - from) / page, n = (size_t)__builtin_popcountll(slots);
+    w->alone = n < 2;
     if (n < 2) {
         add(w, at, end, -1);
         return;
@@ -234,7 +236,7 @@ int nt_prefault(void *p, size_t bytes, nt_progress *progress, void *context)
         return 0;
     struct work w = {.count = 0};
     cut(&w, block_at(p), at, end);
-    if (w.count == 1 && w.stretch[0].slot < 0)
+    if (w.alone)
         work_alone(&w, end - at, progress, context);
     else
         work_together(&w, end - at, progress, context);

@@ -98,7 +98,7 @@ kernel() {
         fi
     fi
     exec 9>&-
-    find "$cache" -name 'vmlinuz-*' | sort -V | tail -n 1
+    find "$cache" -maxdepth 1 -name 'vmlinuz-*' | sort -V | tail -n 1
 }
 
 # ---- the machine --------------------------------------------------------------------
@@ -297,9 +297,9 @@ done
 program=$1
 shift
 if [ ! -e "$root/bin/$program" ]; then # else it is one of busybox's
-    program=$(command -v -- "$program") ||
-        fail "no such program: ${program:-$1}: name one of this machine or of busybox"
-    program=$(realpath -s -- "$program")
+    found=$(command -v -- "$program") ||
+        fail "no such program: $program: name one of this machine or of busybox"
+    program=$(realpath -s -- "$found")
     pack "$program"
 fi
 first_process "$program" "$@" >"$root/init"
