@@ -32,14 +32,6 @@ tests() {
     esac
     # Threads of a node without memory count as those of the node that serves them.
     [ "$topology" = nomem ] || echo "matrix prog_matrix"
-    for program in "$programs"/prog_*; do
-        case ${program##*/} in
-        prog_placement | prog_matrix | prog_cost | prog_surroundings) continue ;;
-        prog_arrays) on=tiny ;;
-        *) on=4x1 ;;
-        esac
-        [ "$topology" != "$on" ] || echo "${program##*/prog_} $program"
-    done
     case $topology in
     4x1) echo "policies api_policies" ;;
     hbm | cxl) echo "cpuless api_policies cpuless" ;;
@@ -86,13 +78,8 @@ $(tests | sed 's/^/in_lab /')
 [ \$failed = 0 ]
 END
 files=()
-<<<<<<< HEAD
-for file in "$programs"/prog_* "$programs"/api_* "$(command -v numactl)" "$source_dir"/tests/lab/*.sh "$preload" \
-    "$work/inside.sh" "$(command -v strace)"; do
-=======
-for file in "$programs"/prog_* "$source_dir"/tests/lab/*.sh "$preload" \
+for file in "$programs"/prog_* "$programs"/api_* "$source_dir"/tests/lab/*.sh "$preload" \
     "$work/inside.sh" "$(command -v strace)" "$(command -v numactl)"; do
->>>>>>> lab
     files+=(-f "$file")
 done
 exec bash "$source_dir/tests/lab/lab.sh" -T 400 -t "$topology" "${files[@]}" sh "$work/inside.sh"
