@@ -68,9 +68,9 @@ static bool grow(struct nt_arena *a, uint32_t units, size_t align, uint32_t piec
     nt__figure_set(&a->bound, a->bound + (bound ? length : 0));
     nt__figure_set(&a->huge, a->huge + (advised ? length : 0));
     nt__figure_set(&a->mappings, a->mappings + 1);
-    uint64_t eighth = a->reserved / 8;
+    uint64_t share = a->reserved / (nt__topo()->nodes > 1 ? 2 : 8);
     a->next_piece =
-        (uint32_t)nt__min(nt__max(FIRST_PIECE, (size_t)eighth), LARGEST_PIECE);
+        (uint32_t)nt__min(nt__max(FIRST_PIECE, (size_t)share), LARGEST_PIECE);
     nt__extent_insert(a, u, length, false, nt__unit_now_ms());
     nt__unlock(&a->lock);
     return true;

@@ -8,14 +8,14 @@
 
 static uint64_t under_way; /* bytes that were asked about and are not mapped yet */
 
-uint64_t nt__promise_room(uint64_t slots)
+uint64_t nt__promise_room(uint64_t slots, bool due)
 {
     uint64_t room = 0;
     for (; slots != 0; slots &= slots - 1) {
         unsigned slot = (unsigned)__builtin_ctzll(slots);
         uint64_t left = nt__max(LEFT_LEAST, nt__topo()->node[slot].memory_bytes / 64);
         uint64_t free = nt__topo_free_bytes(slot);
-        left = nt__min(left, LEFT_MOST);
+        left = nt__min(left, LEFT_MOST) / (due ? 2 : 1);
         room += free > left ? free - left : 0;
     }
     return room;
@@ -44,7 +44,7 @@ bool nt__promise_begin(const struct nt_policy *policy, size_t bytes)
     if (!is_kept(policy))
         return true;
     uint64_t others = __atomic_fetch_add(&under_way, bytes, __ATOMIC_ACQ_REL);
-    if (nt__promise_room(policy->slots) >= owed(policy->slots) + others + bytes)
+    if (nt__promise_room(policy->slots, false) >= owed(policy->slots) + others + bytes)
         return true;
     __atomic_fetch_sub(&under_way, bytes, __ATOMIC_ACQ_REL);
     return false;

@@ -20,7 +20,8 @@
 NT_HIDDEN bool nt__promise_begin(const struct nt_policy *policy, size_t bytes);
 NT_HIDDEN void nt__promise_end(const struct nt_policy *policy, size_t bytes);
 
-/* Bytes that the nodes of `slots` have left, beyond what is left alone. */
-NT_HIDDEN uint64_t nt__promise_room(uint64_t slots);
+/* Bytes that the nodes of `slots` have left, beyond what is left alone; to somebody who
+ * takes what was promised (`due`) half of that is left alone. */
+NT_HIDDEN uint64_t nt__promise_room(uint64_t slots, bool due);
 
 #endif

@@ -11,8 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define BATCH 512u    /* pages asked in one call; on the stack */
-#define BUDGET 16384u /* pages of the heap asked for one report: 64 MiB exactly */
+#define BATCH 512u        /* pages asked in one call; on the stack */
+#define BUDGET 16384u     /* pages of the heap asked for one report: 64 MiB exactly */
+#define HUGE_BUDGET 1024u /* units asked about huge pages */
 #define OWED_BUDGET (16 * NT_GIB)
 
 /* ---- Asking ------------------------------------------------------------------------- */
@@ -212,12 +213,20 @@ static void explain(struct nt_lying *out, struct causes *c, const struct nt_aren
         out->slot[a->slot].moved++;
 }
 
-/* One unit's sample, in pages. */
-static void count_unit(struct nt_lying *out, struct causes *c, const struct nt_arena *a,
-                       const struct batch *b)
+/* Pages of several units, and whose they are. */
+struct sample {
+    struct batch batch;
+    uint16_t owner[BATCH]; /* arenas' numbers */
+};
+
+static int ask_sample(struct nt_lying *out, struct causes *c, struct sample *s)
 {
-    for (unsigned i = 0; i < b->n; i++) {
+    struct batch *b = &s->batch;
+    int result = b->n ? where(b->page, b->n, b->status) : 0;
+    for (unsigned i = 0; result == 0 && i < b->n; i++) {
+        const struct nt_arena *a = nt__arenas_get(s->owner[i]);
         int slot = b->status[i] >= 0 ? nt__topo_slot(b->status[i]) : -1;
+        out->pages_asked++;
         if (slot < 0)
             continue;
         out->slot[a->slot].resident++;
@@ -225,28 +234,36 @@ static void count_unit(struct nt_lying *out, struct causes *c, const struct nt_a
         if (!is_wanted(a, (unsigned)slot))
             explain(out, c, a);
     }
+    b->n = 0;
+    return result;
 }
 
-/* Pages of a unit, evenly spread from a random one on. */
-static void draw(struct batch *b, uint32_t u, unsigned pages, unsigned n,
-                 uint64_t random)
+/* `n` of a unit's pages, evenly spread from a random one on. */
+static int sample_unit(struct nt_lying *out, struct causes *c, struct sample *s,
+                       uint32_t u, unsigned owner, unsigned n, uint64_t random)
 {
-    size_t page = nt__os_page_size();
-    b->n = n;
-    for (unsigned i = 0; i < n; i++)
-        b->page[i] = nt__window_unit_address(u) +
-                     ((random + (uint64_t)i * pages / n) % pages) * page;
-}
-
-static void add_huge(struct nt_lying *out, int pagemap, const struct batch *b)
-{
-    size_t page = nt__os_page_size();
-    for (unsigned i = 0; pagemap >= 0 && i < b->n; i++) {
-        int slot = b->status[i] >= 0 ? nt__topo_slot(b->status[i]) : -1;
-        uintptr_t at = (uintptr_t)b->page[i];
-        if (slot >= 0 && huge_in(pagemap, at, at + page) != 0)
-            out->slot[slot].huge++;
+    size_t page = nt__os_page_size(), pages = NT_UNIT / page;
+    struct batch *b = &s->batch;
+    int result = 0;
+    for (unsigned i = 0; i < n && result == 0; i++) {
+        s->owner[b->n] = (uint16_t)owner;
+        b->page[b->n++] = nt__window_unit_address(u) +
+                          (random + (uint64_t)i * pages / n) % pages * page;
+        if (b->n == BATCH)
+            result = ask_sample(out, c, s);
     }
+    return result;
+}
+
+/* Is the unit in a huge page? One of its pages is asked about, and its node. */
+static void add_huge(struct nt_lying *out, int pagemap, uint32_t u, uint64_t pages)
+{
+    const void *at = nt__window_unit_address(u);
+    int node = -1;
+    if (huge_in(pagemap, (uintptr_t)at, (uintptr_t)at + nt__os_page_size()) == 0 ||
+        where(&at, 1, &node) != 0 || node < 0 || nt__topo_slot(node) < 0)
+        return;
+    out->slot[nt__topo_slot(node)].huge += pages;
 }
 
 /* From pages of the sample to bytes of the heap. */
@@ -270,22 +287,23 @@ void nt__residency_heap(struct nt_lying *out)
         (unsigned)nt__max(1, nt__min(nt__min(pages, BATCH), BUDGET / owned));
     uint64_t step =
         (owned + BUDGET - 1) / BUDGET; /* of so many units one is looked at */
+    uint64_t huge_step = (owned + HUGE_BUDGET - 1) / HUGE_BUDGET;
     struct causes causes = {.allowed = nt__bind_allowed()};
-    struct batch b;
-    int pagemap = nt__topo()->fake ? -1 : open_pagemap();
+    struct sample s = {.batch.n = 0};
+    int pagemap = nt__topo()->fake ? -1 : open_pagemap(), result = 0;
     uint64_t random = nt__os_random(), seen = random % step;
     uint32_t units = (uint32_t)(nt__window.limit >> NT_UNIT_SHIFT);
-    for (uint32_t u = 0; u < units; u++) {
+    for (uint32_t u = 0; u < units && result == 0; u++) {
         unsigned owner = __atomic_load_n(&nt__window_unit(u)->arena, __ATOMIC_RELAXED);
-        if (owner == 0 || seen++ % step != 0)
+        if (owner == 0)
             continue;
-        draw(&b, u, pages, each, random += 0x9e3779b97f4a7c15);
-        if (where(b.page, b.n, b.status) != 0)
-            break;
-        out->pages_asked += b.n;
-        count_unit(out, &causes, nt__arenas_get(owner - 1), &b);
-        add_huge(out, pagemap, &b);
+        if (pagemap >= 0 && seen % huge_step == 0)
+            add_huge(out, pagemap, u, each * huge_step / step);
+        if (seen++ % step == 0)
+            result = sample_unit(out, &causes, &s, u, owner - 1, each,
+                                 random += 0x9e3779b97f4a7c15);
     }
+    ask_sample(out, &causes, &s);
     scale(out, step, each);
     if (pagemap >= 0)
         close(pagemap);

@@ -84,9 +84,8 @@ static void read_allowed(struct nt_topo *t)
 {
     unsigned long mask[NT_NODE_ID_MAX / (8 * sizeof(unsigned long))] = {0};
     unsigned bits = 8 * sizeof mask[0];
-    bool known =
-        t->nodes > 1 &&
-        get_mempolicy(NULL, mask, NT_NODE_ID_MAX, NULL, MPOL_F_MEMS_ALLOWED) == 0;
+    bool known = t->nodes > 1 && get_mempolicy(NULL, mask, NT_NODE_ID_MAX, NULL,
+                                               MPOL_F_MEMS_ALLOWED) == 0;
     for (unsigned i = 0; i < t->nodes; i++) {
         unsigned id = (unsigned)t->node[i].id;
         t->node[i].allowed = !known || (mask[id / bits] >> id % bits & 1);
