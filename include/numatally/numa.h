@@ -114,7 +114,8 @@ typedef int nt_progress(uint64_t done, uint64_t all, void *context);
  * changing what they hold: with one thread per node for an array in parts, by the calling
  * thread's node where first touch decides. `progress` may be NULL. -ENOMEM: a node is
  * full (what lies in a block bound to it is then partly elsewhere, but nobody is
- * killed); -ECANCELED: `progress` said stop; -EFAULT: not mapped. */
+ * killed); -ECANCELED: `progress` said stop; -EFAULT: not mapped, or (from Linux 5.14 on;
+ * before, it is a fault) not to be written. */
 NT_API int nt_prefault(void *ptr, size_t bytes, nt_progress *progress, void *context);
 
 /* Move a large block (nt_malloc above 512 KiB, nt_malloc_distributed) to `node`, also

@@ -56,6 +56,17 @@ struct job {
 
 /* ---- Touching ------------------------------------------------------------------------ */
 
+/* What kernels before 5.14 leave to us. What may not be written they do not tell: it is
+ * a fault of the program's then. */
+static int populate_by_hand(uintptr_t at, size_t size)
+{
+    if (msync((void *)at, size, MS_ASYNC) != 0)
+        return -EFAULT;
+    for (size_t i = 0; i < size; i += nt__os_page_size())
+        __atomic_fetch_or((char *)at + i, 0, __ATOMIC_RELAXED);
+    return 0;
+}
+
 /* Bring pages in without changing them. 0 or a negative errno. */
 static int populate(uintptr_t at, size_t size)
 {
@@ -66,9 +77,10 @@ static int populate(uintptr_t at, size_t size)
             return -EFAULT; /* a hole in the range */
         if (errno != EINVAL)
             return -errno;
-        for (size_t i = 0; i < size; i += nt__os_page_size())
-            __atomic_fetch_or((char *)at + i, 0, __ATOMIC_RELAXED);
-        return 0;
+        /* EINVAL is also what may not be written; of nothing, only an older kernel. */
+        if (madvise((void *)at, 0, MADV_POPULATE_WRITE) == 0)
+            return -EFAULT;
+        return populate_by_hand(at, size);
     }
     return 0;
 }

@@ -218,6 +218,22 @@ static int act_arrays(void)
     return 0;
 }
 
+/* What may not be written is an error and no fault; 77: the kernel cannot tell. */
+static int act_not_writable(void)
+{
+    static const int prot[] = {PROT_READ, PROT_NONE};
+    machine("2x1");
+    if (madvise(NULL, 0, 23 /* MADV_POPULATE_WRITE, Linux 5.14 */) != 0)
+        return 77;
+    for (size_t i = 0; i < NT_ARRAY_LEN(prot); i++) {
+        char *p = mmap(NULL, NT_MIB, prot[i], MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        errno = 7;
+        CHECK(nt_prefault(p, NT_MIB, NULL, NULL) == -EFAULT && errno == 7);
+        munmap(p, NT_MIB);
+    }
+    return 0;
+}
+
 static int act_one_node(void)
 {
     machine("1x1");
@@ -269,17 +285,29 @@ static int act_real(void)
     return 0;
 }
 
-static void test_real(void **state)
+/* The act may find that this kernel cannot. */
+static void child_ok_or_skip(int (*act)(void), const char *why)
 {
     char text[4096];
-    (void)state;
-    int status = child_status(act_real, text, sizeof text);
+    int status = child_status(act, text, sizeof text);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        print_message("move_pages is refused here\n");
+        print_message("%s\n", why);
         skip();
     }
     if (status != 0)
         fail_msg("status 0x%x: %s", (unsigned)status, text);
+}
+
+static void test_real(void **state)
+{
+    (void)state;
+    child_ok_or_skip(act_real, "move_pages is refused here");
+}
+
+static void test_not_writable(void **state)
+{
+    (void)state;
+    child_ok_or_skip(act_not_writable, "no MADV_POPULATE_WRITE here");
 }
 
 static void test_bad_setting(void **state)
@@ -315,7 +343,7 @@ int main(void)
         cmocka_unit_test(test_setting_commas), cmocka_unit_test(test_bad_setting),
         cmocka_unit_test(test_pools),          cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_one_node),       cmocka_unit_test(test_made_up),
-        cmocka_unit_test(test_real),
+        cmocka_unit_test(test_real),           cmocka_unit_test(test_not_writable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
