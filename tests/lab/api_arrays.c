@@ -444,11 +444,11 @@ int main(int argc, char **argv)
         {"migrate-pool", run_migrate_pool, NULL, NULL, 2},
         {"residency", run_residency, NULL, NULL, 2},
         {"report", run_report, NULL, NULL, 2},
-        {"strict-small", run_strict_small, NULL, NULL, 2},
-        {"strict-large", run_strict_large, NULL, NULL, 2},
-        {"strict-untouched", run_strict_untouched, NULL, NULL, 2},
-        {"strict-robbed", run_strict_robbed, NULL, NULL, 2},
-        {"spill", run_spill, NULL, NULL, 2},
+        {"strict-small", run_strict_small, NULL, NULL, LAB_NAMED},
+        {"strict-large", run_strict_large, NULL, NULL, LAB_NAMED},
+        {"strict-untouched", run_strict_untouched, NULL, NULL, LAB_NAMED},
+        {"strict-robbed", run_strict_robbed, NULL, NULL, LAB_NAMED},
+        {"spill", run_spill, NULL, NULL, LAB_NAMED},
         {"refused", run_refused, NULL, NULL, 2},
     };
     return lab_main(argc, argv, cases, sizeof cases / sizeof cases[0]);

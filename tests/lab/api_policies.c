@@ -252,7 +252,7 @@ int main(int argc, char **argv)
         {"thread", run_thread, NULL, NULL, 2},
         {"single", run_single, NULL, NULL, 2},
         {"pool", run_pool, NULL, NULL, 2},
-        {"cpuless", run_cpuless, NULL, NULL, 99}, /* only when it is named */
+        {"cpuless", run_cpuless, NULL, NULL, LAB_NAMED},
         {"inherit", run_inherit, NULL, "--interleave=all", 2},
         {"inherit-overruled", run_local, "policy:local", "--interleave=all", 2},
         {"inherit-bind", run_node1, NULL, "--membind=1", 2},
