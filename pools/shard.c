@@ -468,9 +468,8 @@ static int migrate_list(struct nt_slab *list, unsigned slot)
 int nt__shard_migrate(struct nt_shard *s, unsigned slot)
 {
     int result = 0, moved;
-    release_empty(s, 0);
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
-        retire_current(s, c);
+        retire_current(s, c); /* it may be empty */
         moved = migrate_list(s->partial[c], slot);
         result = moved != 0 ? moved : result;
     }
@@ -480,6 +479,8 @@ int nt__shard_migrate(struct nt_shard *s, unsigned slot)
         moved = nt__large_migrate(slab, slot);
         result = moved != 0 ? moved : result;
     }
+    release_empty(s, 0); /* what is cut next comes from the new arena */
+    nt__shard_watch(s);
     return result;
 }
 
