@@ -68,24 +68,25 @@ void nt__arenas_start(const struct nt_policy *process)
     nt__placement_of(process);
 }
 
-static struct nt_arena *make_arena(const struct nt_policy *policy, unsigned slot,
+/* The process's placement finds room for all its arenas, however many others have: a
+ * thread that comes to a node late must not find malloc out of memory. */
+static struct nt_arena *make_arena(const struct nt_placement *p, unsigned slot,
                                    int home)
 {
     struct nt_arena *a = NULL;
-    if (arenas.count < NT_ARENAS)
+    if (arenas.count < (p->index == 0 ? NT_ARENAS : NT_ARENAS - 2 * NT_TOPO_NODES))
         a = nt__meta_alloc(sizeof *a, NT_CACHE_LINE);
     if (!a)
         return NULL;
-    nt__arena_init(a, arenas.count, slot, policy, home);
+    nt__arena_init(a, arenas.count, slot, &p->policy, home);
     arenas.arena[arenas.count] = a;
     __atomic_store_n(&arenas.count, arenas.count + 1, __ATOMIC_RELEASE);
     return a;
 }
 
 /* The arena at `*place`, made if there is none. */
-static struct nt_arena *arena_at(struct nt_arena **place,
-                                 const struct nt_policy *policy, unsigned slot,
-                                 int home)
+static struct nt_arena *arena_at(struct nt_arena **place, const struct nt_placement *p,
+                                 unsigned slot, int home)
 {
     struct nt_arena *a = __atomic_load_n(place, __ATOMIC_ACQUIRE);
     if (NT_LIKELY(a != NULL))
@@ -93,7 +94,7 @@ static struct nt_arena *arena_at(struct nt_arena **place,
     nt__lock(&arenas.lock);
     a = *place;
     if (!a) {
-        a = make_arena(policy, slot, home);
+        a = make_arena(p, slot, home);
         __atomic_store_n(place, a, __ATOMIC_RELEASE);
     }
     nt__unlock(&arenas.lock);
@@ -102,14 +103,14 @@ static struct nt_arena *arena_at(struct nt_arena **place,
 
 struct nt_arena *nt__placement_arena(struct nt_placement *p, unsigned slot)
 {
-    return arena_at(&p->arena[slot], &p->policy, slot, (int)slot);
+    return arena_at(&p->arena[slot], p, slot, (int)slot);
 }
 
 struct nt_arena *nt__placement_large(struct nt_placement *p, unsigned slot)
 {
     if (nt__topo()->nodes == 1 || !nt__policy_by_touch(&p->policy))
         return nt__placement_arena(p, slot);
-    return arena_at(&p->large[slot], &p->policy, slot, NT_BY_TOUCH);
+    return arena_at(&p->large[slot], p, slot, NT_BY_TOUCH);
 }
 
 unsigned nt__arenas_count(void)

@@ -41,12 +41,14 @@ bool nt__shard_place(struct nt_shard *s, struct nt_placement *placement)
 struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigned slot,
                                struct nt_pool *pool)
 {
+    /* What is allocated there is never given back: so all else first. */
+    if (!nt__placement_arena(placement, slot) || !nt__placement_large(placement, slot))
+        return NULL;
     struct nt_shard *s = nt__meta_alloc(sizeof *s, NT_CACHE_LINE);
     if (!s)
         return NULL;
     s->slot = (uint8_t)slot;
-    if (!nt__shard_place(s, placement))
-        return NULL;
+    nt__shard_place(s, placement);
     for (unsigned c = 0; c < NT_CLASSES; c++)
         s->current[c] = &nt__slab_none;
     memcpy(s->class_of, nt__sizeclasses.of, sizeof s->class_of);
@@ -468,9 +470,8 @@ static int migrate_list(struct nt_slab *list, unsigned slot)
 int nt__shard_migrate(struct nt_shard *s, unsigned slot)
 {
     int result = 0, moved;
-    release_empty(s, 0);
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
-        retire_current(s, c);
+        retire_current(s, c); /* it may be empty */
         moved = migrate_list(s->partial[c], slot);
         result = moved != 0 ? moved : result;
     }
@@ -480,6 +481,8 @@ int nt__shard_migrate(struct nt_shard *s, unsigned slot)
         moved = nt__large_migrate(slab, slot);
         result = moved != 0 ? moved : result;
     }
+    release_empty(s, 0); /* what is cut next comes from the new arena */
+    nt__shard_watch(s);
     return result;
 }
 

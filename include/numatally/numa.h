@@ -101,8 +101,8 @@ NT_API void *nt_malloc_policy(size_t size, const char *policy) NT_MALLOC
 /* One array in equal contiguous parts on nodes, in rising order: what a loop over it
  * with OpenMP's static schedule wants when threads are bound in order of nodes. Parts
  * begin at page boundaries. nt_realloc keeps the division (by copying). `nodes` is a
- * node list; NULL: all with cpus. EINVAL: not a list, or a node this process may not
- * use. Sizes up to 512 KiB are not divided and lie on the first node. */
+ * node list; NULL: all with cpus (if these have no memory: all). EINVAL: not a list, or a
+ * node this process may not use. Sizes up to 512 KiB are not divided and lie on the first node. */
 NT_API void *nt_malloc_distributed(size_t size, const char *nodes) NT_MALLOC
     NT_ALLOC_SIZE(1);
 

@@ -37,6 +37,7 @@ int nt_residency(const void *p, size_t bytes, size_t most, struct nt_residency *
 
 /* ---- Arrays in parts ---------------------------------------------------------------- */
 
+/* Without a list: all with cpus; if none of them has memory, those that have. */
 static bool read_nodes(const char *nodes, uint64_t *slots)
 {
     if (nodes)
@@ -45,7 +46,7 @@ static bool read_nodes(const char *nodes, uint64_t *slots)
     for (unsigned i = 0; i < nt__topo()->nodes; i++)
         if (nt__topo()->node[i].has_cpus)
             *slots |= nt__topo_usable() & (uint64_t)1 << i;
-    return *slots != 0;
+    return *slots != 0 || nt__topo_slots("all", slots);
 }
 
 static void *divided(size_t size, uint64_t slots)

@@ -15,6 +15,7 @@
 #include "src/heap/heap.h"
 #include "src/heap/thread.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -142,10 +143,8 @@ static void at_end(void *unused)
     nt__figures_end();
 }
 
-void nt__start(void)
+static void start_now(void)
 {
-    if (NT_LIKELY(__atomic_load_n(&start.state, __ATOMIC_ACQUIRE) == STARTED))
-        return;
     /* A fork while another thread was starting leaves its child a lock nobody holds. */
     pid_t starter = __atomic_load_n(&start.starter, __ATOMIC_RELAXED);
     if (NT_UNLIKELY(starter != 0 && starter != getpid()))
@@ -165,4 +164,13 @@ void nt__start(void)
     __cxa_atexit(at_end, NULL, NULL);
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);
     nt__figures_start();
+}
+
+void nt__start(void)
+{
+    if (NT_LIKELY(__atomic_load_n(&start.state, __ATOMIC_ACQUIRE) == STARTED))
+        return;
+    int saved = errno; /* no caller need think of what fails on the way */
+    start_now();
+    errno = saved;
 }

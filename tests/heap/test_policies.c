@@ -218,6 +218,20 @@ static int act_arrays(void)
     return 0;
 }
 
+/* Processors on nodes without memory: arrays are divided over the others. */
+static int act_no_memory_here(void)
+{
+    machine("node0:cpus=0:mem=0/node1:mem=1G/node2:mem=1G");
+    char *p = nt_malloc_distributed(2 * NT_MIB, NULL);
+    CHECK(p && nt_prefault(p, 2 * NT_MIB, NULL, NULL) == 0);
+    nt_free(p);
+    p = nt_malloc_distributed(100, NULL);
+    CHECK(p && nt_node_of(p) == 1);
+    nt_free(p);
+    CHECK(!nt_malloc_distributed(100, "0") && errno == EINVAL);
+    return 0;
+}
+
 /* What may not be written is an error and no fault; 77: the kernel cannot tell. */
 static int act_not_writable(void)
 {
@@ -333,6 +347,7 @@ ACT(setting_commas)
 ACT(pools)
 ACT(arrays)
 ACT(one_node)
+ACT(no_memory_here)
 ACT(made_up)
 
 int main(void)
@@ -344,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_pools),          cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_one_node),       cmocka_unit_test(test_made_up),
         cmocka_unit_test(test_real),           cmocka_unit_test(test_not_writable),
+        cmocka_unit_test(test_no_memory_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,12 @@
 #include "tests/child.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <numatally/numa.h>
 #include <numatally/stats.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 static struct nt_snapshot now;
@@ -166,6 +170,51 @@ static int child_only_looks(void)
     return 0;
 }
 
+/* A sandbox that answers EPERM to madvise: something fails as the library starts. */
+static void refuse(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {NT_ARRAY_LEN(code), code};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program); /* or nothing fails, then */
+    errno = 7;
+}
+
+static int act_first_onnode(void)
+{
+    refuse();
+    CHECK(nt_malloc_onnode(100, 1) && errno == 7);
+    return 0;
+}
+
+static int act_first_distributed(void)
+{
+    refuse();
+    CHECK(nt_malloc_distributed(NT_MIB, NULL) && errno == 7);
+    return 0;
+}
+
+static int act_first_good_size(void)
+{
+    refuse();
+    CHECK(nt_good_size(100) >= 100 && errno == 7);
+    return 0;
+}
+
+/* Starting is no business of errno's, whichever call comes first. */
+static int act_first_keeps_errno(void)
+{
+    CHECK(child_failed(act_first_onnode) == 0);
+    CHECK(child_failed(act_first_distributed) == 0);
+    CHECK(child_failed(act_first_good_size) == 0);
+    return 0;
+}
+
 static int act_first_call_in_child(void)
 {
     for (int i = 0; i < 100; i++)
@@ -280,6 +329,7 @@ int main(void)
         ACT(start_again),
         ACT(settings),
         ACT(children),
+        ACT(first_keeps_errno),
         ACT(first_call_in_child),
         ACT(fork_beside_threads),
         ACT(raw_fork_beside_threads),

@@ -42,6 +42,34 @@ static int act_one_node(void)
     return 0;
 }
 
+/* Policies may take all the room there is, but not that of the process's own arenas. */
+static int act_many(void)
+{
+    setenv("NUMATALLY_TOPOLOGY", "64x1", 1);
+    nt__topo_start();
+    nt__bind_start();
+    nt__window_start();
+    struct nt_policy policy;
+    CHECK(!nt__policy_parse("local", &policy));
+    nt__arenas_start(&policy);
+    unsigned made = 0, all = 0;
+    for (unsigned first = 0; first < 16; first++) {
+        char text[64];
+        snprintf(text, sizeof text, "bind:%u-63", first);
+        CHECK(!nt__policy_parse(text, &policy));
+        struct nt_placement *p = nt__placement_of(&policy);
+        CHECK(p);
+        for (unsigned i = first; i < 64; i++, all += 2) {
+            made += nt__placement_arena(p, i) != NULL;
+            made += nt__placement_large(p, i) != NULL;
+        }
+    }
+    CHECK(made < all && made > 800);
+    for (unsigned i = 0; i < 64; i++)
+        CHECK(place(i) && large(i));
+    return 0;
+}
+
 static int act_three_nodes(void)
 {
     start("3x1");
@@ -61,6 +89,7 @@ static void test_which(void **state)
     (void)state;
     child_ok(act_one_node);
     child_ok(act_three_nodes);
+    child_ok(act_many);
 }
 
 static int act_purge(void)

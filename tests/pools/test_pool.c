@@ -6,6 +6,7 @@
 #include "tests/pools/room.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 static void pool_free(struct nt_pool *pool, void *p)
 {
@@ -169,6 +170,26 @@ static void *use_shared(void *arg)
     return arg;
 }
 
+/* What a pool has free when it is migrated is not used again. */
+static int act_migrate(void)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
+    unsigned here = nt__topo_here();
+    struct nt_placement *to = room_place(here ? "preferred:1" : "preferred:0");
+    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("interleave"));
+    unsigned arena = nt__placement_arena(to, here)->index;
+    char *p = nt__pool_malloc(pool, 100, 1, false);
+    CHECK(nt__slab_of(p)->arena != arena);
+    pool_free(pool, p);
+    CHECK(nt__pool_migrate(pool, to, here) == 0); /* no block is out */
+    p = nt__pool_malloc(pool, 100, 1, false);
+    CHECK(nt__slab_of(p)->owner->slot == here && nt__slab_of(p)->arena == arena);
+    return 0;
+}
+
 static int act_threads(void)
 {
     pthread_t thread[3];
@@ -288,6 +309,7 @@ int main(void)
         ACT(limit),
         ACT(empty),
         ACT(realloc_large),
+        ACT(migrate),
         ACT(threads),
         cmocka_unit_test(test_misuse),
         cmocka_unit_test(test_fork),
