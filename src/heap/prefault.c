@@ -211,7 +211,7 @@ static void work_together(struct work *w, uint64_t all, nt_progress *progress,
                           void *context)
 {
     pthread_t thread[NT_TOPO_NODES];
-    bool made[NT_TOPO_NODES];
+    bool made[NT_TOPO_NODES] = {false};
     struct job job[NT_TOPO_NODES];
     w->running = w->count;
     for (unsigned i = 0; i < w->count; i++) {
