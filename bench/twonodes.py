@@ -144,12 +144,13 @@ def more_calls(calls):
 def report(readings, fault_readings, calls, table_text):
     times, faults = figures.medians(readings), figures.medians(fault_readings)
     two, again = (figures.ratios(times, name, ONE) for name in (TWO, figures.CONTROL))
-    groups = {"Blocks up to 512 KiB": [case for case in times if not figures.is_large(case)],
-              "Large-block loops": [case for case in times if figures.is_large(case)]}
+    large = [case for case in times if figures.is_large(case)]
+    groups = {"Blocks up to 512 KiB": [case for case in times if case not in large],
+              "Large-block loops": large}
     head = ["case", "ns one node", "two nodes", "ratio", "again", "faults one", "two",
             "calls one", "two"]
-    parts = ["Per operation: time (median; one thread: CPU time; several: wall clock), page "
-             "faults (median),\nsystem calls"]
+    parts = ["Per operation: time in ns (median; one thread: CPU time; several: wall "
+             "clock),\npage faults (median), system calls"]
     means = []
     for group, cases in {**groups, "all": list(times)}.items():
         if cases and group != "all":
