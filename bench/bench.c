@@ -14,6 +14,7 @@
  * Output, one line per case, fields NAME=VALUE separated by blanks:
  *   case unit threads ops   what was done
  *   wall_ns cpu_ns          nanoseconds per operation by the clock, by CPU time
+ *   faults                  minor page faults per operation
  *   peak_kib                the most memory the process ever had resident (VmHWM), 0: unknown
  *   malloc                  the file that malloc came from; last, for it may hold blanks
  */
@@ -25,6 +26,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +40,7 @@ struct options {
 struct reading {
     uint64_t wall_ns;
     uint64_t cpu_ns;
+    uint64_t faults;
 };
 
 void bench_mark(void);
@@ -66,8 +69,11 @@ static uint64_t clock_ns(clockid_t clock)
 
 static struct reading read_clocks(void)
 {
+    struct rusage used = {0};
+    getrusage(RUSAGE_SELF, &used); /* cannot fail, with these arguments */
     return (struct reading){.wall_ns = clock_ns(CLOCK_MONOTONIC),
-                            .cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID)};
+                            .cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+                            .faults = (uint64_t)used.ru_minflt};
 }
 
 /*
@@ -135,10 +141,11 @@ static void run_case(const struct bench_case *c, const struct options *options)
         ops = run_time(c, options->budget_ns);
     struct reading end = read_clocks();
     printf("case=%s unit=%s threads=%u ops=%" PRIu64
-           " wall_ns=%.3f cpu_ns=%.3f peak_kib=%" PRIu64 " malloc=%s\n",
+           " wall_ns=%.3f cpu_ns=%.3f faults=%.6f peak_kib=%" PRIu64 " malloc=%s\n",
            c->name, c->unit, c->threads, ops,
            (double)(end.wall_ns - start.wall_ns) / (double)ops,
-           (double)(end.cpu_ns - start.cpu_ns) / (double)ops, peak_kib(),
+           (double)(end.cpu_ns - start.cpu_ns) / (double)ops,
+           (double)(end.faults - start.faults) / (double)ops, peak_kib(),
            malloc_file());
 }
 

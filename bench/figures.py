@@ -88,7 +88,7 @@ def parse_line(text):
         if not mark:
             raise ValueError(f"not a bench line: {text!r}")
         fields[name] = value
-    for name in ("wall_ns", "cpu_ns"):
+    for name in ("wall_ns", "cpu_ns", "faults"):
         fields[name] = float(fields[name]) if name in fields else None
     for name in ("threads", "ops", "peak_kib"):
         fields[name] = int(fields[name]) if name in fields else None
@@ -130,3 +130,42 @@ def callgrind_work(text):
                 loop += count
             is_call = False
     return loop, inside, calls
+
+
+# The loops of large blocks are what several nodes could cost most: memory that comes from
+# the system and goes back each time. They are told apart by name: large/*, and all cases
+# whose name ends in more than 512 KiB, the most that a slab holds.
+UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
+
+
+def is_large(case):
+    size = re.search(r"[/-]([0-9]+)([KM]?)$", case)
+    return group_of(case) == "large" or bool(
+        size and int(size[1]) * UNITS[size[2]] > 512 * 1024)
+
+
+def ratios(table, name, base):
+    """{case: what `name` costs over what `base` costs}, of cases that have both."""
+    return {case: row[name] / row[base] for case, row in table.items()
+            if name in row and row.get(base, 0) > 0}
+
+
+def strace_calls(text):
+    """{system call: how often} of a summary made by strace -c -U calls,name."""
+    found = {}
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == 2 and words[0].isdigit() and words[1] != "total":
+            found[words[1]] = int(words[0])
+    return found
+
+
+def calls_per_operation(short, long):
+    """{system call: per operation} of two runs, each a pair ({call: how often},
+    operations). The difference leaves out what both did at their start and end."""
+    operations = long[1] - short[1]
+    if operations <= 0:
+        raise ValueError("the longer run did no more operations than the shorter one")
+    counts = {call: long[0].get(call, 0) - short[0].get(call, 0)
+              for call in {**short[0], **long[0]}}
+    return {call: count / operations for call, count in counts.items() if count}

@@ -16,6 +16,8 @@ loop and the touch; what is booked on the functions that it called is malloc and
 with everything below them; one instruction is added per call, as the programs are built
 to call without a stub. Steps of warm-up are not counted. Two checks: the loop costs the
 same number on every allocator, and the calls are exactly two per pair.
+
+--two-nodes asks what the code for several nodes costs: twonodes.py.
 """
 import argparse
 import csv
@@ -34,6 +36,7 @@ sys.dont_write_bytecode = True  # leave the source folder as it is
 
 import allocators  # noqa: E402
 import figures  # noqa: E402
+import twonodes  # noqa: E402
 
 ROOT = os.path.dirname(HERE)
 HANG_SECONDS = 60  # a reading that takes this long is given up; it is no limit on speed
@@ -124,6 +127,10 @@ def choose_allocators(options):
         variable, _, value = setting.partition("=")
         by_name[name].settings[variable] = value
     subject = columns[0]
+    if options.two_nodes:
+        if subject.name != allocators.SUBJECT:
+            fail(f"no {library}: build it first")
+        return twonodes.choose_columns(subject), subject.name, []
     if not options.instructions:
         again = allocators.Allocator(figures.CONTROL, subject.preload)
         again.settings = subject.settings
@@ -137,11 +144,14 @@ class Reader:
     def __init__(self):
         self.problems = []
 
-    def run(self, allocator, case, command):
-        """The parsed line of one run; None (and a remembered problem) if it failed."""
+    def run(self, allocator, case, command, cpu=None):
+        """The parsed line of one run, on one cpu only if one is given; None (and a
+        remembered problem) if it failed."""
+        pin = None if cpu is None else lambda: os.sched_setaffinity(0, {cpu})
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False,
-                                  env=allocator.environment(), timeout=HANG_SECONDS)
+                                  env=allocator.environment(), timeout=HANG_SECONDS,
+                                  preexec_fn=pin)
         except subprocess.TimeoutExpired:
             return self.problem(f"{case} on {allocator.name}: no end in {HANG_SECONDS} s")
         if done.returncode != 0:
@@ -314,6 +324,8 @@ def parse_arguments():
                         help="fewer and shorter readings: under three minutes")
     parser.add_argument("--instructions", action="store_true",
                         help="count instructions per malloc+free pair (callgrind)")
+    parser.add_argument("--two-nodes", action="store_true",
+                        help="this library beside itself on two made-up nodes")
     parser.add_argument("--only", metavar="REGEX", default="",
                         help="only the cases whose names match")
     parser.add_argument("--with", dest="extra", metavar="NAME=PATH.so", action="append",
@@ -329,8 +341,12 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, help="readings per case and allocator")
     parser.add_argument("--ms", type=int, help="length of one reading")
     parser.add_argument("--steps", type=int, default=40,
-                        help="steps counted per case with --instructions (default 40)")
+                        help="steps counted per case with --instructions and "
+                        "--two-nodes (default 40)")
     options = parser.parse_args()
+    if options.two_nodes and (options.instructions or options.extra or options.env):
+        parser.error("--two-nodes has its own columns: leave out --instructions, --with "
+                     "and --env")
     options.rounds = options.rounds or (5 if options.quick else 9)
     options.ms = options.ms or (40 if options.quick else 200)
     if min(options.rounds, options.ms, options.steps) < 1:
@@ -352,6 +368,8 @@ def describe(columns, notes, options):
         lines.append(f"{column.name:12} " + " ".join(word for word in words if word))
     if options.instructions:
         lines.append(f"{'counted':12} {options.steps} steps after as many of warm-up")
+    elif options.two_nodes:
+        lines += twonodes.describe(options)
     else:
         lines.append(f"{'readings':12} {options.rounds} of {options.ms} ms, interleaved")
     return "\n".join(lines + notes)
@@ -362,6 +380,8 @@ def main():
     if options.instructions and not shutil.which("valgrind"):
         fail("--instructions needs valgrind, which is not installed: "
              "apt-get install valgrind")
+    if options.two_nodes and not shutil.which("strace"):
+        fail("--two-nodes needs strace, which is not installed: apt-get install strace")
     columns, subject, notes = choose_allocators(options)
     cases = find_cases(os.path.join(options.build, "bench"), options.only,
                        options.instructions)
@@ -376,7 +396,14 @@ def main():
     print(conditions + "\n", flush=True)
 
     peaks = {}
-    if options.instructions:
+    if options.two_nodes:
+        kind, unit = "twonodes", "ns"
+        reader = Reader()
+        readings, faults, calls = twonodes.measure(columns, cases, options, reader,
+                                                   Progress)
+        problems = reader.problems
+        report = twonodes.report(readings, faults, calls, table_text)
+    elif options.instructions:
         kind, unit = "instructions", "instructions"
         readings, problems = measure_instructions(columns, cases, options)
         report = instruction_report(readings, names, subject, peers)

@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 import allocators  # noqa: E402
 import figures  # noqa: E402
 import run  # noqa: E402
+import twonodes  # noqa: E402
 
 
 class Medians(unittest.TestCase):
@@ -92,7 +93,7 @@ class Control(unittest.TestCase):
 
 class Lines(unittest.TestCase):
     text = ("case=pairs/16 unit=pair threads=1 ops=2000 wall_ns=9.5 cpu_ns=8.25 "
-            "peak_kib=1216 malloc=/opt/my libs/liba=b.so\n")
+            "faults=0.5 peak_kib=1216 malloc=/opt/my libs/liba=b.so\n")
 
     def test_fields(self):
         line = figures.parse_line(self.text)
@@ -172,6 +173,55 @@ class Table(unittest.TestCase):
     def test_a_missing_figure_is_a_dash(self):
         text = run.case_table({"x/1": {"a": 2.0}}, ["us", "a"], "us", ["a"], 1)
         self.assertEqual(text.splitlines()[1].split(), ["x/1", "-", "2.0", "-", "-"])
+
+
+class TwoNodes(unittest.TestCase):
+    def test_large_blocks_are_told_by_name(self):
+        for case in ("large/64K", "large/64M", "pairs/1M", "realloc/step-64M", "x/513K"):
+            self.assertTrue(figures.is_large(case), case)
+        for case in ("pairs/512K", "pairs/16", "handoff/8", "mixed/random", "threads/200",
+                     "realloc/append-64K"):
+            self.assertFalse(figures.is_large(case), case)
+
+    def test_ratio_is_two_nodes_over_one(self):
+        table = {"x/1": {"one": 2.0, "two": 3.0}, "x/2": {"one": 2.0},
+                 "x/3": {"one": 0.0, "two": 1.0}}
+        self.assertEqual(figures.ratios(table, "two", "one"), {"x/1": 1.5})
+
+    summary = "\n".join(["    calls syscall", "--------- ----------------",
+                         "       12 mmap", "        3 munmap",
+                         "--------- ----------------", "       15 total"])
+
+    def test_strace_summary(self):
+        self.assertEqual(figures.strace_calls(self.summary), {"mmap": 12, "munmap": 3})
+        self.assertEqual(figures.strace_calls("strace: Process 7 attached\n"), {})
+
+    def test_calls_at_the_start_are_left_out(self):
+        short = ({"mmap": 12, "munmap": 3, "execve": 1}, 20)
+        long = ({"mmap": 52, "munmap": 3, "execve": 1, "madvise": 4}, 60)
+        self.assertEqual(figures.calls_per_operation(short, long),
+                         {"mmap": 1.0, "madvise": 0.1})
+        with self.assertRaises(ValueError):
+            figures.calls_per_operation(long, long)
+
+    def test_report(self):
+        one, two, again = twonodes.ONE, twonodes.TWO, figures.CONTROL
+        times = {"pairs/16": {one: [10.0], again: [11.0], two: [9.0]},
+                 "large/1M": {one: [10.0], again: [10.0], two: [16.0]},
+                 "pairs/1M": {one: [10.0], again: [10.0]}}
+        faults = {case: {one: [0.5], two: [1.0]} for case in times}
+        calls = {case: {one: {}, two: {"mmap": 2.0, "munmap": 1.0}} for case in times}
+        text = twonodes.report(times, faults, calls, run.table_text)
+        lines = [line.split() for line in text.splitlines()]
+        self.assertIn(["pairs/16", "10.0", "9.0", "0.90", "1.10", "0.5", "1", "0", "3"],
+                      lines)
+        self.assertIn(["pairs/1M", "10.0", "-", "-", "1.00", "0.5", "1", "0", "3"], lines)
+        self.assertLess(text.index("pairs/16"), text.index("Large-block loops"))
+        self.assertGreater(text.index("large/1M"), text.index("Large-block loops"))
+        self.assertIn(["all", "2", "1.200", "1.049"], lines)
+        self.assertIn("mark is missed", text)
+        self.assertIn("large/1M 1.60", text)
+        self.assertIn("mmap 0 -> 2", text)
 
 
 if __name__ == "__main__":
