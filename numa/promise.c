@@ -55,3 +55,8 @@ void nt__promise_end(const struct nt_policy *policy, size_t bytes)
     if (is_kept(policy))
         __atomic_fetch_sub(&under_way, bytes, __ATOMIC_ACQ_REL);
 }
+
+void nt__promise_fork_child(void)
+{
+    under_way = 0;
+}

@@ -20,6 +20,9 @@
 NT_HIDDEN bool nt__promise_begin(const struct nt_policy *policy, size_t bytes);
 NT_HIDDEN void nt__promise_end(const struct nt_policy *policy, size_t bytes);
 
+/* In the child of a fork: the threads that were between the two did not come along. */
+NT_HIDDEN void nt__promise_fork_child(void);
+
 /* Bytes that the nodes of `slots` have left, beyond what is left alone. */
 NT_HIDDEN uint64_t nt__promise_room(uint64_t slots);
 
