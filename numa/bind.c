@@ -18,8 +18,8 @@
 #define MASK_BITS (8 * sizeof(unsigned long))
 
 static struct {
-    int error;       /* see nt__bind_error; written once at start */
-    bool inherits;   /* the process has a policy */
+    int error;     /* see nt__bind_error; written once at start */
+    bool inherits; /* the process has a policy */
     bool inherits_strictly;
     uint64_t cpuful; /* slots with memory and cpus */
     bool cpuless;    /* there are usable slots without cpus */
