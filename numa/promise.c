@@ -34,14 +34,14 @@ static uint64_t owed(uint64_t slots)
 }
 
 /* A made-up node has the memory it was made up with; one whose size is not known, any. */
-static bool is_kept(const struct nt_policy *policy)
+bool nt__promise_is_kept(const struct nt_policy *policy)
 {
     return policy->mode == NT_BIND && nt__bind_error() == 0;
 }
 
 bool nt__promise_begin(const struct nt_policy *policy, size_t bytes)
 {
-    if (!is_kept(policy))
+    if (!nt__promise_is_kept(policy))
         return true;
     uint64_t others = __atomic_fetch_add(&under_way, bytes, __ATOMIC_ACQ_REL);
     if (nt__promise_room(policy->slots) >= owed(policy->slots) + others + bytes)
@@ -52,7 +52,7 @@ bool nt__promise_begin(const struct nt_policy *policy, size_t bytes)
 
 void nt__promise_end(const struct nt_policy *policy, size_t bytes)
 {
-    if (is_kept(policy))
+    if (nt__promise_is_kept(policy))
         __atomic_fetch_sub(&under_way, bytes, __ATOMIC_ACQ_REL);
 }
 

@@ -15,6 +15,9 @@
 
 #include "numa/policy.h"
 
+/* Is room asked for before memory is mapped under `policy`? */
+NT_HIDDEN bool nt__promise_is_kept(const struct nt_policy *policy);
+
 /* May `bytes` more be mapped under `policy`? True: until nt__promise_end with the same
  * arguments they are taken off what others may have. Policies other than bind: true. */
 NT_HIDDEN bool nt__promise_begin(const struct nt_policy *policy, size_t bytes);

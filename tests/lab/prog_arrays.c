@@ -461,6 +461,24 @@ static void run_migrate_grown(void)
     CHECK(lab_lies(p, 4 * MIB, lab_node[0]));
 }
 
+/* To a node that has not the room: said, and nothing is lost. */
+static void run_migrate_full(void)
+{
+    lab_go(lab_node[0]);
+    CHECK(nt_malloc(100)); /* nodes are known from here on */
+    size_t size = nt__promise_room(2) / 4 * 3 / MIB * MIB;
+    char *p = nt_malloc(size);
+    CHECK(p);
+    memset(p, 1, size);
+    CHECK(nt_migrate(p, 1) == 0 && lab_lies(p, size, 1));
+    char *q = nt_malloc(size);
+    CHECK(q);
+    memset(q, 2, size);
+    CHECK(nt_migrate(q, 1) == -ENOMEM);
+    for (size_t i = 0; i < size; i += PAGE)
+        CHECK(p[i] == 1 && q[i] == 2);
+}
+
 /* ---- Strict, and more ------------------------------------------------------------------- */
 
 /* What a thread that did not come along was about to map is not missing in a child. */
@@ -481,9 +499,8 @@ static void run_strict_fork(void)
 /* What was given back is not there to be had again when others took the room. */
 static void run_strict_again(void)
 {
+    CHECK(nt_malloc_policy(100, "bind:1")); /* nodes are known from here on */
     size_t room = nt__promise_room(2) / MIB * MIB, size = room / 2;
-    CHECK(nt_malloc_policy(100, "bind:1"));
-    room = nt__promise_room(2) / MIB * MIB;
     char *p = nt_malloc_policy(size, "bind:1");
     CHECK(p);
     memset(p, 1, size);
@@ -537,6 +554,7 @@ int main(int argc, char **argv)
         {"strict-robbed", run_strict_robbed, NULL, NULL, 2},
         {"spill", run_spill, NULL, NULL, 2},
         {"migrate-grown", run_migrate_grown, NULL, NULL, 2},
+        {"migrate-full", run_migrate_full, NULL, NULL, 2},
         {"strict-fork", run_strict_fork, NULL, NULL, 2},
         {"strict-again", run_strict_again, NULL, NULL, 2},
         {"strict-hugetlb", run_strict_hugetlb, "hugepages:hugetlb", NULL, 2},
