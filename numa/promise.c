@@ -8,17 +8,28 @@
 
 static uint64_t under_way; /* bytes that were asked about and are not mapped yet */
 
-uint64_t nt__promise_room(uint64_t slots)
+/* A `part`th of what is left alone is. */
+static uint64_t beyond(uint64_t slots, unsigned part)
 {
     uint64_t room = 0;
     for (; slots != 0; slots &= slots - 1) {
         unsigned slot = (unsigned)__builtin_ctzll(slots);
         uint64_t left = nt__max(LEFT_LEAST, nt__topo()->node[slot].memory_bytes / 64);
         uint64_t free = nt__topo_free_bytes(slot);
-        left = nt__min(left, LEFT_MOST);
+        left = nt__min(left, LEFT_MOST) / part;
         room += free > left ? free - left : 0;
     }
     return room;
+}
+
+uint64_t nt__promise_room(uint64_t slots)
+{
+    return beyond(slots, 1);
+}
+
+uint64_t nt__promise_touchable(uint64_t slots)
+{
+    return beyond(slots, 2);
 }
 
 /* What strict pieces mapped on any of these nodes may still take. */

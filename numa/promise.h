@@ -29,4 +29,8 @@ NT_HIDDEN void nt__promise_fork_child(void);
 /* Bytes that the nodes of `slots` have left, beyond what is left alone. */
 NT_HIDDEN uint64_t nt__promise_room(uint64_t slots);
 
+/* The same for who touches what was promised. Page tables and other small things come out
+ * of what is left alone meanwhile: half of it is theirs. */
+NT_HIDDEN uint64_t nt__promise_touchable(uint64_t slots);
+
 #endif
