@@ -42,7 +42,9 @@ static bool grow(struct nt_arena *a, uint32_t units, size_t align, uint32_t piec
     bool hugetlb = false;
     uint32_t length = units > piece ? units : piece;
     uint32_t u = NT_NO_UNIT;
-    if (huge == NT_HUGE_HUGETLB) {
+    /* They are reserved of the whole machine's: on nodes that have none left the first
+     * touch would be SIGBUS, where a policy leaves no others. */
+    if (huge == NT_HUGE_HUGETLB && !nt__bind_is_strict(&a->policy)) {
         u = nt__window_map(units, align, true);
         hugetlb = u != NT_NO_UNIT;
         if (hugetlb)

@@ -18,8 +18,9 @@
 #define MASK_BITS (8 * sizeof(unsigned long))
 
 static struct {
-    int error;       /* see nt__bind_error; written once at start */
-    bool inherits;   /* the process has a policy */
+    int error;     /* see nt__bind_error; written once at start */
+    bool inherits; /* the process has a policy */
+    bool inherits_strictly;
     uint64_t cpuful; /* slots with memory and cpus */
     bool cpuless;    /* there are usable slots without cpus */
 } bind = {.error = -ENOSYS};
@@ -58,7 +59,7 @@ void nt__bind_start(void)
     const struct nt_topo *topo = nt__topo();
     uint64_t usable = nt__topo_usable();
     bind.error = -ENOSYS;
-    bind.inherits = false;
+    bind.inherits = bind.inherits_strictly = false;
     bind.cpuful = 0;
     for (unsigned i = 0; i < topo->nodes; i++)
         if (topo->node[i].has_cpus)
@@ -68,6 +69,7 @@ void nt__bind_start(void)
         return;
     int mode;
     bind.inherits = get_mempolicy(&mode, NULL, 0, NULL, 0) == 0 && mode != MPOL_DEFAULT;
+    bind.inherits_strictly = bind.inherits && mode == MPOL_BIND;
     /* libnuma's numa_available() takes EPERM for a yes; so try it on a page. */
     size_t page = nt__os_page_size();
     void *probe = nt__os_map(page);
@@ -80,6 +82,12 @@ void nt__bind_start(void)
 bool nt__bind_inherits(void)
 {
     return bind.inherits;
+}
+
+bool nt__bind_is_strict(const struct nt_policy *policy)
+{
+    return policy->mode == NT_INHERIT ? bind.inherits_strictly
+                                      : policy->mode == NT_BIND && bind.error == 0;
 }
 
 int nt__bind_error(void)

@@ -36,6 +36,9 @@ NT_HIDDEN void nt__bind_start(void);
 /* Has somebody (numactl) given this process a policy? Known after start. */
 NT_HIDDEN bool nt__bind_inherits(void);
 
+/* Does the kernel kill who touches a page that the policy's nodes have no room for? */
+NT_HIDDEN bool nt__bind_is_strict(const struct nt_policy *policy);
+
 /* 0 when binding works; -ENOSYS: one node, or a made-up machine; else why the kernel
  * refuses it (-EPERM). */
 NT_HIDDEN int nt__bind_error(void);

@@ -15,13 +15,22 @@
 
 #include "numa/policy.h"
 
+/* Is room asked for before memory is mapped under `policy`? */
+NT_HIDDEN bool nt__promise_is_kept(const struct nt_policy *policy);
+
 /* May `bytes` more be mapped under `policy`? True: until nt__promise_end with the same
  * arguments they are taken off what others may have. Policies other than bind: true. */
 NT_HIDDEN bool nt__promise_begin(const struct nt_policy *policy, size_t bytes);
 NT_HIDDEN void nt__promise_end(const struct nt_policy *policy, size_t bytes);
 
-/* Bytes that the nodes of `slots` have left, beyond what is left alone; to somebody who
- * takes what was promised (`due`) half of that is left alone. */
-NT_HIDDEN uint64_t nt__promise_room(uint64_t slots, bool due);
+/* In the child of a fork: the threads that were between the two did not come along. */
+NT_HIDDEN void nt__promise_fork_child(void);
+
+/* Bytes that the nodes of `slots` have left, beyond what is left alone. */
+NT_HIDDEN uint64_t nt__promise_room(uint64_t slots);
+
+/* The same for who touches what was promised. Page tables and other small things come out
+ * of what is left alone meanwhile: half of it is theirs. */
+NT_HIDDEN uint64_t nt__promise_touchable(uint64_t slots);
 
 #endif

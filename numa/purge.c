@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The part of arena.h that gives memory back to the system. */
+#include "numa/promise.h"
 #include "numa/units.h"
 
 #define PURGE_AT_ONCE (256 * NT_MIB / NT_UNIT) /* units purged by one caller */
@@ -23,6 +24,36 @@ static uint32_t dirty_take(struct nt_arena *a, uint32_t age_ms, uint32_t *length
     return NT_NO_UNIT;
 }
 
+/* Units were unmapped. Which of them were advised, or made a mapping of their own, is
+ * not noted: none of these figures is ever above what is left. */
+static void count_release(struct nt_arena *a, uint32_t units)
+{
+    nt__figure_set(&a->reserved, a->reserved - units);
+    nt__figure_set(&a->bound, nt__min(a->bound, a->reserved));
+    nt__figure_set(&a->huge, nt__min(a->huge, a->reserved));
+    nt__figure_set(&a->mappings, nt__min(a->mappings, a->reserved));
+    nt__figure_set(&a->returned, a->returned + ((uint64_t)units << NT_UNIT_SHIFT));
+}
+
+/* An extent off the lists goes back to the system, and on the lists again. Where room was
+ * promised it is unmapped instead: the room may go to others now, and is to be asked for
+ * before the memory is used again. */
+static bool give_back(struct nt_arena *a, uint32_t u, uint32_t length)
+{
+    bool gone = nt__promise_is_kept(&a->policy) && nt__window_unmap(u, length);
+    bool purged = gone || nt__os_purge(nt__window_unit_address(u),
+                                       (size_t)length << NT_UNIT_SHIFT);
+    nt__lock(&a->lock);
+    if (gone)
+        count_release(a, length);
+    else
+        nt__extent_insert(a, u, length, !purged, nt__unit_now_ms());
+    if (purged && !gone)
+        nt__figure_set(&a->returned, a->returned + ((uint64_t)length << NT_UNIT_SHIFT));
+    nt__unlock(&a->lock);
+    return purged;
+}
+
 /* Purge extents free for `age_ms` until `budget` units are done. Units given back. */
 static size_t purge_extents(struct nt_arena *a, uint32_t age_ms, size_t budget)
 {
@@ -34,15 +65,7 @@ static size_t purge_extents(struct nt_arena *a, uint32_t age_ms, size_t budget)
         nt__unlock(&a->lock);
         if (u == NT_NO_UNIT)
             break;
-        bool purged =
-            nt__os_purge(nt__window_unit_address(u), (size_t)length << NT_UNIT_SHIFT);
-        nt__lock(&a->lock);
-        nt__extent_insert(a, u, length, !purged, nt__unit_now_ms());
-        if (purged)
-            nt__figure_set(&a->returned,
-                           a->returned + ((uint64_t)length << NT_UNIT_SHIFT));
-        nt__unlock(&a->lock);
-        if (!purged)
+        if (!give_back(a, u, length))
             break;
         done += length;
     }
@@ -110,17 +133,6 @@ size_t nt__arena_purge(struct nt_arena *a)
             a->index + 1)
             bytes += purge_slices(a, u);
     return bytes;
-}
-
-/* Units were unmapped. Which of them were advised, or made a mapping of their own, is
- * not noted: none of these figures is ever above what is left. */
-static void count_release(struct nt_arena *a, uint32_t units)
-{
-    nt__figure_set(&a->reserved, a->reserved - units);
-    nt__figure_set(&a->bound, nt__min(a->bound, a->reserved));
-    nt__figure_set(&a->huge, nt__min(a->huge, a->reserved));
-    nt__figure_set(&a->mappings, nt__min(a->mappings, a->reserved));
-    nt__figure_set(&a->returned, a->returned + ((uint64_t)units << NT_UNIT_SHIFT));
 }
 
 size_t nt__arena_release(struct nt_arena *a)

@@ -159,6 +159,15 @@ int nt__residency_range(const void *p, size_t bytes, size_t most,
     return result;
 }
 
+int nt__residency_move(void *at, size_t size, unsigned slot)
+{
+    int result = nt__bind_move(at, size, slot);
+    struct nt_residency r = {.size = sizeof r};
+    if (result != 0 || nt__residency_range(at, size, 0, &r) != 0)
+        return result; /* or the kernel does not say */
+    return r.on_node[slot] + r.absent == r.asked ? 0 : -EIO;
+}
+
 /* ---- The heap ------------------------------------------------------------------------- */
 
 /* Units that are an arena's, of all the window's. */

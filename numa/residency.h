@@ -21,6 +21,10 @@ NT_HIDDEN int nt__residency_of(const void *p);
 NT_HIDDEN int nt__residency_range(const void *p, size_t bytes, size_t most,
                                   struct nt_residency *out);
 
+/* nt__bind_move, and a look at whether it did: when the node is full the kernel moves pages
+ * to wherever there is room, and says that all went well. -EIO, then. */
+NT_HIDDEN int nt__residency_move(void *at, size_t size, unsigned slot);
+
 /* What the heap has on each slot: bytes, estimated where not every page was asked. */
 struct nt_lying {
     uint64_t pages_asked; /* 0: the kernel does not say, or there is one node */

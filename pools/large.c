@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pools/large.h"
 
-#include "numa/arenas.h"
+#include "numa/residency.h"
 #include "pools/peak.h"
 #include "src/base/os.h"
 
@@ -244,12 +244,13 @@ void nt__large_divide(struct nt_slab *slab, uint64_t slots)
     }
 }
 
+/* One part: so what it may grow by comes to lie there, too. */
 int nt__large_migrate(struct nt_slab *slab, unsigned slot)
 {
-    slab->parts = 0;
+    slab->parts = (uint64_t)1 << slot;
     slab->moved = 1;
-    return nt__bind_move(nt__window_slice(slab), slab->run_slices << NT_SLICE_SHIFT,
-                         slot);
+    return nt__residency_move(nt__window_slice(slab),
+                              slab->run_slices << NT_SLICE_SHIFT, slot);
 }
 
 /* The parts of another size begin elsewhere: a new block, copied. */

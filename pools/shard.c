@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pools/shard.h"
 
+#include "numa/residency.h"
 #include "pools/large.h"
 #include "pools/peak.h"
 #include "pools/remote.h"
@@ -460,7 +461,8 @@ static int migrate_list(struct nt_slab *list, unsigned slot)
 {
     int result = 0;
     for (struct nt_slab *slab = list; slab; slab = slab->next) {
-        int moved = nt__bind_move((void *)slab->start, slab->slices * NT_SLICE, slot);
+        int moved =
+            nt__residency_move((void *)slab->start, slab->slices * NT_SLICE, slot);
         slab->moved = 1;
         result = moved != 0 ? moved : result;
     }

@@ -90,7 +90,7 @@ struct nt_slab {
     _Alignas(NT_CACHE_LINE) uint64_t remote; /* remote.h */
     union {
         struct nt_slab *pending; /* next in the owner's stack of slabs with remotes */
-        uint64_t parts;          /* L: slots that it is divided over; 0: it is not */
+        uint64_t parts; /* L: slots that it is divided over; one: moved there */
     };
     struct nt_slab *next, *prev; /* L: in a list of the owner's, by place */
     struct nt_unit unit;         /* the arena's, not ours */

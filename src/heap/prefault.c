@@ -87,7 +87,7 @@ static int populate(uintptr_t at, size_t size)
 
 static int step(const struct work *w, uintptr_t at, size_t size)
 {
-    if (w->strict != 0 && nt__promise_room(w->strict, true) < size) {
+    if (w->strict != 0 && nt__promise_touchable(w->strict) < size) {
         struct nt_residency r = {.size = sizeof r};
         nt__residency_range((void *)at, size, 0, &r);
         if (r.absent != 0)

@@ -4,6 +4,7 @@
 
 #include "numa/arenas.h"
 #include "numa/bind.h"
+#include "numa/promise.h"
 #include "numa/topo.h"
 #include "pools/peak.h"
 #include "pools/pool.h"
@@ -62,6 +63,8 @@ static void unlock_all(enum nt_fork how)
     nt__pool_fork_unlock(how);
     nt__figures_fork_unlock(how);
     nt__heap_fork_unlock(how);
+    if (how != NT_FORK_PARENT)
+        nt__promise_fork_child();
     if (how == NT_FORK_PARENT)
         nt__unlock_after_fork(&start.lock);
     else

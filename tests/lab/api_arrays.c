@@ -5,6 +5,8 @@
  */
 #include "lab.h"
 
+#include "numa/promise.h"
+
 #include <numatally/numa.h>
 #include <numatally/numatally.h>
 #include <numatally/stats.h>
@@ -432,6 +434,108 @@ static void run_refused(void)
     CHECK(p && nt_migrate(p, lab_node[1]) == -EPERM);
 }
 
+/* A migrated block that grows or shrinks, alone or in its pool: all of it is there. */
+static void run_migrate_grown(void)
+{
+    struct nt_pool *pool;
+    lab_go(lab_node[0]);
+    CHECK(nt_pool_create(NULL, &pool) == 0);
+    for (int i = 0; i < 2; i++) {
+        char *p = i ? nt_pool_malloc(pool, 4 * MIB) : nt_malloc(4 * MIB);
+        CHECK(p);
+        memset(p, 1, 4 * MIB);
+        CHECK((i ? nt_pool_migrate(pool, lab_node[1]) : nt_migrate(p, lab_node[1])) ==
+              0);
+        static const size_t sizes[] = {8 * MIB, 3 * MIB, 5 * MIB};
+        for (int k = 0; k < 3; k++) {
+            p = nt_realloc(p, sizes[k]);
+            CHECK(p && p[0] == 1 && p[3 * MIB - 1] == 1);
+            memset(p, 1, sizes[k]);
+            CHECK(lab_lies(p, sizes[k], lab_node[1]));
+        }
+        nt_free(p);
+    }
+    char *p = nt_malloc(4 * MIB);
+    CHECK(p);
+    memset(p, 1, 4 * MIB);
+    CHECK(lab_lies(p, 4 * MIB, lab_node[0]));
+}
+
+/* To a node that has not the room: said, and nothing is lost. */
+static void run_migrate_full(void)
+{
+    lab_go(lab_node[0]);
+    CHECK(nt_malloc(100)); /* nodes are known from here on */
+    size_t size = nt__promise_room(2) / 4 * 3 / MIB * MIB;
+    char *p = nt_malloc(size);
+    CHECK(p);
+    memset(p, 1, size);
+    CHECK(nt_migrate(p, 1) == 0 && lab_lies(p, size, 1));
+    char *q = nt_malloc(size);
+    CHECK(q);
+    memset(q, 2, size);
+    CHECK(nt_migrate(q, 1) == -ENOMEM);
+    for (size_t i = 0; i < size; i += PAGE)
+        CHECK(p[i] == 1 && q[i] == 2);
+}
+
+/* ---- Strict, and more ------------------------------------------------------------------- */
+
+/* What a thread that did not come along was about to map is not missing in a child. */
+static void run_strict_fork(void)
+{
+    uint64_t node1 = 2; /* by slots */
+    struct nt_policy policy = {NT_BIND, node1};
+    CHECK(nt_malloc_policy(100, "bind:1"));
+    CHECK(nt__promise_begin(&policy, nt__promise_room(node1) / 4 * 3));
+    CHECK(!nt_malloc_policy(nt__promise_room(node1) / 2, "bind:1"));
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(!nt_malloc_policy(nt__promise_room(node1) / 2, "bind:1"));
+    int status = -1;
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* What was given back is not there to be had again when others took the room. */
+static void run_strict_again(void)
+{
+    CHECK(nt_malloc_policy(100, "bind:1")); /* nodes are known from here on */
+    size_t room = nt__promise_room(2) / MIB * MIB, size = room / 2;
+    char *p = nt_malloc_policy(size, "bind:1");
+    CHECK(p);
+    memset(p, 1, size);
+    nt_free(p);
+    nt_purge();
+    lab_go(1);
+    char *others = nt_malloc(room);
+    CHECK(others);
+    memset(others, 1, room);
+    errno = 0;
+    p = nt_malloc_policy(size, "bind:1");
+    CHECK(!p && errno == ENOMEM);
+    nt_free(others);
+    nt_purge();
+    p = nt_malloc_policy(size, "bind:1");
+    CHECK(p);
+    memset(p, 1, size);
+}
+
+/* Huge pages are reserved on another node than the strict policy's. */
+static void run_strict_hugetlb(void)
+{
+    FILE *f = fopen("/sys/devices/system/node/node0/hugepages/hugepages-2048kB/"
+                    "nr_hugepages",
+                    "w");
+    if (!f) /* this kernel has none */
+        return;
+    fprintf(f, "40\n");
+    fclose(f);
+    char *p = nt_malloc_policy(8 * MIB, "bind:1");
+    CHECK(p);
+    memset(p, 1, 8 * MIB);
+    CHECK(lab_lies(p, 8 * MIB, 1));
+}
+
 int main(int argc, char **argv)
 {
     if (numa_node_size64(numa_max_node(), NULL) < (long long)(128 * MIB))
@@ -449,6 +553,11 @@ int main(int argc, char **argv)
         {"strict-untouched", run_strict_untouched, NULL, NULL, LAB_NAMED},
         {"strict-robbed", run_strict_robbed, NULL, NULL, LAB_NAMED},
         {"spill", run_spill, NULL, NULL, LAB_NAMED},
+        {"migrate-grown", run_migrate_grown, NULL, NULL, 2},
+        {"migrate-full", run_migrate_full, NULL, NULL, LAB_NAMED},
+        {"strict-fork", run_strict_fork, NULL, NULL, LAB_NAMED},
+        {"strict-again", run_strict_again, NULL, NULL, LAB_NAMED},
+        {"strict-hugetlb", run_strict_hugetlb, "hugepages:hugetlb", NULL, LAB_NAMED},
         {"refused", run_refused, NULL, NULL, 2},
     };
     return lab_main(argc, argv, cases, sizeof cases / sizeof cases[0]);

@@ -38,6 +38,7 @@ tests() {
     tiny)
         echo "strict api_arrays strict*"
         echo "spill api_arrays spill"
+        echo "migration api_arrays migrate-full"
         ;;
     esac
     case $topology in

@@ -111,9 +111,9 @@ static int act_promise(void)
         return 0; /* mbind is refused here: nothing is promised */
     CHECK(!nt__policy_make("bind", 4, NULL, &strict));
     CHECK(!nt__policy_make("preferred-many", 14, NULL, &loose));
-    uint64_t room = nt__promise_room(1, false);
+    uint64_t room = nt__promise_room(1);
     CHECK(room > 16 * NT_MIB && room < nt__topo()->node[0].memory_bytes);
-    CHECK(nt__promise_room(1, true) > room);
+    CHECK(nt__promise_touchable(1) > room);
     CHECK(nt__promise_begin(&loose, PTRDIFF_MAX));
     nt__promise_end(&loose, PTRDIFF_MAX);
     CHECK(!nt__promise_begin(&strict, 1024 * NT_GIB * 1024));
