@@ -213,8 +213,10 @@ static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
     if (!to)
         return NULL;
     struct nt_slab *target = nt__slab_header(to);
-    if (nt__os_move(from, to, kept)) {
+    bool remade;
+    if (nt__os_move(from, to, kept, &remade)) {
         target->moved = 1;
+        slab->moved |= remade; /* no policy is left there */
         /* Behind the last page its run may hold what was there before. */
         slab->clean = kept == slab->run_slices << NT_SLICE_SHIFT;
     } else { /* trying may have replaced the target's mapping */

@@ -41,8 +41,9 @@ NT_HIDDEN bool nt__os_advise_huge(void *at, size_t size);
 
 /* Move the pages of [from, from+size) to `to` by page table, replacing what is
  * mapped there; `from` stays mapped and reads as zero. False: nothing was moved, as in
- * every process that has mapped anything with `hugetlb`. */
-NT_HIDDEN bool nt__os_move(void *from, void *to, size_t size);
+ * every process that has mapped anything with `hugetlb`. `*remade`: `from` is a new mapping,
+ * without the policy and the advice that the old one had. */
+NT_HIDDEN bool nt__os_move(void *from, void *to, size_t size, bool *remade);
 
 /* Milliseconds of a clock that never goes back, a few ms coarse, never 0. */
 NT_HIDDEN uint64_t nt__os_now_ms(void);
