@@ -49,17 +49,21 @@ extern NT_HIDDEN struct nt_topo nt__topo_machine;
  * not be registered twice, so we only read glibc's. Weak: older ones have none. */
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 
+/* Negative where that is not to be had. Calls nothing, so that its callers can do without
+ * a frame. */
+NT_FAST int nt__topo_cpu_at_hand(void)
+{
+    if (!&__rseq_offset)
+        return -1;
+    /* struct rseq: cpu_id_start, cpu_id; negative while not registered. */
+    const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
+    return __atomic_load_n((const int *)(const void *)(area + 4), __ATOMIC_RELAXED);
+}
+
 NT_FAST int nt__topo_cpu(void)
 {
-    if (&__rseq_offset) {
-        /* struct rseq: cpu_id_start, cpu_id; negative while not registered. */
-        const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
-        int cpu =
-            __atomic_load_n((const int *)(const void *)(area + 4), __ATOMIC_RELAXED);
-        if (NT_LIKELY(cpu >= 0))
-            return cpu;
-    }
-    return sched_getcpu();
+    int cpu = nt__topo_cpu_at_hand();
+    return NT_LIKELY(cpu >= 0) ? cpu : sched_getcpu();
 }
 
 /* Slot of the node the calling thread runs on, a moment ago. With one node: 0, and

@@ -116,13 +116,39 @@ static void *pop(size_t size)
     return nt__shard_pop_class(s, nt__sizeclass_of(size), size);
 }
 
-void *nt__heap_malloc_slow(size_t size)
+NT_SLOW static void *malloc_rest(size_t size)
 {
     void *p = pop(size);
-    if (NT_LIKELY(p != NULL))
+    if (p)
         return p;
     NT_FORWARD(malloc(size));
     return allocate(size, 1, false);
+}
+
+/* Is the shard known to be of the node that the thread runs on? False: ask. */
+NT_FAST bool surely_here(const struct nt_shard *s)
+{
+    unsigned slot = 0;
+    if (nt__topo_machine.nodes > 1) {
+        int cpu = nt__topo_cpu_at_hand();
+        if (NT_UNLIKELY(cpu < 0 || cpu >= NT_TOPO_CPUS))
+            return false;
+        slot = nt__topo_machine.slot_of_cpu[cpu];
+    }
+    return s->placement->serve[slot] == s->slot;
+}
+
+/* Sizes above NT_UNASKED_MAX all come by here when there are several nodes: no frame, no
+ * call but at the end. */
+void *nt__heap_malloc_slow(size_t size)
+{
+    struct nt_shard *s = nt__heap_shard;
+    if (NT_LIKELY(size <= NT_CLASSED_MAX && surely_here(s))) {
+        void *p = nt__shard_pop_class(s, nt__sizeclass_of(size), size);
+        if (NT_LIKELY(p != NULL))
+            return p;
+    }
+    return malloc_rest(size);
 }
 
 void *nt_malloc(size_t size)

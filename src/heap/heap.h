@@ -16,7 +16,8 @@ extern NT_HIDDEN _Thread_local struct nt_shard *nt__heap_shard
     __attribute__((tls_model("initial-exec")));
 extern NT_HIDDEN struct nt_shard nt__shard_none, nt__shard_gone;
 
-NT_HIDDEN NT_SLOW void *nt__heap_malloc_slow(size_t size);
+/* Not NT_SLOW: with several nodes all sizes above NT_UNASKED_MAX are served there. */
+NT_HIDDEN __attribute__((noinline)) void *nt__heap_malloc_slow(size_t size);
 NT_HIDDEN NT_SLOW void nt__heap_free_slow(void *p);
 
 /* The shard for what the calling thread asks: its own, or, past its end, the one that
