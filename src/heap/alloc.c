@@ -156,6 +156,15 @@ void *nt_malloc(size_t size)
     return nt__heap_malloc(size);
 }
 
+NT_SLOW static void *calloc_rest(size_t count, size_t size, size_t bytes)
+{
+    void *p = pop(bytes);
+    if (p)
+        return memset(p, 0, bytes);
+    NT_FORWARD(calloc(count, size));
+    return allocate(bytes, 1, true);
+}
+
 void *nt_calloc(size_t count, size_t size)
 {
     size_t bytes;
@@ -164,12 +173,9 @@ void *nt_calloc(size_t count, size_t size)
         return NULL;
     }
     void *p = nt__shard_pop(nt__heap_shard, bytes);
-    if (NT_UNLIKELY(!p))
-        p = pop(bytes);
     if (NT_LIKELY(p != NULL))
         return memset(p, 0, bytes);
-    NT_FORWARD(calloc(count, size));
-    return allocate(bytes, 1, true);
+    return calloc_rest(count, size, bytes);
 }
 
 void *nt_aligned_alloc(size_t alignment, size_t size)
