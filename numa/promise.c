@@ -44,7 +44,7 @@ static uint64_t owed(uint64_t slots)
     return bytes;
 }
 
-/* A made-up node has the memory it was made up with; one whose size is not known, any. */
+/* On a made-up machine, and where mbind is refused, nothing binds and nobody is killed. */
 bool nt__promise_is_kept(const struct nt_policy *policy)
 {
     return policy->mode == NT_BIND && nt__bind_error() == 0;

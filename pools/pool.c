@@ -205,10 +205,17 @@ int nt__pool_migrate(struct nt_pool *pool, struct nt_placement *placement,
 {
     int result = 0;
     nt__lock(&pool->lock);
-    for (unsigned i = 0; i < NT_TOPO_NODES && result == 0; i++)
-        if (pool->shard[i] && !nt__shard_place(pool->shard[i], placement))
-            result = -ENOMEM;
-    for (unsigned i = 0; i < NT_TOPO_NODES && result != -ENOMEM; i++) {
+    /* Arenas first, so that nothing has changed when one cannot be had. */
+    for (unsigned i = 0; i < NT_TOPO_NODES; i++)
+        if (pool->shard[i] && (!nt__placement_arena(placement, i) ||
+                               !nt__placement_large(placement, i))) {
+            nt__unlock(&pool->lock);
+            return -ENOMEM;
+        }
+    for (unsigned i = 0; i < NT_TOPO_NODES; i++)
+        if (pool->shard[i])
+            nt__shard_place(pool->shard[i], placement);
+    for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
         int moved = pool->shard[i] ? nt__shard_migrate(pool->shard[i], slot) : 0;
         result = moved != 0 ? moved : result;
     }

@@ -158,7 +158,8 @@ static void add(struct work *w, uintptr_t at, uintptr_t end, int slot)
         w->stretch[w->count++] = (struct stretch){at, end, slot};
 }
 
-/* [at, end) of the block's parts, or of `n` equal parts of the range itself. */
+/* [at, end) of the block's parts, or of `n` equal parts of the range itself. What lies
+ * behind the block goes with its last part. */
 static void cut(struct work *w, const struct nt_slab *slab, uintptr_t at, uintptr_t end)
 {
     const struct nt_arena *a = slab ? nt__arenas_get(slab->arena) : NULL;
@@ -182,7 +183,8 @@ static void cut(struct work *w, const struct nt_slab *slab, uintptr_t at, uintpt
     }
     for (size_t i = 0; i < n; i++, slots &= slots - 1)
         add(w, nt__max(at, from + pages * i / n * page),
-            nt__min(end, from + pages * (i + 1) / n * page), __builtin_ctzll(slots));
+            i + 1 == n ? end : nt__min(end, from + pages * (i + 1) / n * page),
+            __builtin_ctzll(slots));
 }
 
 /* ---- The call -------------------------------------------------------------------------- */

@@ -186,6 +186,7 @@ static int act_arrays(void)
     char *p = nt_malloc_distributed(size, NULL);
     CHECK(p && nt_usable_size(p) == size);
     CHECK(nt_prefault(p, size, tell, &done) == 0 && done == size && errno == 7);
+    CHECK(nt_prefault(p, size + 4096, tell, &done) == 0 && done == size + 4096);
     memset(p, 3, size);
     p = nt_realloc(p, size + 8 * NT_MIB);
     CHECK(p && p[0] == 3 && p[size - 1] == 3);
