@@ -121,8 +121,8 @@ NT_API int nt_prefault(void *ptr, size_t bytes, nt_progress *progress, void *con
 /* Move a large block (nt_malloc above 512 KiB, nt_malloc_distributed) to `node`, also
  * the pages that are still to be touched. -EINVAL: no such block or node; -EOPNOTSUPP:
  * a smaller block, which shares its pages with others; -ENOMEM: some pages did not find
- * room there and stayed; -EPERM: a sandbox refuses mbind. The contents may be used meanwhile. nt_realloc keeps the block
- * there (by copying). */
+ * room there and stayed; -EPERM: a sandbox refuses mbind. The contents may be used
+ * meanwhile. nt_realloc keeps the block there (by copying). */
 NT_API int nt_migrate(void *ptr, int node);
 
 /* Move everything in a pool to `node`; later blocks come from there, too. Other threads
