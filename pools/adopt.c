@@ -79,7 +79,7 @@ void nt__shard_retire(struct nt_shard *s)
 {
     nt__remote_flush(s);
     nt__remote_receive(s);
-    nt__large_drop_spare(s);
+    nt__spare_drop(s);
     nt__shard_shrink(s);
     struct idle_list *list = list_of(s->arena);
     nt__lock(&list->lock);

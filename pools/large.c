@@ -10,8 +10,6 @@
 /* From here on a recycled block is zeroed by giving its pages back: no more is touched
  * than the program will use. */
 #define ZERO_BY_PURGE (4 * NT_MIB)
-/* A run up to this long is kept for the next block: a unit. */
-#define SPARE_SLICES NT_UNIT_SLICES
 
 static size_t page_bytes(size_t size)
 {
@@ -72,13 +70,6 @@ static void count_free(struct nt_shard *s, const struct nt_shard *home, size_t b
     /* Not published: what only falls can wait for the next allocation. */
 }
 
-/* Do pages of this shard's large blocks lie where they were touched first? Else they all
- * lie on one node: there is only one, or the pool is bound. */
-static bool by_first_touch(const struct nt_shard *s)
-{
-    return s->large_arena != s->arena;
-}
-
 /* First touch must find nothing already placed, and calloc nothing but zeroes. Where a
  * slab was, its first block's mark is taken away: else a realloc to a class would copy it,
  * and each free of that block look for it among the free. */
@@ -95,16 +86,21 @@ static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
 
 /* ---- Runs ------------------------------------------------------------------------- */
 
-static void *take_run(struct nt_shard *s, size_t slices, size_t align, bool *clean)
+/* A run to be made fresh, unless it is clean. `*placed`: pages in it must not stay where
+ * they are. */
+static void *take_run(struct nt_shard *s, size_t slices, size_t align, bool *placed,
+                      bool *clean)
 {
-    if (s->spare && s->spare_slices == slices && align <= NT_SLICE) {
-        void *run = s->spare;
-        s->spare = NULL;
-        *clean = false;
+    *clean = false;
+    void *run = align <= NT_SLICE ? nt__spare_take(s, slices, placed) : NULL;
+    if (run)
         return run;
-    }
     nt__arena_decay(s->large_arena);
-    return nt__shard_take(s, s->large_arena, slices, nt__max(align, NT_SLICE), clean);
+    run = nt__shard_take(s, s->large_arena, slices, nt__max(align, NT_SLICE), clean);
+    *placed = nt__shard_by_first_touch(s);
+    if (run)
+        nt__spare_note(s, slices, run);
+    return run;
 }
 
 static void give(struct nt_slab *slab, void *run, size_t slices)
@@ -114,32 +110,18 @@ static void give(struct nt_slab *slab, void *run, size_t slices)
         nt__arena_give(a, run, slices, slab->clean);
 }
 
-void nt__large_drop_spare(struct nt_shard *s)
-{
-    if (s->spare)
-        nt__arena_give(s->large_arena, s->spare, s->spare_slices, false);
-    s->spare = NULL;
-}
-
-/* May the run be kept by `s` for its next large block? */
-static bool keep(const struct nt_shard *s, const struct nt_slab *slab)
-{
-    return slab->home == s && !s->pool && !slab->moved && !slab->clean &&
-           slab->run_slices <= SPARE_SLICES && !by_first_touch(s);
-}
-
 void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
 {
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
         return NULL;
     size_t bytes = page_bytes(size ? size : 1);
     size_t slices = slices_of(bytes);
-    bool clean;
-    void *run = take_run(s, slices, align, &clean);
+    bool placed, clean;
+    void *run = take_run(s, slices, align, &placed, &clean);
     if (!run)
         return NULL;
     if (!clean)
-        make_fresh(run, bytes, zero, by_first_touch(s));
+        make_fresh(run, bytes, zero, placed);
     struct nt_slab *slab = nt__slab_open_large(run, slices, bytes, s);
     slab->arena = s->large_arena->index;
     link_in(s, slab);
@@ -153,18 +135,13 @@ bool nt__large_free(struct nt_shard *s, struct nt_slab *slab)
     if (kind != NT_SLAB_LARGE)
         return false;
     struct nt_shard *home = slab->home;
-    void *run = nt__window_slice(slab);
     link_out(home, slab);
     count_free(s, home, slab->bytes);
-    if (keep(s, slab)) {
-        nt__large_drop_spare(s);
-        s->spare = run;
-        s->spare_slices = slab->run_slices;
-    } else {
-        nt__shard_charge(home, -slab->run_slices);
-        give(slab, run, slab->run_slices);
-        nt__shard_watch(s);
-    }
+    if (nt__spare_keep(s, slab))
+        return true;
+    nt__shard_charge(home, -slab->run_slices);
+    give(slab, nt__window_slice(slab), slab->run_slices);
+    nt__shard_watch(s);
     return true;
 }
 
@@ -193,7 +170,7 @@ static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t sli
             nt__shard_charge(s, have - slices);
             return false;
         }
-        if (!clean && by_first_touch(s))
+        if (!clean && nt__shard_by_first_touch(s))
             nt__os_purge(run + (have << NT_SLICE_SHIFT), (slices - have)
                                                              << NT_SLICE_SHIFT);
     } else if (slices < have) {

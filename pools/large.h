@@ -8,9 +8,8 @@
  * table (mremap); only where the kernel refuses is it copied. Which of two frees of the
  * same block was the first is decided by an atomic exchange of the slab's kind.
  *
- * The run of the block that a thread freed last is kept for its next one, if that has
- * the same number of slices: arrays that come and go in a loop cost no lock. Not with
- * several nodes, where a recycled run would have its pages elsewhere.
+ * The run of a block that was freed may be kept for the next one of its length (spare.h);
+ * any other has its pages given back before it is handed out again by first touch.
  *
  * A block may be divided: its parts are bound to nodes. Its mapping then is not as its
  * neighbours' are, so it is made anew when the block is freed, as is that of a block
@@ -30,9 +29,6 @@ NT_HIDDEN void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align,
 
 /* Free a block, counted in `s`. False: another free came first. */
 NT_HIDDEN bool nt__large_free(struct nt_shard *s, struct nt_slab *slab);
-
-/* Give the run that is kept for the next large block back. */
-NT_HIDDEN void nt__large_drop_spare(struct nt_shard *s);
 
 /* Give the block `size` bytes (more than NT_CLASSED_MAX), keeping its contents. The
  * block, perhaps elsewhere, or NULL: no memory, nothing changed. `s` must be its home;

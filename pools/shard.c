@@ -128,6 +128,7 @@ static int32_t frees_to_event(const struct nt_shard *s)
 bool nt__shard_watch(struct nt_shard *s)
 {
     bool waits = age_empty(s);
+    waits |= nt__spare_age(s);
     bool due = nt__arena_decay(s->arena);
     waits |= nt__count_read(&s->arena->cached) != 0;
     if (s->large_arena != s->arena) {
@@ -446,7 +447,7 @@ struct nt_slab *nt__shard_yield(struct nt_shard *s, unsigned c)
 void nt__shard_trim(struct nt_shard *s)
 {
     nt__remote_receive(s);
-    nt__large_drop_spare(s);
+    nt__spare_drop(s);
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
         retire_current(s, c);
         nt__peak_publish(s, c);

@@ -23,6 +23,7 @@
 
 #include "numa/arenas.h"
 #include "pools/slab.h"
+#include "pools/spare.h"
 #include "src/track/count.h"
 
 struct nt_pool;
@@ -85,8 +86,7 @@ struct nt_shard {
     uint32_t empty_unused; /* least there were of these since empty_ms */
     uint32_t empty_ms;
     struct nt_slab *larges; /* of an explicit pool: its large blocks */
-    void *spare;            /* run of the large block freed last, kept for the next */
-    size_t spare_slices;
+    struct nt_spares spares; /* spare.h */
     struct nt_budget *budget; /* of an explicit pool; NULL: no limit; constant */
     struct nt_batch batch[NT_BATCHES];
 
@@ -121,6 +121,13 @@ NT_HIDDEN struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigne
 NT_FAST bool nt__shard_is_elsewhere(const struct nt_shard *s)
 {
     return s->placement->serve[nt__topo_here()] != s->slot;
+}
+
+/* Do pages of this shard's large blocks lie where they were touched first? Else they all
+ * lie on one node: there is only one, or the policy is bound. */
+NT_FAST bool nt__shard_by_first_touch(const struct nt_shard *s)
+{
+    return s->large_arena != s->arena;
 }
 
 /* From now on the memory of a shard without an owner, or of a pool, comes under

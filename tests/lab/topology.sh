@@ -46,6 +46,7 @@ tests() {
     2x2)
         echo "policies api_policies"
         echo "arrays api_arrays"
+        echo "spares api_spares"
         echo "calls sh $source_dir/tests/lab/calls.sh few"
         echo "mappings prog_cost mappings"
         echo "surroundings sh $source_dir/tests/lab/surroundings.sh" # the last: it sets limits

@@ -209,8 +209,8 @@ static int act_realloc(void)
         if (p[i])
             CHECK(nt__large_free(s, nt__slab_of(p[i])));
     CHECK(s->slabs[l] + away->slabs[l] == 0);
-    nt__large_drop_spare(s);
-    nt__large_drop_spare(away);
+    nt__spare_drop(s);
+    nt__spare_drop(away);
     CHECK(room_committed() == before);
     return 0;
 }
