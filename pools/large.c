@@ -86,13 +86,13 @@ static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
 
 /* ---- Runs ------------------------------------------------------------------------- */
 
-/* A run to be made fresh, unless it is clean. `*placed`: pages in it must not stay where
+/* A run, to be made fresh unless it is clean. `*placed`: pages in it must not stay where
  * they are. */
 static void *take_run(struct nt_shard *s, size_t slices, size_t align, bool *placed,
                       bool *clean)
 {
-    *clean = false;
-    void *run = align <= NT_SLICE ? nt__spare_take(s, slices, placed) : NULL;
+    *placed = *clean = false;
+    void *run = align <= NT_SLICE ? nt__spare_take(s, slices) : NULL;
     if (run)
         return run;
     nt__arena_decay(s->large_arena);

@@ -5,11 +5,14 @@
 #include "pools/shard.h"
 #include "src/base/os.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define PROVED 8
-#define PROBE 32
-#define SAMPLE 32
+#define PROBE_FIRST 8
+#define PROBE_LAST 512
+#define PAGES_PROVED 32
+#define PAGES_PROBED 8
 #define MOST (64 * NT_MIB / NT_SLICE)   /* of all spares of a shard, by first touch */
 #define MOST_ON_ONE_NODE NT_UNIT_SLICES /* else: the arena's cache is as good */
 
@@ -42,9 +45,26 @@ void nt__spare_drop(struct nt_shard *s)
     memset(&s->spares, 0, sizeof s->spares);
 }
 
+/* The i-th of n places spread over a run: of any 2, 4 or 8 in a row one is on an odd page,
+ * and so on, lest pages dealt out in turn all look alike. */
+static char *place(void *run, size_t slices, unsigned i, unsigned n)
+{
+    size_t page = nt__os_page_size(), pages = (slices << NT_SLICE_SHIFT) / page;
+    return (char *)run + (pages * (2 * i + 1) / (2 * n) + i) % pages * page;
+}
+
 /* ---- Handing out -------------------------------------------------------------------- */
 
-void *nt__spare_take(struct nt_shard *s, size_t slices, bool *probe)
+static void probe(struct nt_habit *h, void *run)
+{
+    for (unsigned i = 0; i < PAGES_PROBED; i++)
+        nt__os_purge(place(run, h->slices, i, PAGES_PROBED), nt__os_page_size());
+    h->ask = PAGES_PROBED;
+    h->interval = (uint16_t)nt__min(2u * h->interval, PROBE_LAST);
+    h->left = h->interval;
+}
+
+void *nt__spare_take(struct nt_shard *s, size_t slices)
 {
     struct nt_habit *h = find(&s->spares, slices);
     if (!h || !h->run)
@@ -52,12 +72,10 @@ void *nt__spare_take(struct nt_shard *s, size_t slices, bool *probe)
     void *run = h->run;
     h->run = NULL;
     s->spares.slices -= h->slices;
-    *probe = nt__shard_by_first_touch(s) && ++h->reused == PROBE;
-    if (*probe)
-        h->reused = 0;
     h->last = run;
-    h->fresh = *probe;
     h->used = true;
+    if (nt__shard_by_first_touch(s) && --h->left == 0)
+        probe(h, run);
     return run;
 }
 
@@ -70,31 +88,38 @@ void nt__spare_note(struct nt_shard *s, size_t slices, const void *run)
     if (!h) {
         h = &spares->habit[spares->next++ % NT_HABITS];
         give(s, h);
-        *h = (struct nt_habit){.slices = (uint32_t)slices};
+        *h = (struct nt_habit){.slices = (uint32_t)slices, .left = PROVED};
     }
     h->last = run;
-    h->fresh = true;
+    h->ask = PAGES_PROVED;
 }
 
 /* ---- Coming back -------------------------------------------------------------------- */
 
-/* No page of the block lies on another node, as far as a sample tells. */
-static bool is_here(const struct nt_shard *s, const struct nt_slab *slab)
+/* No page lies on another node, as far as is asked. */
+static bool is_here(const struct nt_shard *s, const struct nt_habit *h, void *run)
 {
-    struct nt_residency r;
-    if (nt__residency_range(nt__window_slice(slab), slab->bytes, SAMPLE, &r) != 0)
-        return false;
-    return r.on_node[s->slot] + r.absent == r.asked;
+    int here = nt__topo()->node[s->slot].id;
+    for (unsigned i = 0; i < h->ask; i++) {
+        int node = nt__residency_of(place(run, h->slices, i, h->ask));
+        if (node != here && node != -ENOENT)
+            return false;
+    }
+    return true;
 }
 
-static bool is_habit(const struct nt_shard *s, struct nt_habit *h,
-                     const struct nt_slab *slab)
+/* A block comes back: is it used as this thread always does? */
+static bool is_habit(const struct nt_shard *s, struct nt_habit *h, void *run,
+                     bool moved)
 {
-    if (h->last != nt__window_slice(slab) || slab->moved)
-        h->proved = 0;
-    else if (h->fresh)
-        h->proved = is_here(s, slab) ? (uint8_t)nt__min(h->proved + 1, PROVED) : 0;
-    return h->proved == PROVED;
+    if (moved || run != h->last || !is_here(s, h, run)) {
+        h->interval = 0;
+        h->left = PROVED;
+    } else if (h->interval == 0 && --h->left == 0) {
+        h->interval = h->left = PROBE_FIRST;
+    }
+    h->ask = 0;
+    return h->interval != 0;
 }
 
 bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab)
@@ -103,14 +128,15 @@ bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab)
     size_t slices = slab->run_slices;
     if (slab->home != s || s->pool || slices > most(s))
         return false;
+    void *run = nt__window_slice(slab);
     struct nt_habit *h = find(spares, slices);
-    if (!h || (nt__shard_by_first_touch(s) && !is_habit(s, h, slab)) || slab->moved ||
-        slab->clean)
+    bool moved = slab->moved || slab->clean; /* not as a run should be, or to be kept */
+    if (!h || (nt__shard_by_first_touch(s) && !is_habit(s, h, run, moved)) || moved)
         return false;
     give(s, h);
     for (unsigned i = 0; i < NT_HABITS && spares->slices + slices > most(s); i++)
         give(s, &spares->habit[i]);
-    h->run = nt__window_slice(slab);
+    h->run = run;
     h->used = true;
     spares->slices += h->slices;
     if (spares->slices > NT_UNIT_SLICES && !s->watching)

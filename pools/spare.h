@@ -8,11 +8,16 @@
  * By first touch it is not: the next block might be written to by threads of other nodes.
  * So there a run is kept only of a length that this thread has a *habit* with: PROVED
  * times in a row its block of that length was the one that it had allocated last, had no
- * page in memory when it was handed out, and came back with none on another node (asked
- * of the kernel, a sample of SAMPLE pages). And every PROBE-th time the spare's pages are
- * given back before it is handed out, and where they lie is looked at anew: a program that
- * changes its ways has at most PROBE - 1 blocks placed by the old ones, and then PROVED
- * by first touch again before it is believed. Longer runs than MOST are never kept.
+ * page in memory when it was handed out, and came back with none on another node, asked
+ * of the kernel at PAGES_PROVED places.
+ *
+ * From then on the run is handed out with its pages, but for probes: those at PAGES_PROBED
+ * places are given back first, and when the block is freed the kernel is asked who wrote
+ * to them. One on another node ends the habit. The first probe comes after PROBE_FIRST
+ * blocks, each next after twice as many, up to PROBE_LAST: a program that changes its ways
+ * has no more blocks placed by the old ones than it had by them before, and less than
+ * PROBE_LAST. The places are the same each time, so that few huge pages are split.
+ * Longer runs than MOST are never kept.
  *
  * Everything here is the shard's owner's.
  */
@@ -27,13 +32,13 @@ struct nt_slab;
 #define NT_HABITS 4 /* lengths of runs remembered */
 
 struct nt_habit {
-    void *run;        /* the spare; NULL: none */
-    const void *last; /* the run of this length handed out last */
-    uint32_t slices;  /* 0: unused */
-    uint8_t proved;   /* times in a row, up to PROVED */
-    uint8_t reused;   /* times handed out since its pages were given back */
-    bool fresh;       /* `last` had no page in memory when it was handed out */
-    bool used;        /* since the last look */
+    void *run;         /* the spare; NULL: none */
+    const void *last;  /* the run of this length handed out last */
+    uint32_t slices;   /* 0: unused */
+    uint16_t interval; /* blocks from probe to probe; 0: not proved */
+    uint16_t left;     /* until the next one; not proved: times to be right yet */
+    uint8_t ask;       /* pages to ask for when `last` comes back */
+    bool used;         /* since the last look at what is kept */
 };
 
 struct nt_spares {
@@ -43,14 +48,13 @@ struct nt_spares {
     uint8_t next;    /* habit to be forgotten next */
 };
 
-/* The spare of exactly so many slices, or NULL. `*probe`: its pages are to be given back
- * before it is used. */
-NT_HIDDEN void *nt__spare_take(struct nt_shard *s, size_t slices, bool *probe);
+/* The spare of exactly so many slices, or NULL. What it holds is left from before. */
+NT_HIDDEN void *nt__spare_take(struct nt_shard *s, size_t slices);
 
 /* A run that was no spare is handed out, without a page in memory. */
 NT_HIDDEN void nt__spare_note(struct nt_shard *s, size_t slices, const void *run);
 
-/* Keep the run of a block that `s` frees. False: it is not to be kept. */
+/* Keep the run of a block that is freed in `s`. False: it is not to be kept. */
 NT_HIDDEN bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab);
 
 /* Give back all spares and forget all habits. */

@@ -11,7 +11,7 @@
 
 #include <sys/mman.h>
 
-enum { TRUSTED = 8, PROBED = 32 };
+enum { TRUSTED = 8, PROBES = 8, MOST = 512 };
 
 static size_t resident(const char *p, size_t size)
 {
@@ -35,7 +35,7 @@ static size_t cycle(struct nt_shard *s, size_t size)
     return nt__large_free(s, nt__slab_of(p)) ? found : SIZE_MAX;
 }
 
-/* Eight by first touch, then as they are but for every thirty-second. */
+/* Eight by first touch, then as they are but for a few pages, ever less often. */
 static int act_habit(void)
 {
     struct nt_shard *s = room_shard(1, NULL);
@@ -44,9 +44,12 @@ static int act_habit(void)
         CHECK(s->spares.slices == 0);
         CHECK(cycle(s, NT_MIB) == 0);
     }
-    for (unsigned i = 1; i < 4 * PROBED; i++) {
-        CHECK(s->spares.slices == NT_MIB / NT_SLICE);
-        CHECK(cycle(s, NT_MIB) == (i % PROBED == 0 ? 0 : pages));
+    for (unsigned interval = TRUSTED, probes = 0; probes < 9; probes++) {
+        for (unsigned i = 1; i <= interval; i++) {
+            CHECK(s->spares.slices == NT_MIB / NT_SLICE);
+            CHECK(cycle(s, NT_MIB) == pages - (i == interval ? PROBES : 0));
+        }
+        interval = interval < MOST ? 2 * interval : MOST;
     }
     uint64_t before = room_committed();
     nt__spare_drop(s);
