@@ -270,6 +270,70 @@ size_t nt__edit_distance(const char *a, size_t len, const char *b)
     return row[m];
 }
 
+/* ---- names ------------------------------------------------------------------ */
+
+/* Bytes of the well-formed UTF-8 character at `s`, 0 when there is none. Overlong
+ * forms, surrogates and what lies beyond U+10FFFF are not well formed. */
+static size_t utf8_length(const unsigned char *s)
+{
+    unsigned char low = 0x80, high = 0xbf;
+    size_t n = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4;
+
+    if (*s > 0xf4)
+        return 0;
+    if (*s == 0xe0)
+        low = 0xa0;
+    if (*s == 0xed)
+        high = 0x9f;
+    if (*s == 0xf0)
+        low = 0x90;
+    if (*s == 0xf4)
+        high = 0x8f;
+    for (size_t i = 1; i < n; i++) {
+        if (s[i] < low || s[i] > high)
+            return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return n;
+}
+
+void nt__name_copy(char *out, size_t cap, const char *name)
+{
+    size_t n = strnlen(name, cap);
+
+    if (n == cap) {
+        size_t back = 0;
+
+        n = cap - 1;
+        do
+            back++;
+        while (back < 4 && back < n && ((unsigned char)name[n - back] & 0xc0) == 0x80);
+        if (back <= n && utf8_length((const unsigned char *)name + n - back) > back)
+            n -= back;
+    }
+    memcpy(out, name, n);
+    memset(out + n, 0, cap - n);
+}
+
+void nt__fmt_name(struct nt_fmt *f, int width, const char *name)
+{
+    const unsigned char *s = (const unsigned char *)name;
+
+    for (; *s != '\0'; width--) {
+        size_t n = utf8_length(s);
+        /* U+0080 to U+009F are control characters, too. */
+        bool control = *s < 0x20 || *s == 0x7f || (*s == 0xc2 && n == 2 && s[1] < 0xa0);
+
+        if (n == 0 || control)
+            nt__fmt_char(f, '?');
+        else
+            put(f, (const char *)s, n);
+        s += n == 0 ? 1 : n;
+    }
+    nt__fmt_print(f, "%*s", width > 0 ? width : 0, "");
+}
+
 /* ---- JSON ------------------------------------------------------------------- */
 
 static void json_value(struct nt_fmt *f)
@@ -314,32 +378,6 @@ void nt__json_null(struct nt_fmt *f)
 {
     json_value(f);
     nt__fmt_str(f, "null");
-}
-
-/* Bytes of the well-formed UTF-8 character at `s`, 0 when there is none. Overlong
- * forms, surrogates and what lies beyond U+10FFFF are not well formed. */
-static size_t utf8_length(const unsigned char *s)
-{
-    unsigned char low = 0x80, high = 0xbf;
-    size_t n = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4;
-
-    if (*s > 0xf4)
-        return 0;
-    if (*s == 0xe0)
-        low = 0xa0;
-    if (*s == 0xed)
-        high = 0x9f;
-    if (*s == 0xf0)
-        low = 0x90;
-    if (*s == 0xf4)
-        high = 0x8f;
-    for (size_t i = 1; i < n; i++) {
-        if (s[i] < low || s[i] > high)
-            return 0;
-        low = 0x80;
-        high = 0xbf;
-    }
-    return n;
 }
 
 static void json_quoted(struct nt_fmt *f, const char *text)

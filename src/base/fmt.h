@@ -49,6 +49,14 @@ NT_HIDDEN void nt__fmt_vprint(struct nt_fmt *f, const char *format, va_list ap)
 NT_HIDDEN size_t nt__fmt_into(char *buf, size_t cap, const char *format, ...)
     NT_PRINTF(3, 4);
 
+/* Copy the name `name` into `out`, cut to fit between two characters, and fill up with 0. */
+NT_HIDDEN void nt__name_copy(char *out, size_t cap, const char *name);
+
+/* Print a name of the program's choosing in a row of text, padded with blanks to `width`
+ * characters: '?' stands for what would break the row, control characters and bytes that
+ * are not UTF-8. */
+NT_HIDDEN void nt__fmt_name(struct nt_fmt *f, int width, const char *name);
+
 /* How many letters must be inserted, deleted or replaced to make `b` (31 bytes of it)
  * from the `len` bytes at `a`: for "did you mean". */
 NT_HIDDEN size_t nt__edit_distance(const char *a, size_t len, const char *b);

@@ -21,13 +21,15 @@
 enum nt_rank {
     NT_RANK_START = 1,    /* start.c: one thread starts the library */
     NT_RANK_POOL = 2,     /* pool.c: one per explicit pool; alloc.c: orphans */
-    NT_RANK_FIGURES = 3,  /* figures.c, peak.c: one reader fills the static snapshot */
-    NT_RANK_REGISTER = 4, /* pool.c, thread.c: who exists */
-    NT_RANK_PLACEMENTS = 5, /* arenas.c: who makes a placement or an arena */
-    NT_RANK_SHARDS = 6,     /* adopt.c: idle shards, by arena */
-    NT_RANK_WINDOW = 7,     /* window.c: growing; held over mmap */
-    NT_RANK_ARENA = 8,      /* arena.c: one per arena */
-    NT_RANK_META = 9,       /* meta.c: the library's own memory; held over mmap */
+    NT_RANK_FIGURES = 3,  /* figures.c: one reader fills the static snapshot */
+    NT_RANK_PHASES = 4,   /* phases.c, limit.c: what the program asked to be watched */
+    NT_RANK_REGISTER = 5, /* pool.c, thread.c: who exists */
+    NT_RANK_PLACEMENTS = 6, /* arenas.c: who makes a placement or an arena */
+    NT_RANK_SHARDS = 7,     /* adopt.c: idle shards, by arena */
+    NT_RANK_WINDOW = 8,     /* window.c: growing; held over mmap */
+    NT_RANK_ARENA = 9,      /* arena.c: one per arena */
+    NT_RANK_META = 10,      /* meta.c: the library's own memory; held over mmap */
+    NT_RANK_PEAK = 11,      /* peak.c: one thread settles; waits for nothing */
 };
 
 /* How the locks are given up after a fork. */
@@ -76,6 +78,16 @@ static inline bool nt__trylock(struct nt_lock *lock)
     if (pthread_mutex_trylock(&lock->mutex) != 0)
         return false;
     NT_LOCK_SET(lock);
+    return true;
+}
+
+/* Take the lock; or, in a signal handler, which must not wait for what the thread that it
+ * interrupted may hold, only if it is free. */
+static inline bool nt__lock_or_try(struct nt_lock *lock, bool wait)
+{
+    if (!wait)
+        return nt__trylock(lock);
+    nt__lock(lock);
     return true;
 }
 

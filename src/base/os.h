@@ -48,6 +48,9 @@ NT_HIDDEN bool nt__os_move(void *from, void *to, size_t size, bool *remade);
 /* Milliseconds of a clock that never goes back, a few ms coarse, never 0. */
 NT_HIDDEN uint64_t nt__os_now_ms(void);
 
+/* Nanoseconds of a clock that never goes back. */
+NT_HIDDEN uint64_t nt__os_now_ns(void);
+
 /* Nanoseconds of the wall clock, since 1970. */
 NT_HIDDEN uint64_t nt__os_unix_ns(void);
 
