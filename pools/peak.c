@@ -3,16 +3,41 @@
 
 #include "src/base/lock.h"
 
+#include <pthread.h>
+
+enum watch {
+    WATCH_OFF = 0,
+    WATCH_BELOW, /* the sum was at the watched bytes or below when last settled */
+    WATCH_ABOVE, /* it was above, and the crossing is dealt with */
+};
+
+/* Where nothing else is said: written by the settler. */
 static struct {
-    struct nt_peaks live;  /* sums of what is published; atomic adds */
-    struct nt_peaks peak;  /* written by the settler */
-    struct nt_peaks limit; /* settle when live is above; written by the settler */
+    struct nt_peaks live; /* sums of what is published; atomic adds */
+    struct nt_peaks peak;
+    struct nt_peaks limit; /* settle when live is above; that of the total is the least
+                              of the peak's own, the phase's and the watched bytes' */
+    int64_t low;           /* settle when the total is not above this either */
+    int64_t phase;         /* most since the phase began */
+    bool in_phase;         /* by whoever begins and ends phases, one at a time */
+    bool restart;          /* the same sets it, the settler clears it: a phase begins */
+    enum watch watch;
+    int64_t watched;   /* bytes */
+    pthread_t crosser; /* who is to take the crossing, if nt__peak_crossed */
+    int64_t crossing;  /* the sum then */
     struct nt_lock settling;
-} peak = {.settling = NT_LOCK_INIT(NT_RANK_FIGURES)};
+} peak = {.low = INT64_MIN, .settling = NT_LOCK_INIT(NT_RANK_PEAK)};
+
+bool nt__peak_crossed;
 
 static int64_t load(const int64_t *p)
 {
     return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static void store(int64_t *p, int64_t n)
+{
+    __atomic_store_n(p, n, __ATOMIC_RELAXED);
 }
 
 static int64_t add(int64_t *p, int64_t n)
@@ -64,52 +89,119 @@ static void publish_sent(struct nt_shard *s)
     }
 }
 
+int64_t nt__peak_restart(struct nt_shard *s)
+{
+    int64_t live = load(&s->live_bytes);
+    store(&s->live_peak, live);
+    return live;
+}
+
+/* ---- Settling ------------------------------------------------------------------------ */
+
+static void publish_all(void)
+{
+    for (struct nt_shard *s = nt__shard_first(); s; s = s->next) {
+        for (unsigned c = 0; c <= nt__sizeclass_large(); c++)
+            publish_class(s, c);
+        publish_sent(s);
+    }
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How much more than `bytes` there may be before somebody looks. */
+static int64_t step(int64_t bytes)
+{
+    return bytes < 128 * 64 * 1024 ? 64 * 1024 : bytes / 128;
+}
+
+/* Take a peak. Returns what may be live before it is taken again. */
+static int64_t take(const int64_t *live, int64_t *top)
+{
+    int64_t now = load(live);
+    if (now > load(top))
+        store(top, now);
+    return load(top) + step(load(top));
+}
+
+static int64_t take_phase(void)
+{
+    /* Acquire: pairs with nt__peak_phase_begin. */
+    if (__atomic_exchange_n(&peak.restart, false, __ATOMIC_ACQUIRE))
+        store(&peak.phase, load(&peak.live.total));
+    if (!__atomic_load_n(&peak.in_phase, __ATOMIC_RELAXED))
+        return INT64_MAX;
+    return take(&peak.live.total, &peak.phase);
+}
+
+/* Is the sum, just made exact, above what is watched? `allocating`: the calling thread can
+ * take the crossing. Returns what may be live before it is looked at again. */
+static int64_t look_at_watched(bool allocating)
+{
+    int64_t now = load(&peak.live.total);
+    if (peak.watch == WATCH_ABOVE && now <= peak.watched)
+        peak.watch = WATCH_BELOW;
+    store(&peak.low, peak.watch == WATCH_ABOVE ? peak.watched : INT64_MIN);
+    if (peak.watch == WATCH_OFF)
+        return INT64_MAX;
+    if (peak.watch == WATCH_ABOVE)
+        return now + step(now);
+    if (now <= peak.watched)
+        return now + step(now) > peak.watched ? now + step(now) : peak.watched;
+    if (allocating) {
+        peak.crossing = now;
+        __atomic_store_n(&peak.crosser, pthread_self(), __ATOMIC_RELAXED);
+        /* Release: pairs with nt__peak_crossed_here. */
+        __atomic_store_n(&nt__peak_crossed, true, __ATOMIC_RELEASE);
+    }
+    return peak.watched; /* until it is taken, each who adds may take it */
+}
+
+static void settle_locked(bool allocating)
+{
+    publish_all();
+    int64_t total = take(&peak.live.total, &peak.peak.total);
+    total = least(total, take_phase());
+    store(&peak.limit.total, least(total, look_at_watched(allocating)));
+    take(&peak.live.process, &peak.peak.process);
+    for (unsigned n = 0; n < nt__topo()->nodes; n++)
+        store(&peak.limit.node[n], take(&peak.live.node[n], &peak.peak.node[n]));
+    for (unsigned c = 0; c <= nt__sizeclass_large(); c++)
+        store(&peak.limit.class_[c], take(&peak.live.class_[c], &peak.peak.class_[c]));
+}
+
+static void settle(bool allocating)
+{
+    do {
+        if (!nt__trylock(&peak.settling))
+            return;
+        settle_locked(allocating);
+        nt__unlock(&peak.settling);
+        /* Sequential: who asks for a restart and finds us settling is seen here. */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    } while (NT_UNLIKELY(__atomic_load_n(&peak.restart, __ATOMIC_RELAXED)));
+}
+
+void nt__peak_settle(void)
+{
+    settle(false);
+}
+
 void nt__peak_publish(struct nt_shard *s, unsigned c)
 {
     publish_class(s, c);
     publish_sent(s);
     int64_t live = load(&s->live_bytes);
     if (live > load(&s->live_peak))
-        __atomic_store_n(&s->live_peak, live, __ATOMIC_RELAXED);
-    if (load(&peak.live.total) > load(&peak.limit.total) ||
+        store(&s->live_peak, live);
+    int64_t total = load(&peak.live.total);
+    if (total > load(&peak.limit.total) || total <= load(&peak.low) ||
         load(&peak.live.node[s->slot]) > load(&peak.limit.node[s->slot]) ||
         load(&peak.live.class_[c]) > load(&peak.limit.class_[c]))
-        nt__peak_settle();
-}
-
-int64_t nt__peak_restart(struct nt_shard *s)
-{
-    int64_t live = load(&s->live_bytes);
-    __atomic_store_n(&s->live_peak, live, __ATOMIC_RELAXED);
-    return live;
-}
-
-static void take(const int64_t *live, int64_t *top, int64_t *limit)
-{
-    int64_t now = load(live);
-    if (now > load(top))
-        __atomic_store_n(top, now, __ATOMIC_RELAXED);
-    int64_t step = load(top) / 128;
-    step = step < 64 * 1024 ? 64 * 1024 : step;
-    __atomic_store_n(limit, load(top) + step, __ATOMIC_RELAXED);
-}
-
-void nt__peak_settle(void)
-{
-    if (!nt__trylock(&peak.settling))
-        return;
-    for (struct nt_shard *s = nt__shard_first(); s; s = s->next) {
-        for (unsigned c = 0; c <= nt__sizeclass_large(); c++)
-            publish_class(s, c);
-        publish_sent(s);
-    }
-    take(&peak.live.total, &peak.peak.total, &peak.limit.total);
-    take(&peak.live.process, &peak.peak.process, &peak.limit.process);
-    for (unsigned n = 0; n < nt__topo()->nodes; n++)
-        take(&peak.live.node[n], &peak.peak.node[n], &peak.limit.node[n]);
-    for (unsigned c = 0; c <= nt__sizeclass_large(); c++)
-        take(&peak.live.class_[c], &peak.peak.class_[c], &peak.limit.class_[c]);
-    nt__unlock(&peak.settling);
+        settle(true);
 }
 
 const struct nt_peaks *nt__peaks(void)
@@ -117,9 +209,70 @@ const struct nt_peaks *nt__peaks(void)
     return &peak.peak;
 }
 
+/* ---- Phases, and what is watched ----------------------------------------------------- */
+
+void nt__peak_phase_begin(void)
+{
+    __atomic_store_n(&peak.in_phase, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&peak.restart, true, __ATOMIC_RELEASE);
+    /* Sequential: pairs with settle. If somebody is at it, it is done there. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    settle(false);
+}
+
+void nt__peak_phase_end(void)
+{
+    __atomic_store_n(&peak.in_phase, false, __ATOMIC_RELAXED);
+}
+
+uint64_t nt__peak_phase(void)
+{
+    int64_t most = load(&peak.phase);
+    bool stale = __atomic_load_n(&peak.restart, __ATOMIC_RELAXED);
+    return stale || most < 0 ? 0 : (uint64_t)most;
+}
+
+void nt__peak_watch(uint64_t bytes)
+{
+    nt__lock(&peak.settling);
+    peak.watch = bytes == 0 ? WATCH_OFF : WATCH_ABOVE;
+    peak.watched = bytes > INT64_MAX ? INT64_MAX : (int64_t)bytes;
+    __atomic_store_n(&nt__peak_crossed, false, __ATOMIC_RELAXED);
+    settle_locked(false);
+    nt__unlock(&peak.settling);
+    settle(false);
+}
+
+bool nt__peak_is_above(void)
+{
+    return load(&peak.low) != INT64_MIN;
+}
+
+bool nt__peak_crossed_here(void)
+{
+    /* Acquire: pairs with look_at_watched. */
+    return __atomic_load_n(&nt__peak_crossed, __ATOMIC_ACQUIRE) &&
+           __atomic_load_n(&peak.crosser, __ATOMIC_RELAXED) == pthread_self();
+}
+
+bool nt__peak_take_crossing(uint64_t *bytes)
+{
+    nt__lock(&peak.settling);
+    bool mine = nt__peak_crossed_here();
+    if (mine) {
+        __atomic_store_n(&nt__peak_crossed, false, __ATOMIC_RELAXED);
+        peak.watch = WATCH_OFF;
+        *bytes = (uint64_t)peak.crossing;
+    }
+    nt__unlock(&peak.settling);
+    return mine;
+}
+
 void nt__peak_fork_child(void)
 {
-    nt__lock_init(&peak.settling, NT_RANK_FIGURES);
+    nt__lock_init(&peak.settling, NT_RANK_PEAK);
     peak.peak = (struct nt_peaks){0};
+    peak.phase = 0;
+    nt__peak_crossed = false;
     nt__peak_settle();
 }

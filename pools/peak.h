@@ -12,7 +12,14 @@
  * most the step plus one slab per class and thread; it is never above it. Snapshots
  * settle too.
  *
- * Published values are exchanged atomically, so owner and settler may meet.
+ * Two more things are taken from the sum of all, by the same test (what starts a settling
+ * is the least of three): the peak of the phase that runs, which begins anew at each mark;
+ * and the crossing of a number of bytes that somebody watches, with the same step. While
+ * the sum is above that number, a published sum that is not starts a settling, too: so the
+ * way back is seen, if a publication shows it or the sum falls by more than the step.
+ *
+ * Published values are exchanged atomically, so owner and settler may meet. Nothing is
+ * waited for while settling; who finds somebody else at it leaves it to them.
  */
 #ifndef NT_POOLS_PEAK_H
 #define NT_POOLS_PEAK_H
@@ -36,6 +43,29 @@ struct nt_peaks {
 };
 /* As they were taken last; to be read by atomic loads while threads run. */
 NT_HIDDEN const struct nt_peaks *nt__peaks(void);
+
+/* A phase begins: its peak is what is live. Ends with the next, or with nt__peak_phase_end:
+ * then there is none. One caller at a time; also in a signal handler, whatever it
+ * interrupted. */
+NT_HIDDEN void nt__peak_phase_begin(void);
+NT_HIDDEN void nt__peak_phase_end(void);
+
+/* The most bytes live since then, as taken last; 0: not known yet. */
+NT_HIDDEN uint64_t nt__peak_phase(void);
+
+/* Watch for more than `bytes` being live, once they are not; 0: no longer. No other lock
+ * of the rank may be held. */
+NT_HIDDEN void nt__peak_watch(uint64_t bytes);
+
+/* The number was crossed. The thread that crossed it is to call nt__peak_take_crossing when
+ * it holds no lock: true, once, for that thread, with what was live then; from then on
+ * nothing is watched until nt__peak_watch. */
+extern NT_HIDDEN bool nt__peak_crossed;
+NT_HIDDEN bool nt__peak_crossed_here(void); /* by this thread, as far as is known */
+NT_HIDDEN bool nt__peak_take_crossing(uint64_t *bytes);
+
+/* Is the way back waited for? Then frees had better be published. */
+NT_HIDDEN bool nt__peak_is_above(void);
 
 /* In a forked child: peaks begin anew, at what is live. */
 NT_HIDDEN void nt__peak_fork_child(void);
