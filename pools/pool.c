@@ -14,6 +14,7 @@ static struct {
     struct nt_lock lock;   /* names, limits, which pools are open */
     struct nt_pool *first; /* written under `lock`, followed by anyone */
     unsigned created;
+    uint64_t open; /* pools; written under `lock`, read by anyone */
 } pools = {.lock = NT_LOCK_INIT(NT_RANK_REGISTER)};
 
 struct nt_pool *nt__pool_first(void)
@@ -21,9 +22,9 @@ struct nt_pool *nt__pool_first(void)
     return __atomic_load_n(&pools.first, __ATOMIC_ACQUIRE);
 }
 
-void nt__pool_register_lock(void)
+bool nt__pool_register_lock(bool wait)
 {
-    nt__lock(&pools.lock);
+    return nt__lock_or_try(&pools.lock, wait);
 }
 
 void nt__pool_register_unlock(void)
@@ -31,12 +32,9 @@ void nt__pool_register_unlock(void)
     nt__unlock(&pools.lock);
 }
 
-bool nt__pool_register_free(void)
+uint64_t nt__pool_count(void)
 {
-    if (!nt__trylock(&pools.lock))
-        return false;
-    nt__unlock(&pools.lock);
-    return true;
+    return nt__count_read(&pools.open);
 }
 
 struct nt_sums nt__pool_sums(const struct nt_pool *pool)
@@ -93,12 +91,13 @@ struct nt_pool *nt__pool_new(const char *name, size_t limit,
     if (pool) {
         pools.created++;
         if (name)
-            nt__fmt_into(pool->name, sizeof pool->name, "%s", name);
+            nt__name_copy(pool->name, sizeof pool->name, name);
         else
             nt__fmt_into(pool->name, sizeof pool->name, "pool-%u", pools.created);
         pool->limit = limit;
         pool->base = nt__pool_sums(pool);
         pool->open = true;
+        nt__count_add(&pools.open, 1);
     }
     nt__unlock(&pools.lock);
     if (!pool || take_again(pool, placement))
@@ -126,6 +125,14 @@ void nt__pool_close(struct nt_pool *pool)
     nt__pool_empty(pool);
     nt__lock(&pools.lock);
     pool->open = false;
+    nt__count_add(&pools.open, (uint64_t)-1);
+    nt__unlock(&pools.lock);
+}
+
+void nt__pool_rename(struct nt_pool *pool, const char *name)
+{
+    nt__lock(&pools.lock);
+    nt__name_copy(pool->name, sizeof pool->name, name);
     nt__unlock(&pools.lock);
 }
 

@@ -28,10 +28,12 @@ struct nt_pool {
 /* The register of all pools there ever were. */
 NT_HIDDEN struct nt_pool *nt__pool_first(void);
 
-/* While it is held no pool is opened or closed. */
-NT_HIDDEN void nt__pool_register_lock(void);
+/* While it is held no pool is opened, renamed or closed. As nt__lock_or_try. */
+NT_HIDDEN bool nt__pool_register_lock(bool wait);
 NT_HIDDEN void nt__pool_register_unlock(void);
-NT_HIDDEN bool nt__pool_register_free(void); /* for signal handlers */
+
+/* How many are open. */
+NT_HIDDEN uint64_t nt__pool_count(void);
 
 /* Everything counted in the pool's shards, ever. */
 NT_HIDDEN struct nt_sums nt__pool_sums(const struct nt_pool *pool);
@@ -40,6 +42,8 @@ NT_HIDDEN struct nt_sums nt__pool_sums(const struct nt_pool *pool);
 NT_HIDDEN struct nt_pool *nt__pool_new(const char *name, size_t limit,
                                        struct nt_placement *placement);
 NT_HIDDEN void nt__pool_close(struct nt_pool *pool);
+
+NT_HIDDEN void nt__pool_rename(struct nt_pool *pool, const char *name);
 
 NT_HIDDEN void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align,
                                 bool zero);

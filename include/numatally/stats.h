@@ -133,11 +133,26 @@ struct nt_snapshot {
 /* Read everything into `*out`. 0, or -EINVAL when `out` is NULL. Never blocks. */
 NT_API int nt_snapshot(struct nt_snapshot *out);
 
+/* What happened between two snapshots of a process, the earlier `from` and the later `to`,
+ * into `*out`, which may be one of the two. Of the figures
+ *   `_total`  is the difference: what was added in between;
+ *   `_now`    is the difference, too. Where less is in use than before it is negative, and
+ *             stands there as two's complement: read it as (int64_t)out->total.live_bytes_now;
+ *   `_peak`   and figures without a kind are those of `to`. A peak is the largest since the
+ *             process began: that of a stretch of the program is had by nt_mark.
+ * free_matrix is the difference. `start_unix_ns` is when `from` was read, so the time
+ * between is now_unix_ns - start_unix_ns; all else is `to`'s. While threads run, each
+ * figure is of the two moments it was read at.
+ * 0, or -EINVAL: something is NULL, is not of this library's size and version, or the two
+ * have other nodes or size classes. Reads and writes nothing but its arguments. */
+NT_API int nt_snapshot_diff(const struct nt_snapshot *from,
+                            const struct nt_snapshot *to, struct nt_snapshot *out);
+
 /* One thread's figures, over its whole life, whichever nodes it ran on. */
 struct nt_thread_figures {
     int64_t tid;
-    int64_t node; /* the system's number of the node whose memory it takes now */
-    char name[16];
+    int64_t node;  /* the system's number of the node whose memory it takes now */
+    char name[32]; /* by nt_thread_name, else the system's */
     uint64_t allocations_total;
     uint64_t allocated_bytes_total;
     uint64_t requested_bytes_total;
@@ -170,6 +185,91 @@ struct nt_pool_figures {
 
 /* As nt_snapshot_threads, for pools. */
 NT_API long nt_snapshot_pools(struct nt_pool_figures *out, size_t max);
+
+/* Call the calling thread `name` in reports, instead of by the system's name for it; NULL:
+ * by the system's again. Copied, cut at 31 bytes between two characters of UTF-8; any bytes
+ * are allowed: text reports show '?' for what would break their rows, and records escape it.
+ * 0; -EINVAL: the name is empty; -ENOMEM: no memory for a first figure of the thread, or
+ * the thread is past its end. */
+NT_API int nt_thread_name(const char *name);
+
+/* The same for a pool, which nt_pool_create named. -EINVAL: one of the two is NULL, or
+ * the name is empty. The caller sees to it that the pool is not destroyed meanwhile. */
+NT_API int nt_pool_name(struct nt_pool *pool, const char *name);
+
+/* ---- Phases --------------------------------------------------------------- */
+
+#define NT_PHASES_MAX 128 /* rows; names that come later share the last, "(other)" */
+
+/* One phase's figures, over all the times it was entered. */
+struct nt_phase_figures {
+    char name[64];
+    uint8_t running; /* it is the one that runs: its figures go up to now */
+    uint8_t reserved_[7];
+    uint64_t entries_total;
+    uint64_t spent_ns_total; /* nanoseconds */
+    uint64_t allocations_total;
+    uint64_t allocated_bytes_total;
+    uint64_t requested_bytes_total;
+    uint64_t frees_total;
+    uint64_t freed_bytes_total;
+    uint64_t remote_frees_total;
+    uint64_t far_frees_total;
+    uint64_t first_live_bytes; /* live in the process when it was first entered */
+    uint64_t last_live_bytes;  /* when it was last left, or now */
+    uint64_t live_bytes_peak;  /* most in the process while it ran */
+};
+
+/* End the phase that runs, if one does, and begin the phase `name`; NULL: begin none. So a
+ * phase is what the process, all threads and pools of it, does between two marks; the
+ * figures are differences of the process's totals, and one reading ends a phase and begins
+ * the next: phases add up. A name that was there before goes on with its row, one entry
+ * more; the name of the phase that runs begins an entry of it anew.
+ *
+ * Exact if the other threads are still at both marks. Those that run are counted as far as
+ * they are read at that moment: what they do during the reading, some microseconds, comes
+ * to the one phase or to the other, never to both or none.
+ *
+ * The name is copied, cut at 63 bytes between two characters; the first 127 different
+ * names have rows of their own, and what comes then shares one named "(other)". Any
+ * thread may mark; the costs are those of a snapshot, and it never waits for an allocation.
+ * The settings mark_signal and report_signal do the same from outside.
+ *
+ * In a forked child the phase that runs goes on, counted from the fork; the phases that
+ * were left by then are its parent's. 0, or -EINVAL: the name is empty. */
+NT_API int nt_mark(const char *name);
+
+/* As nt_snapshot_threads, for phases, in the order in which they were first entered. */
+NT_API long nt_snapshot_phases(struct nt_phase_figures *out, size_t max);
+
+/* ---- A limit -------------------------------------------------------------- */
+
+/* Call callback(live_bytes, context) when the process's live bytes (block bytes, pools
+ * included) come to more than `bytes`; 0, or a callback that is NULL: never, from now on.
+ * There is one limit: the call replaces it. Always returns 0.
+ *
+ * When. Crossing upwards counts: it is called once, then again when no more than `bytes`
+ * were live in between. More than `bytes` being live already is no crossing. Live bytes are
+ * added up when a thread has used up a run of blocks or takes a large one, not at each
+ * allocation, so that the limit costs these nothing: the call may come late by a run of
+ * blocks of each class and thread, and by 1/128 of the limit, 64 KiB at least; and a dip
+ * below the limit that is smaller than that may be missed. `live_bytes` is exact.
+ *
+ * Where. On the thread that crossed, at the end of the allocating call (malloc, realloc,
+ * nt_pool_malloc...), whose block stays valid. The library holds no lock then: the callback
+ * may allocate, free (but not the block of a realloc that is under way), and make any call
+ * of this library. It is not run twice at a time: until it has returned nothing is
+ * watched, so what it allocates itself does not call it. A limit that it sets, by this
+ * very call, is watched from its return on.
+ *
+ * It must return. One that leaves by longjmp, an exception or the end of its thread breaks
+ * nothing else, but is never called again. A callback that another thread replaces or
+ * removes may still be running when this returns. A forked child keeps the limit. */
+NT_API int nt_on_limit(uint64_t bytes,
+                       void (*callback)(uint64_t live_bytes, void *context),
+                       void *context);
+
+/* ---- Reports -------------------------------------------------------------- */
 
 enum nt_format {
     NT_FORMAT_TEXT = 0, /* for people: rows are figures, columns are nodes */

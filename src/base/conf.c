@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -26,6 +27,7 @@
 #define VALUE_SHOWN 48                 /* bytes of a bad value that a warning quotes */
 #define CLASS_BYTES_MAX (512 * NT_KIB)
 #define RETURN_MS_MAX 3600000u
+#define SIGNALS "off, HUP, QUIT, USR1, USR2 or RTMIN+N"
 
 /* A piece of text that is not ended by 0. */
 struct text {
@@ -43,6 +45,8 @@ static const char *parse_classes(struct text v, struct nt_conf *out);
 static const char *parse_live(struct text v, struct nt_conf *out);
 static const char *parse_policy(struct text v, struct nt_conf *out);
 static const char *parse_return(struct text v, struct nt_conf *out);
+static const char *parse_mark_signal(struct text v, struct nt_conf *out);
+static const char *parse_report_signal(struct text v, struct nt_conf *out);
 
 static const struct setting {
     const char *key;
@@ -67,6 +71,9 @@ static const struct setting {
      "on which nodes memory is wanted", parse_policy},
     {"return", "1000", "a number of milliseconds from 0 to 3600000",
      "how long free memory is kept before the system gets it back", parse_return},
+    {"mark_signal", "off", SIGNALS, "a signal that begins a phase", parse_mark_signal},
+    {"report_signal", "off", SIGNALS, "a signal that writes a report",
+     parse_report_signal},
 };
 
 static struct {
@@ -277,6 +284,45 @@ static const char *parse_return(struct text v, struct nt_conf *out)
         return "is out of range";
     out->return_ms = (uint32_t)ms;
     return NULL;
+}
+
+/* Those that programs leave to their users. */
+static const char *parse_signal(struct text v, int *out)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } known[] = {{"off", 0},
+                 {"HUP", SIGHUP},
+                 {"QUIT", SIGQUIT},
+                 {"USR1", SIGUSR1},
+                 {"USR2", SIGUSR2}};
+    uint64_t n = 0;
+
+    if (v.len > 3 && memcmp(v.s, "SIG", 3) == 0)
+        v = (struct text){v.s + 3, v.len - 3};
+    for (size_t i = 0; i < NT_ARRAY_LEN(known); i++) {
+        if (text_is(v, known[i].name)) {
+            *out = known[i].number;
+            return NULL;
+        }
+    }
+    if (v.len < 6 || memcmp(v.s, "RTMIN+", 6) != 0 ||
+        !parse_number((struct text){v.s + 6, v.len - 6},
+                      (uint64_t)(SIGRTMAX - SIGRTMIN), false, &n))
+        return "is none of these";
+    *out = SIGRTMIN + (int)n;
+    return NULL;
+}
+
+static const char *parse_mark_signal(struct text v, struct nt_conf *out)
+{
+    return parse_signal(v, &out->mark_signal);
+}
+
+static const char *parse_report_signal(struct text v, struct nt_conf *out)
+{
+    return parse_signal(v, &out->report_signal);
 }
 
 /* ---- entries ---------------------------------------------------------------- */

@@ -33,6 +33,7 @@ struct nt_conf {
     char
         policy[NT_CONF_POLICY_MAX]; /* "": the default; read when the nodes are known */
     uint32_t return_ms;             /* free memory is given back after this delay */
+    int mark_signal, report_signal; /* numbers; 0: none */
 
     /* from NUMATALLY_RUN, which `numatally run` sets: PID:FOLDER:WHO */
     int64_t run_pid; /* 0: not under `numatally run` */

@@ -8,6 +8,7 @@
 #include "numa/arenas.h"
 #include "pools/large.h"
 #include "pools/misuse.h"
+#include "pools/peak.h"
 #include "pools/pool.h"
 #include "pools/remote.h"
 #include "src/base/fmt.h"
@@ -251,6 +252,8 @@ static void free_block(struct nt_slab *slab, void *p)
     } else if (slab->kind == NT_SLAB_LARGE) {
         if (!nt__large_free(s, slab))
             nt__misuse(NT_MISUSE_UNALLOCATED, "free", p);
+        else if (NT_UNLIKELY(nt__peak_is_above()))
+            nt__peak_publish(s, nt__sizeclass_large());
     } else if (owner_of(slab) == s) {
         nt__shard_push(s, slab, p);
     } else {
@@ -347,6 +350,8 @@ static void *move(void *p, size_t old, size_t size, struct nt_pool *pool)
         return NULL;
     memcpy(to, p, nt__min(old, size));
     nt__heap_free(p);
+    if (pool)
+        nt__figures_tick();
     return to;
 }
 
@@ -490,6 +495,7 @@ size_t nt_purge(void)
     nt__shard_trim_idle();
     nt__pool_trim_all();
     size_t bytes = nt__arenas_purge();
+    nt__figures_tick();
     errno = saved;
     return bytes;
 }

@@ -59,6 +59,11 @@
     X(snapshot)                                                                        \
     X(snapshot_threads)                                                                \
     X(snapshot_pools)                                                                  \
+    X(snapshot_phases)                                                                 \
+    X(mark)                                                                            \
+    X(on_limit)                                                                        \
+    X(thread_name)                                                                     \
+    X(pool_name)                                                                       \
     X(report)                                                                          \
     X(node_count)                                                                      \
     X(node_info)                                                                       \

@@ -9,6 +9,8 @@
 #include "src/base/meta.h"
 #include "src/base/os.h"
 #include "src/heap/calls.h"
+#include "src/heap/limit.h"
+#include "src/heap/phases.h"
 #include "src/heap/start.h"
 #include "src/heap/thread.h"
 #include "src/track/live.h"
@@ -18,7 +20,6 @@
 #include <numatally/stats.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 _Static_assert(NT_NODES_MAX == NT_TOPO_NODES, "a slot is a slot");
@@ -28,7 +29,7 @@ _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 #define LYING_MS 1000     /* least time between two looks at where memory lies */
 #define WATCH_SHARE 1000u /* and at least so many times what one costs */
 
-bool nt__figures_watched;
+bool nt__figures_watched, nt__figures_due;
 
 static struct {
     struct nt_lock lock;         /* guards `now` */
@@ -39,6 +40,7 @@ static struct {
     bool ended; /* the last word is said; under `lock` */
     pid_t pid;  /* whose figures these are; 0: nobody's yet */
     uint64_t start_ns;
+    int64_t rank; /* as it was last read */
     uint64_t foreign;
     uint64_t due_ms;       /* the next live snapshot */
     struct nt_lying lying; /* under `lock` */
@@ -212,13 +214,15 @@ static void derive(struct nt_snapshot *out)
     total->live_bytes_peak = above(&peaks->total, total->live_bytes_now);
 }
 
-static void identify(struct nt_snapshot *out)
+static void identify(struct nt_snapshot *out, bool wait)
 {
     struct utsname host;
     out->size = sizeof *out;
     out->version = NT_SNAPSHOT_VERSION;
     out->pid = getpid();
-    out->rank = nt__conf_rank();
+    if (wait) /* else in a signal handler: the environment may be changing just now */
+        __atomic_store_n(&figures.rank, nt__conf_rank(), __ATOMIC_RELAXED);
+    out->rank = __atomic_load_n(&figures.rank, __ATOMIC_RELAXED);
     out->start_unix_ns = figures.start_ns;
     out->now_unix_ns = nt__os_unix_ns();
     if (uname(&host) == 0)
@@ -233,13 +237,13 @@ static void identify(struct nt_snapshot *out)
     out->fake_topology = nt__topo()->fake;
     out->inherited = figures.forked;
     nt__thread_counts(&out->threads_now, &out->threads_total);
-    out->pools_now = (uint64_t)nt_snapshot_pools(NULL, 0) - 1;
+    out->pools_now = nt__pool_count();
 }
 
-static void read_all(struct nt_snapshot *out)
+static void read_all(struct nt_snapshot *out, bool wait)
 {
     memset(out, 0, sizeof *out);
-    identify(out);
+    identify(out, wait);
     out->nodes = nt__topo()->nodes;
     out->classes = nt__sizeclass_large() + 1;
     for (unsigned n = 0; n < out->nodes; n++)
@@ -259,7 +263,7 @@ int nt_snapshot(struct nt_snapshot *out)
     int saved = errno;
     nt__start();
     nt__start_check_fork();
-    read_all(out);
+    read_all(out, true);
     errno = saved;
     return 0;
 }
@@ -319,35 +323,40 @@ static void fill_explicit(struct nt_pool_figures *out, const struct nt_pool *p)
     fill_pool(out, &sums, &p->base);
 }
 
+/* nt_snapshot_pools, its result put in `*n`. False: the register was not to be had, and it
+ * must not be waited for. */
+static bool read_pools(struct nt_pool_figures *out, size_t max, bool wait, size_t *n)
+{
+    if (!nt__pool_register_lock(wait))
+        return false;
+    *n = 1;
+    if (max > 0) {
+        memset(out, 0, max * sizeof *out);
+        fill_process(out);
+    }
+    for (const struct nt_pool *p = nt__pool_first(); p; p = p->next) {
+        if (!p->open)
+            continue;
+        if (*n < max)
+            fill_explicit(&out[*n], p);
+        ++*n;
+    }
+    nt__pool_register_unlock();
+    return true;
+}
+
 long nt_snapshot_pools(struct nt_pool_figures *out, size_t max)
 {
     NT_FORWARD(snapshot_pools(out, max));
     if (!out && max != 0)
         return -EINVAL;
     nt__start();
-    size_t n = 1;
-    if (max > 0) {
-        memset(out, 0, max * sizeof *out);
-        fill_process(out);
-    }
-    nt__pool_register_lock();
-    for (const struct nt_pool *p = nt__pool_first(); p; p = p->next) {
-        if (!p->open)
-            continue;
-        if (n < max)
-            fill_explicit(&out[n], p);
-        n++;
-    }
-    nt__pool_register_unlock();
+    size_t n = 0;
+    read_pools(out, max, true, &n);
     return (long)n;
 }
 
 /* ---- Showing ------------------------------------------------------------------------------ */
-
-static uint32_t shown(long n, size_t max)
-{
-    return n < 0 ? 0 : (uint32_t)nt__min((size_t)n, max);
-}
 
 /* Where the heap's memory lies; the total is the sum. */
 static void add_lying(struct nt_snapshot *out, const struct nt_lying *lying)
@@ -371,43 +380,72 @@ static void add_lying(struct nt_snapshot *out, const struct nt_lying *lying)
 }
 
 /* All that a report shows. The kernel is asked where memory lies if what is known is
- * older than `age_ms`. */
-static void read_now(uint64_t age_ms)
+ * older than `age_ms`. False: something would have to be waited for, and must not be. Under
+ * the lock. */
+static bool read_now(uint64_t age_ms, bool wait)
 {
     struct nt_live *now = &figures.now;
+    size_t threads = 0, pools = 0, phases = 0;
+    if (!nt__thread_read(now->threads, NT_LIVE_THREADS, wait, &threads) ||
+        !read_pools(now->pools, NT_LIVE_POOLS, wait, &pools) ||
+        !nt__phases_read(now->phases, NT_PHASES_MAX, wait, &phases))
+        return false;
+    now->nthreads = (uint32_t)nt__min(threads, NT_LIVE_THREADS);
+    now->npools = (uint32_t)nt__min(pools, NT_LIVE_POOLS);
+    now->nphases = (uint32_t)phases;
     uint64_t ms = nt__os_now_ms();
     if (figures.lying_ms == 0 || ms - figures.lying_ms >= age_ms) {
         nt__residency_heap(&figures.lying);
         figures.lying_ms = ms;
     }
-    read_all(&now->snapshot);
+    read_all(&now->snapshot, wait);
     add_lying(&now->snapshot, &figures.lying);
-    now->nthreads =
-        shown(nt_snapshot_threads(now->threads, NT_LIVE_THREADS), NT_LIVE_THREADS);
-    now->npools = shown(nt_snapshot_pools(now->pools, NT_LIVE_POOLS), NT_LIVE_POOLS);
+    return true;
 }
 
 int nt_report(int fd, enum nt_format format)
 {
     NT_FORWARD(report(fd, format));
-    const struct nt_live *now = &figures.now;
     int saved = errno;
     nt__start();
     nt__start_check_fork();
     nt__lock(&figures.lock);
-    read_now(0);
-    int result = nt__report_write(fd, format, &now->snapshot, now->threads,
-                                  now->nthreads, now->pools, now->npools);
+    read_now(0, true);
+    struct nt_tables tables = nt__live_tables(&figures.now);
+    int result = nt__report_write(fd, format, &figures.now.snapshot, &tables);
     nt__unlock(&figures.lock);
+    nt__figures_tick();
     errno = saved;
     return result;
 }
 
-static uint64_t cpu_ns(void)
+/* Write the report that a signal asked for; if it cannot be made now without waiting, it
+ * stays due. */
+static void report_due(bool wait)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+    if (!nt__lock_or_try(&figures.lock, wait))
+        return;
+    if (__atomic_exchange_n(&nt__figures_due, false, __ATOMIC_RELAXED) &&
+        !figures.ended) {
+        bool read = read_now(0, wait);
+        const struct nt_tables tables = nt__live_tables(&figures.now);
+        if (read)
+            nt__report_on_signal(&figures.now.snapshot, &tables);
+        else
+            __atomic_store_n(&nt__figures_due, true, __ATOMIC_RELAXED);
+    }
+    nt__unlock(&figures.lock);
+}
+
+bool nt__figures_are_ours(void)
+{
+    return __atomic_load_n(&figures.pid, __ATOMIC_RELAXED) == getpid();
+}
+
+void nt__figures_signalled(void)
+{
+    __atomic_store_n(&nt__figures_due, true, __ATOMIC_RELAXED);
+    report_due(false);
 }
 
 /* In the folder of live: what others left is swept; that of `numatally run` is for the
@@ -424,15 +462,15 @@ static void update_live(void)
 {
     if (!nt__live_is_open())
         open_live();
-    uint64_t begin = cpu_ns();
-    read_now(LYING_MS);
+    uint64_t begin = nt__os_now_ns();
+    read_now(LYING_MS, true);
     nt__live_write(&figures.now);
-    uint64_t pause = (cpu_ns() - begin) * WATCH_SHARE / 1000000;
+    uint64_t pause = (nt__os_now_ns() - begin) * WATCH_SHARE / 1000000;
     __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),
                      __ATOMIC_RELAXED);
 }
 
-void nt__figures_watch(void)
+static void watch(void)
 {
     if (nt__os_now_ms() < __atomic_load_n(&figures.due_ms, __ATOMIC_RELAXED) ||
         !nt__trylock(&figures.lock))
@@ -440,6 +478,16 @@ void nt__figures_watch(void)
     if (!figures.ended)
         update_live();
     nt__unlock(&figures.lock);
+}
+
+void nt__figures_act(void)
+{
+    if (nt__figures_watched)
+        watch();
+    if (__atomic_load_n(&nt__figures_due, __ATOMIC_RELAXED))
+        report_due(true);
+    if (__atomic_load_n(&nt__peak_crossed, __ATOMIC_RELAXED))
+        nt__limit_crossed();
 }
 
 void nt__figures_foreign(void)
@@ -450,6 +498,7 @@ void nt__figures_foreign(void)
 void nt__figures_start(void)
 {
     figures.start_ns = nt__os_unix_ns();
+    figures.rank = nt__conf_rank();
     nt__report_start();
     __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);
     nt__figures_watched = nt__conf_live_dir() != NULL;
@@ -457,21 +506,24 @@ void nt__figures_start(void)
 }
 
 /* The lock is held. Calls after the first do nothing. */
-static void say_last_word(void)
+static void say_last_word(bool wait)
 {
     struct nt_live *now = &figures.now;
     if (figures.ended)
         return;
+    if (!nt__figures_watched && nt__conf()->report[0] == '\0') { /* nobody asked */
+        figures.ended = true;
+        return;
+    }
+    if (!read_now(0, wait))
+        return;
     figures.ended = true;
-    if (!nt__figures_watched && nt__conf()->report[0] == '\0')
-        return; /* nobody asked */
-    read_now(0);
     now->snapshot.final = 1;
     if (nt__figures_watched && !nt__live_is_open())
         nt__live_open(nt__conf_live_dir());
     nt__live_write(now);
-    nt__report_at_exit(&now->snapshot, now->threads, now->nthreads, now->pools,
-                       now->npools);
+    const struct nt_tables tables = nt__live_tables(now);
+    nt__report_at_exit(&now->snapshot, &tables);
 }
 
 void nt__figures_end(void)
@@ -479,7 +531,7 @@ void nt__figures_end(void)
     int saved = errno;
     nt__start_check_fork();
     nt__lock(&figures.lock);
-    say_last_word();
+    say_last_word(true);
     nt__unlock(&figures.lock);
     errno = saved;
 }
@@ -495,9 +547,8 @@ void nt__figures_exit(void)
     nt__lock_held = 0; /* what a handler interrupted never goes on */
 #endif
     nt__start_check_fork();
-    if (nt__thread_register_free() && nt__pool_register_free() &&
-        nt__trylock(&figures.lock)) {
-        say_last_word();
+    if (nt__trylock(&figures.lock)) {
+        say_last_word(false);
         nt__unlock(&figures.lock);
     }
     errno = saved;
@@ -519,7 +570,7 @@ static void begin_child(void)
     figures.foreign = 0;
     figures.start_ns = nt__os_unix_ns();
     figures.due_ms = figures.lying_ms = 0;
-    read_all(&figures.base);
+    read_all(&figures.base, true);
     figures.process_base = process_sums();
     for (struct nt_pool *p = nt__pool_first(); p; p = p->next)
         p->base = nt__pool_sums(p);

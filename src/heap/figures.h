@@ -13,6 +13,7 @@
 #ifndef NT_HEAP_FIGURES_H
 #define NT_HEAP_FIGURES_H
 
+#include "pools/peak.h"
 #include "src/base/base.h"
 #include "src/base/lock.h"
 
@@ -30,14 +31,24 @@ NT_HIDDEN void nt__figures_exit(void);
 /* A block of glibc's own was passed on to it. */
 NT_HIDDEN void nt__figures_foreign(void);
 
-/* At slow calls: write the live file if there is one and it is time. */
-extern NT_HIDDEN bool nt__figures_watched;
-NT_HIDDEN NT_SLOW void nt__figures_watch(void);
+/* Is this the process whose figures these are? Not in a child of vfork, nor in one of _Fork
+ * or clone that has not allocated yet. */
+NT_HIDDEN bool nt__figures_are_ours(void);
+
+/* A signal asks for a report: in its handler. Nothing is waited for: what the interrupted
+ * thread, or another, is in the middle of is left alone, and the report stays due. */
+NT_HIDDEN void nt__figures_signalled(void);
+
+/* At the end of slow calls, when no lock is held: what is due is done. The live file, if
+ * there is one and it is time; a report that a signal asked for; the callback at a limit. */
+extern NT_HIDDEN bool nt__figures_watched, nt__figures_due;
+NT_HIDDEN NT_SLOW void nt__figures_act(void);
 
 static inline void nt__figures_tick(void)
 {
-    if (NT_UNLIKELY(nt__figures_watched))
-        nt__figures_watch();
+    if (NT_UNLIKELY(NT_RACY(nt__figures_watched) | NT_RACY(nt__figures_due) |
+                    NT_RACY(nt__peak_crossed)))
+        nt__figures_act();
 }
 
 NT_HIDDEN void nt__figures_fork_lock(void);

@@ -2,6 +2,7 @@
 /* The public calls on explicit pools: checks of what the caller gave, then pools/. */
 #include "numa/arenas.h"
 #include "pools/misuse.h"
+#include "pools/peak.h"
 #include "pools/pool.h"
 #include "src/base/os.h"
 #include "src/heap/calls.h"
@@ -101,11 +102,20 @@ void *nt_pool_realloc(struct nt_pool *pool, void *p, size_t size)
     return nt_realloc(p, size);
 }
 
+/* What came back may have made room below the limit that is watched. */
+static void look_below(void)
+{
+    if (nt__peak_is_above())
+        nt__peak_settle();
+    nt__figures_tick();
+}
+
 void nt_pool_reset(struct nt_pool *pool)
 {
     NT_FORWARD(pool_reset(pool));
     int saved = errno;
     nt__pool_empty(pool);
+    look_below();
     errno = saved;
 }
 
@@ -113,7 +123,18 @@ void nt_pool_destroy(struct nt_pool *pool)
 {
     NT_FORWARD(pool_destroy(pool));
     int saved = errno;
-    if (pool)
+    if (pool) {
         nt__pool_close(pool);
+        look_below();
+    }
     errno = saved;
+}
+
+int nt_pool_name(struct nt_pool *pool, const char *name)
+{
+    NT_FORWARD(pool_name(pool, name));
+    if (!pool || !name || *name == '\0')
+        return -EINVAL;
+    nt__pool_rename(pool, name);
+    return 0;
 }

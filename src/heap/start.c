@@ -14,6 +14,9 @@
 #include "src/base/os.h"
 #include "src/heap/figures.h"
 #include "src/heap/heap.h"
+#include "src/heap/limit.h"
+#include "src/heap/phases.h"
+#include "src/heap/signals.h"
 #include "src/heap/thread.h"
 
 #include <errno.h>
@@ -43,6 +46,8 @@ static void before_fork(void)
     nt__lock_for_fork(&start.lock);
     nt__heap_fork_lock();
     nt__figures_fork_lock();
+    nt__phases_fork_lock();
+    nt__limit_fork_lock();
     nt__pool_fork_lock();
     nt__thread_fork_lock();
     nt__placements_fork_lock();
@@ -62,6 +67,8 @@ static void unlock_all(enum nt_fork how)
     nt__thread_fork_unlock(how);
     nt__pool_fork_unlock(how);
     nt__figures_fork_unlock(how);
+    nt__phases_fork_unlock(how);
+    nt__limit_fork_unlock(how);
     nt__heap_fork_unlock(how);
     if (how != NT_FORK_PARENT)
         nt__promise_fork_child();
@@ -167,6 +174,7 @@ static void start_now(void)
     __cxa_atexit(at_end, NULL, NULL);
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);
     nt__figures_start();
+    nt__signals_start();
 }
 
 void nt__start(void)

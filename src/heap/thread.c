@@ -32,9 +32,11 @@ struct nt_shard nt__shard_gone = {
 };
 
 struct thread {
-    struct thread *next;    /* in the register, constant */
-    struct nt_shard *shard; /* NULL: the thread is gone, the entry free */
+    struct thread *next;      /* in the register, constant */
+    struct thread *next_free; /* among the free entries */
+    struct nt_shard *shard;   /* NULL: the thread is gone, the entry free */
     int tid;
+    char name[32];          /* as the program calls it; "": as the system does */
     struct nt_sums before;  /* what the shard had counted when it was taken */
     struct nt_sums earlier; /* of the thread's former shards */
     uint64_t migrations;    /* times it was found on another node */
@@ -45,9 +47,10 @@ static struct {
     pthread_key_t key;
     struct nt_lock lock;
     struct thread *first; /* all under `lock`, the entries too */
+    struct thread *free;
     struct nt_sums exited;
     uint64_t exited_migrations;
-    uint64_t now, total;
+    uint64_t now, total; /* read by anyone */
 } threads = {.lock = NT_LOCK_INIT(NT_RANK_REGISTER)};
 
 /* What the thread has done by now. */
@@ -72,11 +75,11 @@ static void take_shard(struct thread *t, struct nt_shard *s)
 /* An entry of nobody's, or a new one. Under the lock. */
 static struct thread *free_entry(void)
 {
-    struct thread *t = threads.first;
-    while (t && t->shard)
-        t = t->next;
-    if (t)
+    struct thread *t = threads.free;
+    if (t) {
+        threads.free = t->next_free;
         return t;
+    }
     t = nt__meta_alloc(sizeof *t, NT_CACHE_LINE);
     if (t) {
         t->next = threads.first;
@@ -100,11 +103,12 @@ NT_SLOW static struct nt_shard *attach(void)
     struct thread *t = free_entry();
     if (t) {
         t->tid = (int)gettid();
+        t->name[0] = '\0';
         t->earlier = (struct nt_sums){0};
         t->migrations = 0;
         take_shard(t, s);
-        threads.now++;
-        threads.total++;
+        nt__count_add(&threads.now, 1);
+        nt__count_add(&threads.total, 1);
     }
     nt__unlock(&threads.lock);
     if (!t) {
@@ -128,7 +132,9 @@ static void detach(void *entry)
     nt__sums_add(&threads.exited, &done);
     threads.exited_migrations += t->migrations;
     t->shard = NULL;
-    threads.now--;
+    t->next_free = threads.free;
+    threads.free = t;
+    nt__count_add(&threads.now, (uint64_t)-1);
     nt__unlock(&threads.lock);
     nt__shard_retire(s);
 }
@@ -180,18 +186,8 @@ void nt__thread_start(void)
 
 void nt__thread_counts(uint64_t *now, uint64_t *total)
 {
-    nt__lock(&threads.lock);
-    *now = threads.now;
-    *total = threads.total;
-    nt__unlock(&threads.lock);
-}
-
-bool nt__thread_register_free(void)
-{
-    if (!nt__trylock(&threads.lock))
-        return false;
-    nt__unlock(&threads.lock);
-    return true;
+    *now = nt__count_read(&threads.now);
+    *total = nt__count_read(&threads.total);
 }
 
 void nt__thread_fork_lock(void)
@@ -209,9 +205,12 @@ void nt__thread_fork_unlock(enum nt_fork how)
     threads.now = threads.total = 0;
     threads.exited = (struct nt_sums){0};
     threads.exited_migrations = 0;
+    threads.free = NULL;
     for (struct thread *t = threads.first; t; t = t->next) {
         if (t->shard != nt__heap_shard || !t->shard) {
             t->shard = NULL;
+            t->next_free = threads.free;
+            threads.free = t;
             continue;
         }
         t->tid = (int)gettid();
@@ -224,18 +223,18 @@ void nt__thread_fork_unlock(enum nt_fork how)
 
 /* ---- Reading ------------------------------------------------------------------------ */
 
-static void read_name(int tid, char name[16])
+static void read_name(struct nt_thread_figures *f)
 {
     char path[48];
-    nt__fmt_into(path, sizeof path, "/proc/self/task/%d/comm", tid);
+    nt__fmt_into(path, sizeof path, "/proc/self/task/%d/comm", (int)f->tid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, name, 15);
+    ssize_t n = fd < 0 ? -1 : read(fd, f->name, sizeof f->name - 1);
     if (fd >= 0)
         close(fd);
     size_t length = n > 0 ? (size_t)n : 0;
-    if (length > 0 && name[length - 1] == '\n')
+    if (length > 0 && f->name[length - 1] == '\n')
         length--;
-    name[length] = '\0';
+    f->name[length] = '\0';
 }
 
 static void fill(struct nt_thread_figures *out, const struct nt_sums *s)
@@ -257,18 +256,15 @@ static void fill_thread(struct nt_thread_figures *f, const struct thread *t)
     f->tid = t->tid;
     f->node = nt__topo()->node[t->shard->slot].id;
     fill(f, &now);
+    memcpy(f->name, t->name, sizeof f->name);
     f->migrations_total = t->migrations;
     f->live_bytes_peak = peak > 0 ? (uint64_t)peak : 0;
 }
 
-long nt_snapshot_threads(struct nt_thread_figures *out, size_t max)
+/* Under the lock. Returns how many there are. */
+static size_t list(struct nt_thread_figures *out, size_t max)
 {
-    NT_FORWARD(snapshot_threads(out, max));
-    int saved = errno;
-    if (!out && max != 0)
-        return -EINVAL;
     size_t n = 0;
-    nt__lock(&threads.lock);
     if (max > 0) {
         memset(out, 0, sizeof *out);
         out->node = -1;
@@ -284,10 +280,47 @@ long nt_snapshot_threads(struct nt_thread_figures *out, size_t max)
             fill_thread(&out[n], t);
         n++;
     }
+    return n;
+}
+
+bool nt__thread_read(struct nt_thread_figures *out, size_t max, bool wait, size_t *n)
+{
+    if (!nt__lock_or_try(&threads.lock, wait))
+        return false;
+    *n = list(out, max);
     nt__unlock(&threads.lock);
-    /* Names are read from /proc, which takes longer. */
-    for (size_t i = 1; i < n && i < max; i++)
-        read_name((int)out[i].tid, out[i].name);
+    /* The system's names are read from /proc, which takes longer. */
+    for (size_t i = 1; i < *n && i < max; i++)
+        if (out[i].name[0] == '\0')
+            read_name(&out[i]);
+    return true;
+}
+
+long nt_snapshot_threads(struct nt_thread_figures *out, size_t max)
+{
+    NT_FORWARD(snapshot_threads(out, max));
+    if (!out && max != 0)
+        return -EINVAL;
+    int saved = errno;
+    size_t n = 0;
+    nt__thread_read(out, max, true, &n);
     errno = saved;
     return (long)n;
+}
+
+int nt_thread_name(const char *name)
+{
+    NT_FORWARD(thread_name(name));
+    if (name && *name == '\0')
+        return -EINVAL;
+    int saved = errno;
+    nt__start();
+    struct thread *t = nt__thread_shard() ? pthread_getspecific(threads.key) : NULL;
+    if (t) {
+        nt__lock(&threads.lock);
+        nt__name_copy(t->name, sizeof t->name, name ? name : "");
+        nt__unlock(&threads.lock);
+    }
+    errno = saved;
+    return t ? 0 : -ENOMEM;
 }

@@ -27,8 +27,10 @@ NT_HIDDEN bool nt__thread_place(struct nt_placement *placement);
 /* Threads with a shard now, and ever. */
 NT_HIDDEN void nt__thread_counts(uint64_t *now, uint64_t *total);
 
-/* Is nobody at the register just now? For signal handlers, which must not wait. */
-NT_HIDDEN bool nt__thread_register_free(void);
+/* nt_snapshot_threads, its result put in `*n`. False: the register was not to be had, and
+ * it must not be waited for. */
+NT_HIDDEN bool nt__thread_read(struct nt_thread_figures *out, size_t max, bool wait,
+                               size_t *n);
 
 /* Only the forking thread is left. */
 NT_HIDDEN void nt__thread_fork_lock(void);

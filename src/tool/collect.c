@@ -160,10 +160,11 @@ static void take(struct nt_collector *c, const struct found *file)
     if (err == 0 && spool(c) < 0)
         err = -errno;
     if (err == 0) {
+        const struct nt_tables tables = nt__live_tables(&live);
+
         if (!live.snapshot.final)
             note(c, file->alive);
-        err = nt__report_write(c->spool, c->format, &live.snapshot, live.threads,
-                               live.nthreads, live.pools, live.npools);
+        err = nt__report_write(c->spool, c->format, &live.snapshot, &tables);
     }
     if (err == 0)
         c->seen |= file->pid == c->pid;

@@ -215,6 +215,29 @@ static bool get_pools(const json_t *root, struct nt_record *r)
     return true;
 }
 
+static bool get_phases(const json_t *root, struct nt_record *r)
+{
+    const json_t *phases;
+
+    if (json_object_get(root, "phases") == NULL)
+        return true;
+    if (!get_array(root, "phases", SIZE_MAX, &phases))
+        return false;
+    r->phases = calloc(json_array_size(phases) + 1, sizeof *r->phases);
+    if (r->phases == NULL)
+        return refuse("needs more memory than there is", "phases");
+    for (size_t i = 0; i < json_array_size(phases); i++) {
+        const json_t *p = json_array_get(phases, i);
+
+        if (!get_text(p, "name", r->phases[i].name, sizeof r->phases[i].name) ||
+            !get_bool(p, "running", &r->phases[i].running) ||
+            !get_figures(p, NT_LIST_PHASE, &r->phases[i]))
+            return false;
+        r->nphases = i + 1;
+    }
+    return true;
+}
+
 /* ---- records ---------------------------------------------------------------- */
 
 const char *nt__record_read(const json_t *root, struct nt_record *r)
@@ -236,7 +259,7 @@ const char *nt__record_read(const json_t *root, struct nt_record *r)
     r->snapshot.version = NT_SNAPSHOT_VERSION;
     if (get_process(root, &r->snapshot) && get_nodes(root, &r->snapshot) &&
         get_matrix(root, &r->snapshot) && get_classes(root, &r->snapshot) &&
-        get_threads(root, r) && get_pools(root, r))
+        get_threads(root, r) && get_pools(root, r) && get_phases(root, r))
         return NULL;
     return wrong;
 }
@@ -245,8 +268,11 @@ void nt__record_free(struct nt_record *r)
 {
     free(r->threads);
     free(r->pools);
+    free(r->phases);
     r->threads = NULL;
     r->pools = NULL;
+    r->phases = NULL;
     r->nthreads = 0;
     r->npools = 0;
+    r->nphases = 0;
 }

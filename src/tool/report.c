@@ -55,16 +55,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* Print a report. 0 or the exit status after a complaint. */
 static int print(const struct report *r, const struct nt_snapshot *s,
-                 const struct nt_thread_figures *threads, size_t nthreads,
-                 const struct nt_pool_figures *pools, size_t npools)
+                 const struct nt_tables *tables)
 {
-    int err =
-        nt__report_write(STDOUT_FILENO, r->format, s, threads, nthreads, pools, npools);
+    int err = nt__report_write(STDOUT_FILENO, r->format, s, tables);
 
     if (err == 0)
         return 0;
     nt__warn("standard output: %s", nt__errno_text(err));
     return NT_EXIT_BAD_INPUT;
+}
+
+static int print_record(const struct report *r)
+{
+    const struct nt_tables tables = {.threads = record.threads,
+                                     .pools = record.pools,
+                                     .phases = record.phases,
+                                     .nthreads = record.nthreads,
+                                     .npools = record.npools,
+                                     .nphases = record.nphases};
+
+    return print(r, &record.snapshot, &tables);
 }
 
 /* Move to the next byte that is no blank; false at the end. */
@@ -97,9 +107,7 @@ static int print_records(const struct report *r, const char *path, FILE *f)
         wrong = nt__record_read(root, &record);
         if (wrong != NULL)
             nt__warn("%.512s: record %u cannot be read: %s", path, n, wrong);
-        status = wrong != NULL ? NT_EXIT_BAD_INPUT
-                               : print(r, &record.snapshot, record.threads,
-                                       record.nthreads, record.pools, record.npools);
+        status = wrong != NULL ? NT_EXIT_BAD_INPUT : print_record(r);
         nt__record_free(&record);
         json_decref(root);
         if (status != 0)
@@ -113,13 +121,14 @@ static int print_records(const struct report *r, const char *path, FILE *f)
 
 static int print_live(const struct report *r, const char *path)
 {
+    const struct nt_tables tables = nt__live_tables(&live);
+
     if (!live.snapshot.final)
         nt__warn(
             "%.512s: these are the figures of process %lld at its last update, not "
             "those of its end",
             path, (long long)live.snapshot.pid);
-    return print(r, &live.snapshot, live.threads, live.nthreads, live.pools,
-                 live.npools);
+    return print(r, &live.snapshot, &tables);
 }
 
 static int print_file(const struct report *r, const char *path)

@@ -79,6 +79,8 @@ struct nt_record {
     size_t nthreads;
     struct nt_pool_figures *pools;
     size_t npools;
+    struct nt_phase_figures *phases;
+    size_t nphases;
 };
 
 /* Fill *r from `root`. NULL, or what is wrong with it (static text, or kept in

@@ -152,8 +152,10 @@ void nt__live_write(const struct nt_live *live)
     copy_snapshot(&slot->snapshot, &live->snapshot);
     slot->nthreads = (uint32_t)nt__min(live->nthreads, NT_LIVE_THREADS);
     slot->npools = (uint32_t)nt__min(live->npools, NT_LIVE_POOLS);
+    slot->nphases = (uint32_t)nt__min(live->nphases, NT_PHASES_MAX);
     memcpy(slot->threads, live->threads, slot->nthreads * sizeof live->threads[0]);
     memcpy(slot->pools, live->pools, slot->npools * sizeof live->pools[0]);
+    memcpy(slot->phases, live->phases, slot->nphases * sizeof live->phases[0]);
     /* Release: pairs with the reader in another process; see nt__live_read. */
     atomic_store_explicit(&L.file->head.seq, seq, memory_order_release);
 }
@@ -194,7 +196,8 @@ static int checked(struct nt_live *live)
 
     if (s->size != sizeof *s || s->version != NT_SNAPSHOT_VERSION ||
         s->nodes > NT_NODES_MAX || s->classes > NT_CLASSES_MAX ||
-        live->nthreads > NT_LIVE_THREADS || live->npools > NT_LIVE_POOLS)
+        live->nthreads > NT_LIVE_THREADS || live->npools > NT_LIVE_POOLS ||
+        live->nphases > NT_PHASES_MAX)
         return -EBADMSG;
     s->host[sizeof s->host - 1] = '\0';
     s->program[sizeof s->program - 1] = '\0';
@@ -203,6 +206,8 @@ static int checked(struct nt_live *live)
         live->threads[i].name[sizeof live->threads[i].name - 1] = '\0';
     for (size_t i = 0; i < live->npools; i++)
         live->pools[i].name[sizeof live->pools[i].name - 1] = '\0';
+    for (size_t i = 0; i < live->nphases; i++)
+        live->phases[i].name[sizeof live->phases[i].name - 1] = '\0';
     return 0;
 }
 

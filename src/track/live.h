@@ -15,22 +15,33 @@
 #ifndef NT_TRACK_LIVE_H
 #define NT_TRACK_LIVE_H
 
-#include "src/base/base.h"
-#include <numatally/stats.h>
+#include "src/track/report.h"
 
 #define NT_LIVE_PATH_MAX 1100 /* bytes of a live file's path, with its 0 */
 
 #define NT_LIVE_THREADS 256 /* most rows of a table of threads, and of pools: */
 #define NT_LIVE_POOLS 64    /* the snapshot says how many there are */
 
-/* What a report shows, as nt__report_write takes it. About 90 KiB. */
+/* What a report shows, as nt__report_write takes it. About 120 KiB. */
 struct nt_live {
     struct nt_snapshot snapshot;
     uint32_t nthreads; /* rows in use */
     uint32_t npools;
+    uint32_t nphases;
     struct nt_thread_figures threads[NT_LIVE_THREADS];
     struct nt_pool_figures pools[NT_LIVE_POOLS];
+    struct nt_phase_figures phases[NT_PHASES_MAX];
 };
+
+static inline struct nt_tables nt__live_tables(const struct nt_live *live)
+{
+    return (struct nt_tables){.threads = live->threads,
+                              .pools = live->pools,
+                              .phases = live->phases,
+                              .nthreads = live->nthreads,
+                              .npools = live->npools,
+                              .nphases = live->nphases};
+}
 
 /* Create this process's file in folder `dir` and map it. False, after one warning
  * in the process's life, when that is impossible: there is no file then, and

@@ -55,11 +55,15 @@ static const struct nt_figure thread_figures[] = {
 static const struct nt_figure pool_figures[] = {
     NT_POOL_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
 #undef NT_OF
+#define NT_OF struct nt_phase_figures
+static const struct nt_figure phase_figures[] = {
+    NT_PHASE_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
+#undef NT_OF
 
 /* The lists of report.h name every field of the structs in stats.h. */
 _Static_assert(sizeof(struct nt_thread_figures) == sizeof(struct {
                    int64_t numbers[2];
-                   char name[16];
+                   char name[32];
                    NT_THREAD_FIGURES(NT_FIELD)
                }),
                "a thread figure is missing");
@@ -68,6 +72,12 @@ _Static_assert(sizeof(struct nt_pool_figures) == sizeof(struct {
                    NT_POOL_FIGURES(NT_FIELD)
                }),
                "a pool figure is missing");
+_Static_assert(sizeof(struct nt_phase_figures) == sizeof(struct {
+                   char name[64];
+                   uint64_t running;
+                   NT_PHASE_FIGURES(NT_FIELD)
+               }),
+               "a phase figure is missing");
 _Static_assert(offsetof(struct nt_snapshot, page_bytes) -
                        offsetof(struct nt_snapshot, threads_now) ==
                    sizeof(struct {NT_PROCESS_FIGURES(NT_FIELD)}),
@@ -79,7 +89,7 @@ const struct nt_figure *nt__figures(enum nt_figure_list list)
     static const struct nt_figure *const lists[] = {
         [NT_LIST_PROCESS] = process_figures, [NT_LIST_NODE] = node_figures,
         [NT_LIST_CLASS] = class_figures,     [NT_LIST_THREAD] = thread_figures,
-        [NT_LIST_POOL] = pool_figures,
+        [NT_LIST_POOL] = pool_figures,       [NT_LIST_PHASE] = phase_figures,
     };
 
     return lists[list];
@@ -117,6 +127,9 @@ static void cell(struct nt_fmt *f, int width, const struct nt_figure *g,
         unsigned long long whole = v / NT_MIB + cents / 100;
 
         nt__fmt_into(text, sizeof text, "%llu.%02llu", whole, cents % 100);
+    } else if (g->unit == 't') {
+        nt__fmt_into(text, sizeof text, "%llu.%03llu", v / 1000000000,
+                     v / 1000000 % 1000);
     } else {
         nt__fmt_into(text, sizeof text, "%llu", v);
     }
@@ -138,11 +151,14 @@ static void text_head(struct nt_fmt *f, const struct nt_snapshot *s)
     uint64_t ns =
         s->now_unix_ns > s->start_unix_ns ? s->now_unix_ns - s->start_unix_ns : 0;
 
-    nt__fmt_print(f, "numatally %s: %s, pid %lld", s->version_string, s->program,
-                  (long long)s->pid);
+    nt__fmt_print(f, "numatally %s: ", s->version_string);
+    nt__fmt_name(f, 0, s->program);
+    nt__fmt_print(f, ", pid %lld", (long long)s->pid);
     if (s->rank >= 0)
         nt__fmt_print(f, ", rank %lld", (long long)s->rank);
-    nt__fmt_print(f, ", host %s\n", s->host);
+    nt__fmt_str(f, ", host ");
+    nt__fmt_name(f, 0, s->host);
+    nt__fmt_char(f, '\n');
     nt__fmt_print(f, "%s %llu.%03llu s after its %s%s\n",
                   s->final ? "At its end," : "While it ran,",
                   (unsigned long long)(ns / 1000000000),
@@ -260,16 +276,16 @@ static void text_matrix(struct nt_fmt *f, const struct nt_snapshot *s)
 static void text_threads(struct nt_fmt *f, const struct nt_thread_figures *t, size_t n,
                          uint64_t alive)
 {
-    char label[48];
+    char label[80];
 
     columns_head(f, "Threads, node", thread_figures);
     for (size_t i = 0; i < n; i++) {
         if (t[i].tid == 0)
-            nt__fmt_into(label, sizeof label, "%.15s", t[i].name);
+            nt__fmt_into(label, sizeof label, "%.31s", t[i].name);
         else
-            nt__fmt_into(label, sizeof label, "%lld %.15s, %lld", (long long)t[i].tid,
+            nt__fmt_into(label, sizeof label, "%lld %.31s, %lld", (long long)t[i].tid,
                          t[i].name, (long long)t[i].node);
-        nt__fmt_print(f, "%-*s", LABEL_WIDTH, label);
+        nt__fmt_name(f, LABEL_WIDTH, label);
         columns(f, thread_figures, &t[i]);
     }
     if (n - 1 < alive)
@@ -281,9 +297,12 @@ static void text_threads(struct nt_fmt *f, const struct nt_thread_figures *t, si
 static void text_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t n,
                        uint64_t explicit)
 {
+    char label[sizeof p->name];
+
     columns_head(f, "Pools", pool_figures);
     for (size_t i = 0; i < n; i++) {
-        nt__fmt_print(f, "%-*.31s", LABEL_WIDTH, p[i].name);
+        nt__fmt_into(label, sizeof label, "%.31s", p[i].name);
+        nt__fmt_name(f, LABEL_WIDTH, label);
         columns(f, pool_figures, &p[i]);
     }
     if (n - 1 < explicit)
@@ -291,9 +310,21 @@ static void text_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t
                       (unsigned long long)(explicit - (n - 1)));
 }
 
+static void text_phases(struct nt_fmt *f, const struct nt_phase_figures *p, size_t n)
+{
+    char label[80];
+
+    columns_head(f, "Phases", phase_figures);
+    for (size_t i = 0; i < n; i++) {
+        nt__fmt_into(label, sizeof label, "%.63s%s", p[i].name,
+                     p[i].running ? " (runs)" : "");
+        nt__fmt_name(f, LABEL_WIDTH, label);
+        columns(f, phase_figures, &p[i]);
+    }
+}
+
 static void text(struct nt_fmt *f, const struct nt_snapshot *s,
-                 const struct nt_thread_figures *threads, size_t nthreads,
-                 const struct nt_pool_figures *pools, size_t npools)
+                 const struct nt_tables *t)
 {
     size_t from = 0;
 
@@ -309,10 +340,12 @@ static void text(struct nt_fmt *f, const struct nt_snapshot *s,
     if (s->nodes > 1)
         text_matrix(f, s);
     text_classes(f, s);
-    if (npools > 0)
-        text_pools(f, pools, npools, s->pools_now);
-    if (nthreads > 0)
-        text_threads(f, threads, nthreads, s->threads_now);
+    if (t->nphases > 0)
+        text_phases(f, t->phases, t->nphases);
+    if (t->npools > 0)
+        text_pools(f, t->pools, t->npools, s->pools_now);
+    if (t->nthreads > 0)
+        text_threads(f, t->threads, t->nthreads, s->threads_now);
     nt__fmt_char(f, '\n');
 }
 
@@ -438,18 +471,38 @@ static void json_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t
     nt__json_close(f, ']');
 }
 
+static void json_phases(struct nt_fmt *f, const struct nt_phase_figures *p, size_t n)
+{
+    nt__json_key(f, "phases");
+    nt__json_open(f, '[');
+    for (size_t i = 0; i < n; i++) {
+        char name[sizeof p->name + 1] = {0};
+
+        memcpy(name, p[i].name, sizeof p->name);
+        nt__json_open(f, '{');
+        nt__json_key(f, "name");
+        nt__json_str(f, name);
+        nt__json_key(f, "running");
+        nt__json_bool(f, p[i].running);
+        json_figures(f, phase_figures, &p[i]);
+        nt__json_close(f, '}');
+    }
+    nt__json_close(f, ']');
+}
+
 static void json(struct nt_fmt *f, const struct nt_snapshot *s,
-                 const struct nt_thread_figures *threads, size_t nthreads,
-                 const struct nt_pool_figures *pools, size_t npools)
+                 const struct nt_tables *t)
 {
     nt__json_open(f, '{');
     json_process(f, s);
     json_nodes(f, s);
     json_classes(f, s);
-    if (npools > 0)
-        json_pools(f, pools, npools);
-    if (nthreads > 0)
-        json_threads(f, threads, nthreads);
+    if (t->nphases > 0)
+        json_phases(f, t->phases, t->nphases);
+    if (t->npools > 0)
+        json_pools(f, t->pools, t->npools);
+    if (t->nthreads > 0)
+        json_threads(f, t->threads, t->nthreads);
     nt__json_close(f, '}');
     nt__fmt_char(f, '\n');
 }
@@ -457,8 +510,7 @@ static void json(struct nt_fmt *f, const struct nt_snapshot *s,
 /* ---- both ------------------------------------------------------------------- */
 
 int nt__report_write(int fd, enum nt_format format, const struct nt_snapshot *s,
-                     const struct nt_thread_figures *threads, size_t nthreads,
-                     const struct nt_pool_figures *pools, size_t npools)
+                     const struct nt_tables *tables)
 {
     char small[1024];
     struct nt_fmt f;
@@ -476,9 +528,9 @@ int nt__report_write(int fd, enum nt_format format, const struct nt_snapshot *s,
     else
         nt__fmt_init(&f, small, sizeof small, fd);
     if (format == NT_FORMAT_JSON)
-        json(&f, s, threads, nthreads, pools, npools);
+        json(&f, s, tables);
     else
-        text(&f, s, threads, nthreads, pools, npools);
+        text(&f, s, tables);
     nt__fmt_flush(&f);
     if (large)
         atomic_flag_clear_explicit(&R.busy, memory_order_release);

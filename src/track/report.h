@@ -49,6 +49,23 @@
     X(committed_bytes_now, 'b', "Committed", "handed to the pool's slabs and blocks")  \
     X(limit_bytes, 'b', "Limit", "what it may take from the system; 0: no limit")
 
+#define NT_PHASE_FIGURES(X)                                                            \
+    X(entries_total, 'n', "Entries", "times it was entered")                           \
+    X(spent_ns_total, 't', "Seconds", "time from entering to leaving it, summed")      \
+    X(allocations_total, 'n', "Allocations", "blocks handed out in it")                \
+    X(allocated_bytes_total, 'b', "Allocated", "block bytes handed out in it")         \
+    X(requested_bytes_total, 'b', "Requested", "bytes asked for in it")                \
+    X(frees_total, 'n', "Frees", "blocks that came back in it")                        \
+    X(freed_bytes_total, 'b', "Freed", "block bytes that came back in it")             \
+    X(remote_frees_total, 'n', "Remote frees",                                         \
+      "of these, by another thread than the owner")                                    \
+    X(far_frees_total, 'n', "Far frees",                                               \
+      "of these, by a thread running on another node")                                 \
+    X(first_live_bytes, 'b', "Live, first", "block bytes in use when first entered")   \
+    X(last_live_bytes, 'b', "Live, last",                                              \
+      "block bytes in use when last left, or now if it runs")                          \
+    X(live_bytes_peak, 'b', "Live, peak", "most block bytes in use while it ran")
+
 /* The lists as data, for everything that walks them. */
 struct nt_figure {
     const char *name;
@@ -63,16 +80,25 @@ enum nt_figure_list {
     NT_LIST_CLASS,
     NT_LIST_THREAD,
     NT_LIST_POOL,
+    NT_LIST_PHASE,
 };
 
 /* A list, ended by an entry without a name. */
 NT_HIDDEN const struct nt_figure *nt__figures(enum nt_figure_list list);
 
-/* Write a report to `fd`. Arrays may be NULL with a count of 0: then that table is
- * left out. 0, -EINVAL for an unknown format, or the negative errno of write(2). */
+/* What a report shows beside the snapshot. Arrays may be NULL with a count of 0: then that
+ * table is left out. */
+struct nt_tables {
+    const struct nt_thread_figures *threads;
+    const struct nt_pool_figures *pools;
+    const struct nt_phase_figures *phases;
+    size_t nthreads, npools, nphases;
+};
+
+/* Write a report to `fd`. 0, -EINVAL for an unknown format, or the negative errno of
+ * write(2). */
 NT_HIDDEN int nt__report_write(int fd, enum nt_format f, const struct nt_snapshot *s,
-                               const struct nt_thread_figures *threads, size_t nthreads,
-                               const struct nt_pool_figures *pools, size_t npools);
+                               const struct nt_tables *tables);
 
 /* Call once after nt__conf_load. With report:exit it keeps a copy of stderr, since
  * many programs close theirs in exit handlers that run before ours. */
@@ -84,9 +110,12 @@ NT_HIDDEN void nt__report_fork_child(void);
 /* Write the report that the setting report: asks for, if it does. What goes wrong
  * is one line on stderr; the program's exit status is left alone. */
 NT_HIDDEN void nt__report_at_exit(const struct nt_snapshot *s,
-                                  const struct nt_thread_figures *threads,
-                                  size_t nthreads, const struct nt_pool_figures *pools,
-                                  size_t npools);
+                                  const struct nt_tables *tables);
+
+/* The same while the program runs; with report:off it is text on stderr. May be called
+ * in a signal handler. */
+NT_HIDDEN void nt__report_on_signal(const struct nt_snapshot *s,
+                                    const struct nt_tables *tables);
 
 /* Write `pattern` into `out` with %h %r %p %% replaced by `s`'s host, rank ("none"
  * without one), pid and '%'. 0, or -ENAMETOOLONG. */

@@ -37,10 +37,13 @@ void nt__report_start(void)
     struct stat st;
     int saved = errno;
 
-    if (!O.started && nt__conf()->report[0] != '\0' && fstat(STDERR_FILENO, &st) == 0) {
+    const struct nt_conf *conf = nt__conf();
+
+    if (!O.started && (conf->report[0] != '\0' || conf->report_signal != 0) &&
+        fstat(STDERR_FILENO, &st) == 0) {
         O.dev = st.st_dev;
         O.ino = st.st_ino;
-        if (strcmp(nt__conf()->report, "exit") == 0)
+        if (strcmp(conf->report, "exit") == 0)
             O.copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, COPY_FD_MIN);
         O.started = true;
     }
@@ -162,11 +165,10 @@ enum nt_format nt__report_format(const char *path)
                                                             : NT_FORMAT_TEXT;
 }
 
-/* ---- at exit ---------------------------------------------------------------- */
+/* ---- at exit, and on a signal ----------------------------------------------- */
 
 static void to_file(const char *pattern, const struct nt_snapshot *s,
-                    const struct nt_thread_figures *threads, size_t nthreads,
-                    const struct nt_pool_figures *pools, size_t npools)
+                    const struct nt_tables *tables)
 {
     char path[NT_CONF_PATH_MAX];
     const char *why;
@@ -188,29 +190,37 @@ static void to_file(const char *pattern, const struct nt_snapshot *s,
             nt__warn("no report: %.512s: %s", path, why);
         return;
     }
-    err = nt__report_write(fd, nt__report_format(path), s, threads, nthreads, pools,
-                           npools);
+    err = nt__report_write(fd, nt__report_format(path), s, tables);
     if (close(fd) != 0 && err == 0)
         err = -errno;
     if (err != 0 && may_warn)
         nt__warn("the report in %.512s is incomplete: %s", path, nt__errno_text(err));
 }
 
-void nt__report_at_exit(const struct nt_snapshot *s,
-                        const struct nt_thread_figures *threads, size_t nthreads,
-                        const struct nt_pool_figures *pools, size_t npools)
+static void report_to(const char *to, const struct nt_snapshot *s,
+                      const struct nt_tables *tables)
 {
-    const char *to = nt__conf()->report;
     int saved = errno;
 
     if (strcmp(to, "exit") == 0) {
         int fd = find_stderr();
 
         if (fd >= 0)
-            (void)nt__report_write(fd, NT_FORMAT_TEXT, s, threads, nthreads, pools,
-                                   npools);
+            (void)nt__report_write(fd, NT_FORMAT_TEXT, s, tables);
     } else if (to[0] != '\0') {
-        to_file(to, s, threads, nthreads, pools, npools);
+        to_file(to, s, tables);
     }
     errno = saved;
+}
+
+void nt__report_at_exit(const struct nt_snapshot *s, const struct nt_tables *tables)
+{
+    report_to(nt__conf()->report, s, tables);
+}
+
+void nt__report_on_signal(const struct nt_snapshot *s, const struct nt_tables *tables)
+{
+    const char *to = nt__conf()->report;
+
+    report_to(to[0] != '\0' ? to : "exit", s, tables);
 }

@@ -18,6 +18,8 @@
 static struct nt_snapshot s;
 static struct nt_thread_figures threads[2];
 static struct nt_pool_figures pools[2];
+static struct nt_phase_figures phases[2];
+static const struct nt_tables tables = {threads, pools, phases, 2, 2, 2};
 static struct nt_record got;
 
 static void number(enum nt_figure_list list, void *base, uint64_t from)
@@ -53,6 +55,9 @@ static void fill(void)
         threads[i].tid = (int64_t)i;
         strcpy(threads[i].name, "thread");
         strcpy(pools[i].name, "pool");
+        number(NT_LIST_PHASE, &phases[i], 900 + 100 * i);
+        strcpy(phases[i].name, "phase");
+        phases[i].running = i == 1;
         s.free_matrix[i][i] = 9 + i;
     }
 }
@@ -69,7 +74,7 @@ static json_t *make(void)
     assert_true(fd >= 0);
     unlink(path);
     fill();
-    assert_int_equal(nt__report_write(fd, NT_FORMAT_JSON, &s, threads, 2, pools, 2), 0);
+    assert_int_equal(nt__report_write(fd, NT_FORMAT_JSON, &s, &tables), 0);
     n = pread(fd, text, sizeof text - 1, 0);
     close(fd);
     text[n] = '\0';
@@ -89,13 +94,16 @@ static void test_round_trip(void **state)
     assert_memory_equal(got.threads, threads, sizeof threads);
     assert_int_equal(got.npools, 2);
     assert_memory_equal(got.pools, pools, sizeof pools);
+    assert_int_equal(got.nphases, 2);
+    assert_memory_equal(got.phases, phases, sizeof phases);
     nt__record_free(&got);
     json_object_set_new(root, "rank", json_integer(4));
     json_object_del(root, "threads");
     json_object_del(root, "pools");
+    json_object_del(root, "phases");
     assert_null(nt__record_read(root, &got));
     assert_int_equal(got.snapshot.rank, 4);
-    assert_int_equal(got.nthreads + got.npools, 0);
+    assert_int_equal(got.nthreads + got.npools + got.nphases, 0);
     nt__record_free(&got);
     json_decref(root);
 }
@@ -118,7 +126,8 @@ static void spoil_all(json_t *root, json_t *object)
 
     json_object_foreach(copy, key, value)
     {
-        if (strcmp(key, "threads") != 0 && strcmp(key, "pools") != 0) {
+        if (strcmp(key, "threads") != 0 && strcmp(key, "pools") != 0 &&
+            strcmp(key, "phases") != 0) {
             json_object_del(object, key);
             /* Without "total" its first figure is what is missed. */
             refused(root, strcmp(key, "total") == 0 ? "allocations_total" : key);
@@ -150,6 +159,7 @@ static void test_refusals(void **state)
     spoil_all(root, json_array_get(json_object_get(root, "classes"), 0));
     spoil_all(root, json_array_get(json_object_get(root, "threads"), 1));
     spoil_all(root, json_array_get(json_object_get(root, "pools"), 1));
+    spoil_all(root, json_array_get(json_object_get(root, "phases"), 1));
     json_array_set_new(json_array_get(matrix, 0), 0, json_integer(-1));
     refused(root, "free_matrix");
     json_array_append_new(json_array_get(matrix, 0), json_integer(1));

@@ -24,6 +24,8 @@ int main(void)
     NT_POOL_FIGURES(ROW)
     section = "Threads";
     NT_THREAD_FIGURES(ROW)
+    section = "Phases";
+    NT_PHASE_FIGURES(ROW)
     return 0;
 }
 C

@@ -17,18 +17,22 @@
 
 #include <cmocka.h>
 
-enum { THREADS = 3, POOLS = 2 };
+enum { THREADS = 3, POOLS = 2, PHASES = 2 };
 
 static struct nt_snapshot s;
 static struct nt_thread_figures threads[THREADS];
 static struct nt_pool_figures pools[POOLS];
+static struct nt_phase_figures phases[PHASES];
+static struct nt_tables tables = {threads, pools, phases, THREADS, POOLS, PHASES};
 static char text[1 << 20];
 
 /* Give all figures of a struct numbers of their own, from `from` up. */
 static void number(enum nt_figure_list list, void *base, uint64_t from)
 {
     for (const struct nt_figure *g = nt__figures(list); g->name != NULL; g++, from++) {
-        uint64_t v = g->unit == 'b' ? from * NT_MIB + NT_MIB / 4 : from;
+        uint64_t v = g->unit == 'b'   ? from * NT_MIB + NT_MIB / 4
+                     : g->unit == 't' ? from * 1000000000 + 250999999
+                                      : from;
 
         memcpy((char *)base + g->offset, &v, sizeof v);
     }
@@ -85,6 +89,11 @@ static void fill(uint32_t nodes)
         strcpy(pools[i].name, i == 0 ? "process" : "mine");
         number(NT_LIST_POOL, &pools[i], 45000 + 100 * i);
     }
+    for (size_t i = 0; i < PHASES; i++) {
+        strcpy(phases[i].name, i == 0 ? "set-up" : "solve");
+        phases[i].running = i == 1;
+        number(NT_LIST_PHASE, &phases[i], 60000 + 100 * i);
+    }
 }
 
 /* Write a report into `text`. */
@@ -96,8 +105,7 @@ static void report(enum nt_format format)
 
     assert_true(fd >= 0);
     unlink(path);
-    assert_int_equal(nt__report_write(fd, format, &s, threads, THREADS, pools, POOLS),
-                     0);
+    assert_int_equal(nt__report_write(fd, format, &s, &tables), 0);
     n = pread(fd, text, sizeof text - 1, 0);
     assert_true(n > 0);
     text[n] = '\0';
@@ -129,6 +137,9 @@ static void assert_cell(const char *line, size_t at, size_t width,
 
     if (g->unit == 'b')
         nt__fmt_into(want, sizeof want, " %llu.25", (unsigned long long)(v / NT_MIB));
+    else if (g->unit == 't')
+        nt__fmt_into(want, sizeof want, " %llu.250",
+                     (unsigned long long)(v / 1000000000));
     else
         nt__fmt_into(want, sizeof want, " %llu", (unsigned long long)v);
     if (strncmp(line + at + width - strlen(want), want, strlen(want)) != 0)
@@ -184,6 +195,9 @@ static void test_text(void **state)
     assert_columns(NT_LIST_CLASS, 1, line_of(t, "48"), &s.class_[2]);
     assert_columns(NT_LIST_CLASS, 1, line_of(t, "large"), &s.class_[3]);
     assert_null(strstr(t, "\n32 "));
+    t = line_of(text, "Phases");
+    assert_columns(NT_LIST_PHASE, 0, line_of(t, "set-up"), &phases[0]);
+    assert_columns(NT_LIST_PHASE, 0, line_of(t, "solve (runs)"), &phases[1]);
     t = line_of(text, "Pools");
     assert_columns(NT_LIST_POOL, 0, line_of(t, "process"), &pools[0]);
     assert_columns(NT_LIST_POOL, 0, line_of(t, "mine"), &pools[1]);
@@ -226,6 +240,38 @@ static void test_text_of_many_nodes(void **state)
     fill(0); /* before the library has seen any */
     report(NT_FORMAT_TEXT);
     assert_node_table(0, 0, text);
+}
+
+/* A row stays a row, whatever the program calls its phases, pools and threads. */
+static void test_names_in_text(void **state)
+{
+    const char *t;
+
+    (void)state;
+    fill(1);
+    strcpy(phases[0].name, "a\"\n\x1b[2J\x7f\xc2\x9b");
+    strcpy(phases[1].name, "Z\xc3\xbcrich \xff\xc3");
+    memset(pools[1].name, 'p', sizeof pools[1].name); /* no 0 */
+    strcpy(threads[1].name, "\t\r");
+    report(NT_FORMAT_TEXT);
+    t = line_of(text, "Phases");
+    assert_columns(NT_LIST_PHASE, 0, line_of(t, "a\"??[2J??"), &phases[0]);
+    t = line_of(t, "Z\xc3\xbcrich ?? (runs)"); /* a letter of two bytes */
+    assert_columns(NT_LIST_PHASE, 0, t + 1, &phases[1]);
+    assert_non_null(strstr(t, "\nppppppppppppppppppppppppppppppp  "));
+    assert_non_null(line_of(t, "77 ??, 1"));
+}
+
+static void test_no_phases(void **state)
+{
+    (void)state;
+    fill(1);
+    tables.nphases = 0;
+    report(NT_FORMAT_TEXT);
+    assert_null(strstr(text, "Phases"));
+    report(NT_FORMAT_JSON);
+    assert_null(strstr(text, "phases"));
+    tables.nphases = PHASES;
 }
 
 static void test_mib(void **state)
@@ -319,26 +365,27 @@ static void test_json(void **state)
         "worker-and-more0");
     list = json_object_get(root, "pools");
     assert_figures(json_array_get(list, 1), NT_LIST_POOL, &pools[1]);
+    list = json_object_get(root, "phases");
+    assert_int_equal(json_array_size(list), PHASES);
+    assert_figures(json_array_get(list, 1), NT_LIST_PHASE, &phases[1]);
+    assert_true(json_is_false(json_object_get(json_array_get(list, 0), "running")));
+    assert_true(json_is_true(json_object_get(json_array_get(list, 1), "running")));
     json_decref(root);
 }
 
 static void test_write_errors(void **state)
 {
+    const struct nt_tables none = {0};
     int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
 
     (void)state;
     fill(2);
-    assert_int_equal(nt__report_write(fd, NT_FORMAT_TEXT, &s, NULL, 0, NULL, 0),
-                     -ENOSPC);
-    assert_int_equal(nt__report_write(fd, NT_FORMAT_JSON, &s, NULL, 0, NULL, 0),
-                     -ENOSPC);
-    assert_int_equal(nt__report_write(fd, (enum nt_format)7, &s, NULL, 0, NULL, 0),
-                     -EINVAL);
-    assert_int_equal(nt__report_write(-1, NT_FORMAT_TEXT, &s, NULL, 0, NULL, 0),
-                     -EBADF);
+    assert_int_equal(nt__report_write(fd, NT_FORMAT_TEXT, &s, &none), -ENOSPC);
+    assert_int_equal(nt__report_write(fd, NT_FORMAT_JSON, &s, &none), -ENOSPC);
+    assert_int_equal(nt__report_write(fd, (enum nt_format)7, &s, &none), -EINVAL);
+    assert_int_equal(nt__report_write(-1, NT_FORMAT_TEXT, &s, &none), -EBADF);
     s.nodes = NT_NODES_MAX + 1;
-    assert_int_equal(nt__report_write(fd, NT_FORMAT_TEXT, &s, NULL, 0, NULL, 0),
-                     -EINVAL);
+    assert_int_equal(nt__report_write(fd, NT_FORMAT_TEXT, &s, &none), -EINVAL);
     close(fd);
 }
 
@@ -348,6 +395,8 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_text_of_one_node_and_a_child),
         cmocka_unit_test(test_text_of_many_nodes),
+        cmocka_unit_test(test_names_in_text),
+        cmocka_unit_test(test_no_phases),
         cmocka_unit_test(test_mib),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_write_errors),

@@ -22,6 +22,8 @@
 static struct nt_snapshot s;
 static struct nt_thread_figures threads[1];
 static struct nt_pool_figures pools[1];
+static const struct nt_tables tables = {
+    .threads = threads, .pools = pools, .nthreads = 1, .npools = 1};
 static char text[1 << 16];
 static char folder[] = "/tmp/numatally-report-XXXXXX";
 static char file[128];
@@ -138,9 +140,11 @@ static void test_open_of_others(void **state)
     unlink(file);
 }
 
-/* Report at exit in a child with this setting, after `before`. What the child wrote
- * to the pipe that was its stderr at the start comes into `text`. */
-static void at_exit(const char *setting, void (*before)(void))
+/* Report in a child with this setting, after `before`, by `write_report`. What the child
+ * wrote to the pipe that was its stderr at the start comes into `text`. */
+static void report(const char *setting, void (*before)(void),
+                   void (*write_report)(const struct nt_snapshot *,
+                                        const struct nt_tables *))
 {
     char conf[256];
     size_t len = 0;
@@ -161,7 +165,7 @@ static void at_exit(const char *setting, void (*before)(void))
             before();
         fill();
         errno = 42;
-        nt__report_at_exit(&s, threads, 1, pools, 1);
+        write_report(&s, &tables);
         _exit(errno == 42 ? 0 : 1);
     }
     close(p[1]);
@@ -171,6 +175,11 @@ static void at_exit(const char *setting, void (*before)(void))
     close(p[0]);
     waitpid(pid, &status, 0);
     assert_int_equal(status, 0);
+}
+
+static void at_exit(const char *setting, void (*before)(void))
+{
+    report(setting, before, nt__report_at_exit);
 }
 
 static void close_stderr(void)
@@ -262,12 +271,32 @@ static int tear_down(void **state)
     return rmdir(folder);
 }
 
+static void test_on_signal(void **state)
+{
+    (void)state;
+    report("off,report_signal:USR1", NULL, nt__report_on_signal);
+    assert_non_null(strstr(text, "numatally 0.1.0: gmx, pid 4711"));
+    report("exit,report_signal:USR1", NULL, nt__report_on_signal);
+    assert_non_null(strstr(text, "numatally 0.1.0: gmx, pid 4711"));
+    report("off,report_signal:USR1", reuse_stderr, nt__report_on_signal);
+    assert_string_equal(text, "");
+    assert_int_equal(file_size(), 0); /* the program's, not stderr any more */
+    unlink(file);
+    at_exit("off,report_signal:USR1", NULL);
+    assert_string_equal(text, "");
+    nt__fmt_into(text, sizeof text, "%s,report_signal:USR1", file);
+    report(text, NULL, nt__report_on_signal);
+    assert_string_equal(text, "");
+    assert_true(file_size() > 100);
+    unlink(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expand),         cmocka_unit_test(test_open),
         cmocka_unit_test(test_open_of_others), cmocka_unit_test(test_at_exit_stderr),
-        cmocka_unit_test(test_at_exit_file),
+        cmocka_unit_test(test_at_exit_file),   cmocka_unit_test(test_on_signal),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
