@@ -84,6 +84,6 @@ void nt__limit_fork_unlock(enum nt_fork how)
         limit.request = (struct request){0};
     /* A callback that another thread ran stayed in the parent. */
     limit.running = limit.running && !torn && limit.runner == pthread_self();
-    if (!limit.running)
+    if (!limit.running && (limit.request.callback || torn))
         watch();
 }

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
+static const char others[] = "(other)";
+
 /* All counters of the process, added up. */
 struct reading {
     uint64_t ns;
@@ -90,19 +92,27 @@ static void add_part(struct nt_phase_figures *row, const struct reading *now)
 
 /* ---- Marking ---------------------------------------------------------------------------- */
 
+static struct nt_phase_figures *find(const char *name)
+{
+    for (unsigned i = 0; i < phases.rows; i++)
+        if (strcmp(phases.row[i].name, name) == 0)
+            return &phases.row[i];
+    return NULL;
+}
+
 /* The row of this name, a new one, or the one that all further names share. */
 static struct nt_phase_figures *row_of(const char *name)
 {
     char cut[sizeof phases.row->name];
     nt__name_copy(cut, sizeof cut, name);
-    for (unsigned i = 0; i < phases.rows; i++)
-        if (strcmp(phases.row[i].name, cut) == 0)
-            return &phases.row[i];
-    if (phases.rows == NT_PHASES_MAX)
-        return &phases.row[NT_PHASES_MAX - 1];
-    struct nt_phase_figures *row = &phases.row[phases.rows++];
-    nt__name_copy(row->name, sizeof row->name,
-                  phases.rows == NT_PHASES_MAX ? "(other)" : cut);
+    struct nt_phase_figures *row = find(cut);
+    bool last = phases.rows >= NT_PHASES_MAX - 1;
+    if (!row && last)
+        row = find(others);
+    if (row)
+        return row;
+    row = &phases.row[phases.rows++];
+    nt__name_copy(row->name, sizeof row->name, last ? others : cut);
     return row;
 }
 
@@ -223,7 +233,10 @@ static void begin_child(bool torn)
     phases.rows = 0;
     phases.running = NULL;
     phases.signals = phases.signalled;
-    mark(name[0] != '\0' ? name : NULL);
+    if (name[0] != '\0')
+        mark(name);
+    else
+        nt__peak_phase_end();
 }
 
 void nt__phases_fork_unlock(enum nt_fork how)
