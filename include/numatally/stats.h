@@ -253,7 +253,8 @@ NT_API long nt_snapshot_phases(struct nt_phase_figures *out, size_t max);
  * added up when a thread has used up a run of blocks or takes a large one, not at each
  * allocation, so that the limit costs these nothing: the call may come late by a run of
  * blocks of each class and thread, and by 1/128 of the limit, 64 KiB at least; and a dip
- * below the limit that is smaller than that may be missed. `live_bytes` is exact.
+ * below the limit that is smaller than that may be missed. `live_bytes` is exact. A realloc
+ * that moves its block has two for a moment.
  *
  * Where. On the thread that crossed, at the end of the allocating call (malloc, realloc,
  * nt_pool_malloc...), whose block stays valid. The library holds no lock then: the callback
@@ -261,6 +262,9 @@ NT_API long nt_snapshot_phases(struct nt_phase_figures *out, size_t max);
  * of this library. It is not run twice at a time: until it has returned nothing is
  * watched, so what it allocates itself does not call it. A limit that it sets, by this
  * very call, is watched from its return on.
+ *
+ * The call may be one of libc's own, which may hold locks of its own (printf that allocates
+ * its buffer): let the callback write(2), note what it saw, or give memory back.
  *
  * It must return. One that leaves by longjmp, an exception or the end of its thread breaks
  * nothing else, but is never called again. A callback that another thread replaces or
