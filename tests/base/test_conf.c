@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,8 @@ static void assert_defaults(void)
     assert_true(got->conf.check);
     assert_int_equal(got->conf.class_count, 0);
     assert_int_equal(got->conf.return_ms, 1000);
+    assert_int_equal(got->conf.mark_signal, 0);
+    assert_int_equal(got->conf.report_signal, 0);
     assert_int_equal(got->conf.run_pid, 0);
     assert_false(got->wants);
     assert_true(got->live_is_null);
@@ -106,6 +109,37 @@ static void test_defaults(void **state)
     assert_defaults();
     assert_int_equal(load(" , ,, "), 0);
     assert_defaults();
+}
+
+static void test_signals(void **state)
+{
+    static const char *const bad[] = {
+        "",     "USR3",    "SIG",      "SIGKILL",   "KILL",     "SEGV", "10",
+        "usr1", "RTMIN",   "RTMIN+",   "RTMIN+999", "RTMIN+-1", "TERM", "USR1 USR2",
+        "USR",  "RTMIN+x", "SIGRTMIN", "off!",      "RTMAX-1",
+    };
+
+    (void)state;
+    assert_int_equal(load("mark_signal:USR1,report_signal:SIGUSR2"), 0);
+    assert_int_equal(got->conf.mark_signal, SIGUSR1);
+    assert_int_equal(got->conf.report_signal, SIGUSR2);
+    assert_int_equal(load("mark_signal:HUP,report_signal:SIGQUIT"), 0);
+    assert_int_equal(got->conf.mark_signal, SIGHUP);
+    assert_int_equal(got->conf.report_signal, SIGQUIT);
+    assert_int_equal(load("mark_signal:RTMIN+0,report_signal:SIGRTMIN+5"), 0);
+    assert_int_equal(got->conf.mark_signal, SIGRTMIN);
+    assert_int_equal(got->conf.report_signal, SIGRTMIN + 5);
+    assert_int_equal(load("mark_signal:USR1,mark_signal:off"), 0);
+    assert_defaults();
+    for (size_t i = 0; i < NT_ARRAY_LEN(bad); i++) {
+        char entry[64];
+
+        nt__fmt_into(entry, sizeof entry, "mark_signal:%s", bad[i]);
+        assert_int_equal(load(entry), 1);
+        assert_non_null(strstr(complaints, "mark_signal"));
+        assert_non_null(strstr(complaints, "USR1, USR2 or RTMIN+N"));
+        assert_defaults();
+    }
 }
 
 static void test_every_key(void **state)
@@ -483,6 +517,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_signals),
         cmocka_unit_test(test_relative_path_is_made_absolute),
         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_too_long),

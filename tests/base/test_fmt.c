@@ -251,6 +251,67 @@ static void test_json_strings(void **state)
     }
 }
 
+static void test_name_copy(void **state)
+{
+    /* copied into 8 bytes, of which the last is 0 */
+    static const char *const pairs[][2] = {
+        {"", ""},
+        {"abc", "abc"},
+        {"abcdefg", "abcdefg"},
+        {"abcdefgh", "abcdefg"},
+        {"abcde\xc3\xa9", "abcde\xc3\xa9"},
+        {"abcdef\xc3\xa9", "abcdef"}, /* no half letter */
+        {"abcd\xe2\x82\xac", "abcd\xe2\x82\xac"},
+        {"abcde\xe2\x82\xac", "abcde"},
+        {"abcdef\xe2\x82\xac", "abcdef"},
+        {"abc\xf0\x9f\x98\x80", "abc\xf0\x9f\x98\x80"},
+        {"abcd\xf0\x9f\x98\x80", "abcd"},
+        {"abcdef\xf0\x9f\x98\x80", "abcdef"},
+        {"abcdef\xffg", "abcdef\xff"}, /* what is no letter is kept as it is */
+        {"abcd\x80\x80\x80\x80\x80", "abcd\x80\x80\x80"},
+        {"\x80\x80\x80\x80\x80\x80\x80\x80", "\x80\x80\x80\x80\x80\x80\x80"},
+        {"abcdef\xc3", "abcdef\xc3"},
+        {"abcdef\xc3g", "abcdef\xc3"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < NT_ARRAY_LEN(pairs); i++) {
+        char out[10], want[8] = {0};
+
+        memset(out, 0x55, sizeof out);
+        memcpy(want, pairs[i][1], strlen(pairs[i][1]));
+        nt__name_copy(out, 8, pairs[i][0]);
+        assert_memory_equal(out, want, 8); /* filled up with 0 */
+        assert_int_equal(out[8], 0x55);
+    }
+}
+
+static void test_name_in_text(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"", "      |"},
+        {"abc", "abc   |"},
+        {"abcdefgh", "abcdefgh|"},
+        {"\xc3\xa9t\xc3\xa9", "\xc3\xa9t\xc3\xa9   |"}, /* three letters */
+        {"a\nb", "a?b   |"},
+        {"\x1b[0m\"'", "?[0m\"'|"},
+        {"\xff\xc3.", "??.   |"},
+        {"\xc2\x9b\xc2\xa0", "?\xc2\xa0    |"}, /* a control character; a blank */
+        {"\x7f\t\r", "???   |"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < NT_ARRAY_LEN(pairs); i++) {
+        char buf[64];
+        struct nt_fmt f;
+
+        nt__fmt_init(&f, buf, sizeof buf, -1);
+        nt__fmt_name(&f, 6, pairs[i][0]);
+        nt__fmt_char(&f, '|');
+        assert_string_equal(buf, pairs[i][1]);
+    }
+}
+
 static void test_edit_distance(void **state)
 {
     (void)state;
@@ -347,6 +408,8 @@ int main(void)
         cmocka_unit_test(test_write_waits_for_a_slow_reader),
         cmocka_unit_test(test_json_commas),
         cmocka_unit_test(test_json_strings),
+        cmocka_unit_test(test_name_copy),
+        cmocka_unit_test(test_name_in_text),
         cmocka_unit_test(test_edit_distance),
         cmocka_unit_test(test_warn_and_panic),
         cmocka_unit_test(test_errno_text),

@@ -242,6 +242,42 @@ static void *use_shared(void *arg)
     return arg;
 }
 
+static bool there_is(const char *name)
+{
+    static struct nt_pool_figures f[64];
+    long n = nt_snapshot_pools(f, 64);
+    for (long i = 1; i < n && i < 64; i++)
+        if (strcmp(f[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void test_names(void **state)
+{
+    struct nt_pool_options o = {.size = sizeof o};
+    struct nt_pool *pool = NULL;
+    char longer[64];
+    (void)state;
+    memset(longer, 'x', sizeof longer);
+    longer[63] = '\0';
+    memcpy(longer + 29, "\xe2\x82\xac", 3); /* would be cut in the middle */
+    o.name = longer;
+    assert_int_equal(nt_pool_create(&o, &pool), 0);
+    longer[29] = '\0';
+    assert_true(there_is(longer));
+    assert_int_equal(nt_pool_name(pool, "a \"new\"\nname\xff"), 0);
+    assert_true(there_is("a \"new\"\nname\xff") && !there_is(longer));
+    assert_int_equal(nt_pool_name(pool, ""), -EINVAL);
+    assert_int_equal(nt_pool_name(pool, NULL), -EINVAL);
+    assert_int_equal(nt_pool_name(NULL, "x"), -EINVAL);
+    memset(longer, 'y', 63);
+    assert_int_equal(nt_pool_name(pool, longer), 0);
+    longer[31] = '\0';
+    assert_true(there_is(longer));
+    nt_pool_destroy(pool);
+    assert_false(there_is(longer));
+}
+
 static void test_threads(void **state)
 {
     pthread_t thread[3];
@@ -366,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_resize),  cmocka_unit_test(test_limit),
         cmocka_unit_test(test_reset),   cmocka_unit_test(test_figures_begin_at_zero),
         cmocka_unit_test(test_threads), cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "src/heap/heap.h"
 #include "tests/child.h"
 
+#include <errno.h>
 #include <numatally/stats.h>
 #include <pthread.h>
 #include <sched.h>
@@ -241,6 +242,114 @@ static void test_migrate(void **state)
     child_ok(act_migrate);
 }
 
+/* ---- Names, and very many ---------------------------------------------------------------- */
+
+static _Thread_local struct nt_thread_figures figures[8];
+
+/* The row of a thread that lives. */
+static const struct nt_thread_figures *row_of(pid_t tid)
+{
+    long n = nt_snapshot_threads(figures, NT_ARRAY_LEN(figures));
+    for (long i = 1; i < n && i < (long)NT_ARRAY_LEN(figures); i++)
+        if (figures[i].tid == tid)
+            return &figures[i];
+    return NULL;
+}
+
+static bool is_called(const char *name)
+{
+    const struct nt_thread_figures *f = row_of(gettid());
+    return f && strcmp(f->name, name) == 0;
+}
+
+static void *named(void *unused)
+{
+    (void)unused;
+    if (nt_thread_name("no call before this") != 0 || !is_called("no call before this"))
+        return &figures;
+    return row_of(getpid())->name[0] == 'm' ? NULL : &figures;
+}
+
+static void *nameless(void *unused)
+{
+    (void)unused;
+    nt_free(nt_malloc(1)); /* perhaps with the entry of the one above */
+    return is_called("system's") ? NULL : &figures;
+}
+
+static int named_in_child(void)
+{
+    CHECK(is_called("main\n\"\xff"));
+    CHECK(nt_thread_name("child") == 0 && is_called("child"));
+    return 0;
+}
+
+static int act_names(void)
+{
+    char longer[64];
+    void *wrong;
+    pthread_t thread;
+    CHECK(nt_thread_name("") == -EINVAL && threads_total() == 0);
+    CHECK(pthread_setname_np(pthread_self(), "system's") == 0);
+    errno = 77;
+    CHECK(nt_thread_name(NULL) == 0 && errno == 77);
+    CHECK(is_called("system's"));
+    memset(longer, 'x', sizeof longer);
+    longer[63] = '\0';
+    CHECK(nt_thread_name(longer) == 0);
+    longer[31] = '\0';
+    CHECK(is_called(longer));
+    memcpy(longer + 30, "\xc3\xa9", 3);
+    CHECK(nt_thread_name(longer) == 0); /* no half letter */
+    longer[30] = '\0';
+    CHECK(is_called(longer));
+    CHECK(nt_thread_name("main\n\"\xff") == 0 && is_called("main\n\"\xff"));
+    CHECK(pthread_create(&thread, NULL, named, NULL) == 0);
+    CHECK(pthread_join(thread, &wrong) == 0 && !wrong);
+    CHECK(pthread_create(&thread, NULL, nameless, NULL) == 0);
+    CHECK(pthread_join(thread, &wrong) == 0 && !wrong);
+    CHECK(child_failed(named_in_child) == 0);
+    CHECK(nt_thread_name(NULL) == 0 && is_called("system's"));
+    return 0;
+}
+
+static void *name_and_allocate(void *number)
+{
+    char name[32];
+    snprintf(name, sizeof name, "thread %u", (unsigned)(uintptr_t)number);
+    if (nt_thread_name(name) != 0 || !is_called(name))
+        abort();
+    nt_free(nt_malloc(100));
+    return NULL;
+}
+
+/* 100,000 threads, some at a time: their entries are used again, their counts kept. */
+static int act_hundred_thousand(void)
+{
+    enum { AT_ONCE = 5, TURNS = 20000 };
+    pthread_t thread[AT_ONCE];
+    static struct nt_snapshot early, late;
+    nt_free(nt_malloc(1));
+    for (unsigned i = 0; i < TURNS; i++) {
+        for (unsigned k = 0; k < AT_ONCE; k++)
+            CHECK(pthread_create(&thread[k], NULL, name_and_allocate,
+                                 (void *)(uintptr_t)(i * AT_ONCE + k)) == 0);
+        for (unsigned k = 0; k < AT_ONCE; k++)
+            CHECK(pthread_join(thread[k], NULL) == 0);
+        if (i == TURNS / 10)
+            CHECK(nt_snapshot(&early) == 0);
+    }
+    CHECK(nt_snapshot(&late) == 0);
+    CHECK(late.threads_total == 1 + AT_ONCE * TURNS && late.threads_now == 1);
+    CHECK(late.metadata_bytes_now <= early.metadata_bytes_now + 4 * NT_MIB);
+    CHECK(nt_snapshot_threads(figures, NT_ARRAY_LEN(figures)) == 2);
+    CHECK(strcmp(figures[0].name, "exited") == 0);
+    CHECK(figures[0].allocations_total == AT_ONCE * TURNS);
+    CHECK(figures[0].requested_bytes_total == 100ull * AT_ONCE * TURNS);
+    CHECK(figures[0].frees_total == AT_ONCE * TURNS);
+    return 0;
+}
+
 static void test_act(void **state)
 {
     int (*act)(void) = *(int (**)(void)) * state;
@@ -260,8 +369,10 @@ int main(void)
     unsetenv("NUMATALLY_CONF");
     setenv("NUMATALLY_TOPOLOGY", "2x1", 1);
     struct CMUnitTest tests[] = {
-        ACT(first), ACT(reuse),  ACT(many),
-        ACT(late),  ACT(orphan), cmocka_unit_test(test_migrate),
+        ACT(first),  ACT(reuse),
+        ACT(many),   ACT(late),
+        ACT(orphan), cmocka_unit_test(test_migrate),
+        ACT(names),  ACT(hundred_thousand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
