@@ -62,7 +62,7 @@ static bool get_text(const json_t *object, const char *key, char *out, size_t ca
 
     if (s == NULL)
         return refuse("is missing or no string", key);
-    nt__fmt_into(out, cap, "%s", s);
+    nt__name_copy(out, cap, s);
     return true;
 }
 

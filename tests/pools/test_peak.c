@@ -6,6 +6,8 @@
 #include "pools/remote.h"
 #include "tests/pools/room.h"
 
+#include <pthread.h>
+
 static struct nt_shard *new_shard(unsigned slot)
 {
     return room_shard(slot, NULL);
@@ -109,6 +111,95 @@ static int act_child(void)
     return 0;
 }
 
+static int act_phase(void)
+{
+    struct nt_shard *s = new_shard(0);
+    uint64_t size = nt__sizeclasses.size[nt__sizeclass_of(1000)];
+    char *p = room_malloc(s, 1000), *q = room_malloc(s, 1000);
+    nt__peak_settle();
+    CHECK(nt__peak_phase() == 0); /* none began */
+    room_free(s, q);
+    nt__peak_phase_begin();
+    CHECK(nt__peak_phase() == size); /* what is live */
+    q = nt__large_malloc(s, 3 * NT_MIB, 1, false);
+    CHECK(nt__large_free(s, nt__slab_of(q)));
+    CHECK(nt__peak_phase() == size + 3 * NT_MIB); /* without being asked */
+    nt__peak_phase_begin();
+    CHECK(nt__peak_phase() == size);
+    CHECK(nt__peaks()->total == (int64_t)(size + 3 * NT_MIB)); /* the process's stays */
+    for (size_t n = 1; n <= 2; n++) { /* below the process's peak, all the same */
+        q = nt__large_malloc(s, n * NT_MIB, 1, false);
+        CHECK(nt__large_free(s, nt__slab_of(q)));
+        CHECK(nt__peak_phase() == size + n * NT_MIB);
+    }
+    nt__peak_phase_end();
+    q = nt__large_malloc(s, 2 * NT_MIB + NT_MIB / 2, 1, false);
+    CHECK(nt__large_free(s, nt__slab_of(q)));
+    nt__peak_settle();
+    CHECK(nt__peak_phase() == size + 2 * NT_MIB); /* not taken any more */
+    room_free(s, p);
+    return 0;
+}
+
+static void *take_from_another(void *bytes)
+{
+    bool here = nt__peak_crossed_here();
+    return here || nt__peak_take_crossing(bytes) ? bytes : NULL;
+}
+
+static int act_watch(void)
+{
+    struct nt_shard *s = new_shard(0);
+    uint64_t bytes = 7;
+    pthread_t thread;
+    void *taken;
+    nt__peak_watch(2 * NT_MIB);
+    char *p = nt__large_malloc(s, 2 * NT_MIB, 1, false);
+    CHECK(!nt__peak_crossed && !nt__peak_is_above()); /* just as many */
+    char *q = nt__large_malloc(s, NT_MIB, 1, false);
+    CHECK(nt__peak_crossed && nt__peak_crossed_here());
+    CHECK(pthread_create(&thread, NULL, take_from_another, &bytes) == 0);
+    CHECK(pthread_join(thread, &taken) == 0 && !taken && bytes == 7);
+    CHECK(nt__peak_take_crossing(&bytes) && bytes == 3 * NT_MIB);
+    CHECK(!nt__peak_crossed && !nt__peak_take_crossing(&bytes)); /* once */
+    CHECK(nt__large_free(s, nt__slab_of(q)));
+    q = nt__large_malloc(s, NT_MIB, 1, false); /* it is not watched */
+    CHECK(!nt__peak_crossed && !nt__peak_is_above());
+    nt__peak_watch(2 * NT_MIB);
+    CHECK(nt__peak_is_above());
+    char *r = nt__large_malloc(s, NT_MIB, 1, false); /* it was above */
+    CHECK(!nt__peak_crossed);
+    CHECK(nt__large_free(s, nt__slab_of(q)) && nt__large_free(s, nt__slab_of(r)));
+    nt__peak_publish(s, nt__sizeclass_large());
+    CHECK(!nt__peak_is_above());
+    q = nt__large_malloc(s, NT_MIB, 1, false);
+    CHECK(nt__peak_crossed);
+    nt__peak_watch(0);
+    CHECK(!nt__peak_crossed && !nt__peak_take_crossing(&bytes));
+    CHECK(nt__large_free(s, nt__slab_of(p)) && nt__large_free(s, nt__slab_of(q)));
+    nt__peak_watch(NT_MIB);
+    p = nt__large_malloc(s, 2 * NT_MIB, 1, false);
+    CHECK(nt__peak_crossed);
+    nt__peak_settle(); /* by a reader: it stays */
+    nt__peak_fork_child();
+    CHECK(!nt__peak_crossed); /* the parent's; but it is still watched */
+    q = nt__large_malloc(s, 2 * NT_MIB, 1, false);
+    CHECK(nt__peak_crossed && nt__peak_take_crossing(&bytes) && bytes == 4 * NT_MIB);
+    return 0;
+}
+
+static void test_phase(void **state)
+{
+    (void)state;
+    child_ok(act_phase);
+}
+
+static void test_watch(void **state)
+{
+    (void)state;
+    child_ok(act_watch);
+}
+
 static void test_exact(void **state)
 {
     (void)state;
@@ -137,10 +228,9 @@ int main(void)
 {
     room_start("2x1");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_by_itself),
-        cmocka_unit_test(test_nodes),
-        cmocka_unit_test(test_fork_child),
+        cmocka_unit_test(test_exact), cmocka_unit_test(test_by_itself),
+        cmocka_unit_test(test_nodes), cmocka_unit_test(test_fork_child),
+        cmocka_unit_test(test_phase), cmocka_unit_test(test_watch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,9 @@ PMI_RANK=1 try 0 "$tool" run --report rank.json -- ls /
 # shellcheck disable=SC2016
 try 137 bash -c '"$@"; exit $?' - "$tool" run --report killed.json -- sh -c 'kill -9 $$'
 # At exit, with threads and pools; on made-up nodes; after a fork.
-threads='import threading
+threads='import ctypes, threading
+mark = getattr(ctypes.CDLL(None), "nt_mark", lambda name: 0)
+mark(b"start \"1\"\n\xff"); mark(b"threads")
 t = [threading.Thread(target=lambda: [bytes(n) for n in range(3000)]) for _ in range(4)]
 [x.start() for x in t]; [x.join() for x in t]'
 try 0 env LD_PRELOAD="$library" NUMATALLY_CONF=report:exit.json "$python" -c "$threads"
@@ -46,9 +48,9 @@ nodes, end = records["./nodes.json"], records["./exit.json"]
 if not (len(nodes["nodes"]) == 3 == len(nodes["free_matrix"]) and nodes["fake_topology"]):
     bad += 1
     print("three made-up nodes are not in the record")
-if not (end["pools"] and end["threads"]):
+if not (end["pools"] and end["threads"] and len(end["phases"]) == 2):
     bad += 1
-    print("a record made at exit has no pools or threads")
+    print("a record made at exit has no pools, threads or phases")
 
 # Every place of a good record, spoilt.
 def places(value, path=()):
@@ -71,7 +73,7 @@ for path in places(nodes):
             at["other_" + key] = value
         if how == "text":
             at[key] = ["x"]
-        optional = key in ("pools", "threads") and how == "missing"
+        optional = key in ("pools", "threads", "phases") and how == "missing"
         spoilt += 1
         if check.is_valid(r) != optional:
             bad += 1
