@@ -20,7 +20,7 @@ static struct {
     int64_t low;           /* settle when the total is not above this either */
     int64_t phase;         /* most since the phase began */
     bool in_phase;         /* by whoever begins and ends phases, one at a time */
-    bool restart;          /* the same sets it, the settler clears it: a phase begins */
+    uint8_t restart;       /* the same sets it, the settler clears it: a phase begins */
     enum watch watch;
     int64_t watched;   /* bytes */
     pthread_t crosser; /* who is to take the crossing, if nt__peak_crossed */
@@ -130,7 +130,7 @@ static int64_t take(const int64_t *live, int64_t *top)
 static int64_t take_phase(void)
 {
     /* Acquire: pairs with nt__peak_phase_begin. */
-    if (__atomic_exchange_n(&peak.restart, false, __ATOMIC_ACQUIRE))
+    if (__atomic_exchange_n(&peak.restart, 0, __ATOMIC_ACQUIRE))
         store(&peak.phase, load(&peak.live.total));
     if (!__atomic_load_n(&peak.in_phase, __ATOMIC_RELAXED))
         return INT64_MAX;
@@ -180,9 +180,9 @@ static void settle(bool allocating)
             return;
         settle_locked(allocating);
         nt__unlock(&peak.settling);
-        /* Sequential: who asks for a restart and finds us settling is seen here. */
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    } while (NT_UNLIKELY(__atomic_load_n(&peak.restart, __ATOMIC_RELAXED)));
+        /* Acquire and release, and a write: who asked for a restart before this is seen
+         * here; who asks after it finds the lock given up. */
+    } while (NT_UNLIKELY(__atomic_fetch_or(&peak.restart, 0, __ATOMIC_ACQ_REL)));
 }
 
 void nt__peak_settle(void)
@@ -214,9 +214,8 @@ const struct nt_peaks *nt__peaks(void)
 void nt__peak_phase_begin(void)
 {
     __atomic_store_n(&peak.in_phase, true, __ATOMIC_RELAXED);
-    __atomic_store_n(&peak.restart, true, __ATOMIC_RELEASE);
-    /* Sequential: pairs with settle. If somebody is at it, it is done there. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    /* Acquire and release: pairs with settle. If somebody is at it, it is done there. */
+    __atomic_fetch_or(&peak.restart, 1, __ATOMIC_ACQ_REL);
     settle(false);
 }
 
@@ -228,7 +227,7 @@ void nt__peak_phase_end(void)
 uint64_t nt__peak_phase(void)
 {
     int64_t most = load(&peak.phase);
-    bool stale = __atomic_load_n(&peak.restart, __ATOMIC_RELAXED);
+    bool stale = __atomic_load_n(&peak.restart, __ATOMIC_RELAXED) != 0;
     return stale || most < 0 ? 0 : (uint64_t)most;
 }
 

@@ -223,7 +223,7 @@ static void identify(struct nt_snapshot *out, bool wait)
     if (wait) /* else in a signal handler: the environment may be changing just now */
         __atomic_store_n(&figures.rank, nt__conf_rank(), __ATOMIC_RELAXED);
     out->rank = __atomic_load_n(&figures.rank, __ATOMIC_RELAXED);
-    out->start_unix_ns = figures.start_ns;
+    out->start_unix_ns = __atomic_load_n(&figures.start_ns, __ATOMIC_RELAXED);
     out->now_unix_ns = nt__os_unix_ns();
     if (uname(&host) == 0)
         memcpy(out->host, host.nodename, strnlen(host.nodename, sizeof out->host - 1));
@@ -497,8 +497,9 @@ void nt__figures_foreign(void)
 
 void nt__figures_start(void)
 {
-    figures.start_ns = nt__os_unix_ns();
-    figures.rank = nt__conf_rank();
+    /* Other threads may be reading already. */
+    __atomic_store_n(&figures.start_ns, nt__os_unix_ns(), __ATOMIC_RELAXED);
+    __atomic_store_n(&figures.rank, nt__conf_rank(), __ATOMIC_RELAXED);
     nt__report_start();
     __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);
     nt__figures_watched = nt__conf_live_dir() != NULL;

@@ -152,18 +152,17 @@ static void let_go(void)
         }
         uint64_t made = phases.signals;
         nt__unlock(&phases.lock);
-        /* Sequential: pairs with nt__phases_signalled. */
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        if (made == __atomic_load_n(&phases.signalled, __ATOMIC_RELAXED))
+        /* Acquire and release, and a write: a handler that came before this is seen here;
+         * one that comes after it finds the lock given up. */
+        if (made == __atomic_fetch_add(&phases.signalled, 0, __ATOMIC_ACQ_REL))
             return;
     } while (nt__trylock(&phases.lock));
 }
 
 void nt__phases_signalled(void)
 {
-    __atomic_add_fetch(&phases.signalled, 1, __ATOMIC_RELAXED);
-    /* Sequential: either the lock is free below, or who has it sees the mark. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    /* Acquire and release: pairs with let_go. */
+    __atomic_add_fetch(&phases.signalled, 1, __ATOMIC_ACQ_REL);
     if (nt__trylock(&phases.lock))
         let_go();
 }

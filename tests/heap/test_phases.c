@@ -328,7 +328,7 @@ static int act_threads(void)
         CHECK(pthread_create(&thread[i], NULL, work, (void *)i) == 0);
     CHECK(nt_snapshot(&then) == 0);
     for (int r = 0; r < ROUNDS; r++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "round %d", r % (ROUNDS / 2));
         CHECK(nt_mark(name) == 0);
         for (int i = 0; i < 3; i++)
@@ -341,7 +341,7 @@ static int act_threads(void)
     for (int r = 0; r < ROUNDS / 2; r++) {
         struct counts c = by_round[r];
         const struct counts *again = &by_round[r + ROUNDS / 2];
-        char name[16];
+        char name[32];
         c.allocs += again->allocs;
         c.allocated += again->allocated;
         c.requested += again->requested;

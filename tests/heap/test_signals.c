@@ -315,7 +315,11 @@ static int act_storm_of_marks(void)
         if (strcmp(rows[i].name, "mine") != 0)
             entries += rows[i].entries_total;
     }
+#if defined(__SANITIZE_THREAD__) /* it keeps one signal of a kind for each thread */
+    CHECK(entries > 1 && entries <= 1 + SENT);
+#else
     CHECK(entries == 1 + SENT);
+#endif
     CHECK(phase_allocs == allocs && phase_frees == frees);
     return 0;
 }
