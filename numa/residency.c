@@ -174,7 +174,7 @@ int nt__residency_move(void *at, size_t size, unsigned slot)
 static uint64_t owned_units(void)
 {
     uint64_t owned = 0;
-    uint32_t units = (uint32_t)(nt__window.limit >> NT_UNIT_SHIFT);
+    uint32_t units = (uint32_t)(NT_RACY(nt__window.limit) >> NT_UNIT_SHIFT);
     for (uint32_t u = 0; u < units; u++)
         owned += __atomic_load_n(&nt__window_unit(u)->arena, __ATOMIC_RELAXED) != 0;
     return owned;
@@ -298,10 +298,11 @@ void nt__residency_heap(struct nt_lying *out)
         (owned + BUDGET - 1) / BUDGET; /* of so many units one is looked at */
     uint64_t huge_step = (owned + HUGE_BUDGET - 1) / HUGE_BUDGET;
     struct causes causes = {.allowed = nt__bind_allowed()};
-    struct sample s = {.batch.n = 0};
+    static struct sample s; /* a report by signal comes on whatever stack there is */
+    s.batch.n = 0;
     int pagemap = nt__topo()->fake ? -1 : open_pagemap(), result = 0;
     uint64_t random = nt__os_random(), seen = random % step;
-    uint32_t units = (uint32_t)(nt__window.limit >> NT_UNIT_SHIFT);
+    uint32_t units = (uint32_t)(NT_RACY(nt__window.limit) >> NT_UNIT_SHIFT);
     for (uint32_t u = 0; u < units && result == 0; u++) {
         unsigned owner = __atomic_load_n(&nt__window_unit(u)->arena, __ATOMIC_RELAXED);
         if (owner == 0)
@@ -325,7 +326,7 @@ uint64_t nt__residency_owed(const struct nt_arena *a)
     size_t page = nt__os_page_size();
     uint64_t looked = 0, absent = 0, all = 0;
     unsigned char vec[NT_UNIT / 4096];
-    uint32_t units = (uint32_t)(nt__window.limit >> NT_UNIT_SHIFT);
+    uint32_t units = (uint32_t)(NT_RACY(nt__window.limit) >> NT_UNIT_SHIFT);
     for (uint32_t u = 0; u < units; u++) {
         unsigned owner = __atomic_load_n(&nt__window_unit(u)->arena, __ATOMIC_RELAXED);
         if (owner != a->index + 1u)

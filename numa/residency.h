@@ -39,7 +39,8 @@ struct nt_lying {
     } slot[NT_TOPO_NODES];
 };
 
-/* Look at the memory of all arenas. Some milliseconds with several nodes. */
+/* Look at the memory of all arenas. Some milliseconds with several nodes. One caller at a
+ * time: the figures' lock sees to it. */
 NT_HIDDEN void nt__residency_heap(struct nt_lying *out);
 
 /* Bytes of the units of `a` that are mapped and not in memory yet: what it may still

@@ -16,7 +16,9 @@ static void on_signal(int number)
     const struct nt_conf *conf = nt__conf();
     if (!nt__figures_are_ours())
         return;
-    int saved = errno;
+    int saved = errno, cancel;
+    /* Else a thread that is to be cancelled might end in here, with the locks. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 #if NT_DEBUG
     uint32_t held = nt__lock_held; /* by what was interrupted */
 #endif
@@ -27,6 +29,7 @@ static void on_signal(int number)
 #if NT_DEBUG
     nt__lock_held = held;
 #endif
+    pthread_setcancelstate(cancel, NULL);
     errno = saved;
 }
 
@@ -34,8 +37,7 @@ static void on_signal(int number)
 static void take(int number, const char *setting)
 {
     const struct nt_conf *conf = nt__conf();
-    struct sigaction old,
-        ours = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
+    struct sigaction old, ours = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     if (number == 0 || sigaction(number, NULL, &old) != 0 ||
         ((old.sa_flags & SA_SIGINFO) == 0 && old.sa_handler == on_signal))
         return;

@@ -370,6 +370,82 @@ static int act_storm_on_one(void)
     return 0;
 }
 
+static void *ready_and_churn(void *arg)
+{
+    pthread_barrier_wait(arg);
+    return churn(NULL);
+}
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SMALL_STACK (1 << 18)
+#else
+#define SMALL_STACK PTHREAD_STACK_MIN
+#endif
+
+/* The smallest stacks there are, and the code for several nodes. */
+static int act_small_stacks(void)
+{
+    pthread_t thread[4];
+    pthread_attr_t attr;
+    pthread_barrier_t ready;
+    setenv("NUMATALLY_TOPOLOGY", "2x1", 1);
+    settings("report_signal:USR1,mark_signal:USR2,report:%s");
+    pthread_barrier_init(&ready, NULL, 5);
+    pthread_attr_init(&attr);
+    CHECK(pthread_attr_setstacksize(&attr, (size_t)SMALL_STACK) == 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&thread[i], &attr, ready_and_churn, &ready) == 0);
+    pthread_barrier_wait(&ready);
+    for (int i = 0; i < SENT; i++)
+        CHECK(pthread_kill(thread[i % 4], i % 8 < 4 ? SIGUSR1 : SIGUSR2) == 0);
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    for (int i = 0; i < 4; i++)
+        pthread_join(thread[i], NULL);
+    unlink(path);
+    raise(SIGUSR1);
+    json_t *root = record();
+    CHECK(root && json_array_size(json_object_get(root, "nodes")) == 2);
+    CHECK(json_integer_value(json_object_get(root, "residency_pages_now")) > 0);
+    json_decref(root);
+    unlink(path);
+    return 0;
+}
+
+static void *compute(void *at)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    __atomic_store_n((bool *)at, true, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+        pthread_mutex_lock(&mutex); /* where the thread sanitizer lets signals in */
+        pthread_mutex_unlock(&mutex);
+    }
+    pthread_testcancel();
+    return NULL;
+}
+
+/* A thread that is to be cancelled, and computes: it does not end inside our handler. */
+static int act_cancelled(void)
+{
+    static bool computes;
+    pthread_t thread;
+    void *result;
+    settings("report_signal:USR1,mark_signal:USR2,report:%s");
+    CHECK(pthread_create(&thread, NULL, compute, &computes) == 0);
+    while (!__atomic_load_n(&computes, __ATOMIC_ACQUIRE))
+        sched_yield();
+    CHECK(pthread_cancel(thread) == 0);
+    CHECK(pthread_kill(thread, SIGUSR1) == 0 && pthread_kill(thread, SIGUSR2) == 0);
+    while (nt_snapshot_phases(NULL, 0) == 0 || !reported())
+        sched_yield();
+    CHECK(pthread_kill(thread, 0) == 0);
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+    raise(SIGUSR1);
+    CHECK(reported());
+    unlink(path);
+    return 0;
+}
+
 /* ---- Forks --------------------------------------------------------------------------------- */
 
 static int act_in_child(void)
@@ -453,6 +529,8 @@ int main(void)
         ACT(storm_of_marks),
         ACT(storm_of_reports),
         ACT(storm_on_one),
+        ACT(small_stacks),
+        ACT(cancelled),
         ACT(forks),
         ACT(storm_of_forks),
     };
