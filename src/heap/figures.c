@@ -32,10 +32,9 @@ _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 bool nt__figures_watched, nt__figures_due;
 
 static struct {
-    struct nt_lock lock;         /* guards `now` */
-    struct nt_live now;          /* too large for a small stack */
-    struct nt_sums process_base; /* the same of the process's own heap */
-    struct nt_snapshot base;     /* what was counted before the fork; sums only */
+    struct nt_lock lock;     /* guards `now` */
+    struct nt_live now;      /* too large for a small stack */
+    struct nt_snapshot base; /* what was counted before the fork; sums only */
     bool forked;
     bool ended; /* the last word is said; under `lock` */
     pid_t pid;  /* whose figures these are; 0: nobody's yet */
@@ -48,13 +47,6 @@ static struct {
 } figures = {.lock = NT_LOCK_INIT(NT_RANK_FIGURES)};
 
 /* ---- Adding up ------------------------------------------------------------------------ */
-
-/* What is left of a difference of sums. While threads run, a block's free may be read
- * and its allocation not yet: then the difference has wrapped around below zero. */
-static uint64_t not_below_zero(uint64_t difference)
-{
-    return (int64_t)difference < 0 ? 0 : difference;
-}
 
 static void add_class(struct nt_snapshot *out, const struct nt_shard *s, unsigned c)
 {
@@ -145,13 +137,6 @@ static void add_arenas(struct nt_snapshot *out)
     }
 }
 
-/* A peak, or what is live now if that is more. */
-static uint64_t above(const int64_t *peak, uint64_t now)
-{
-    int64_t top = __atomic_load_n(peak, __ATOMIC_RELAXED);
-    return top > 0 && (uint64_t)top > now ? (uint64_t)top : now;
-}
-
 /* Take off what the parent had counted; what lived then is inherited. */
 static void take_base(struct nt_snapshot *out)
 {
@@ -191,18 +176,18 @@ static void derive(struct nt_snapshot *out)
     for (unsigned n = 0; n < out->nodes; n++) {
         struct nt_node_figures *node = &out->node[n];
         node->live_blocks_now =
-            not_below_zero(node->allocations_total - node->frees_total);
+            nt__not_below_zero(node->allocations_total - node->frees_total);
         node->live_bytes_now =
-            not_below_zero(node->allocated_bytes_total - node->freed_bytes_total);
-        node->live_bytes_peak = above(&peaks->node[n], node->live_bytes_now);
+            nt__not_below_zero(node->allocated_bytes_total - node->freed_bytes_total);
+        node->live_bytes_peak = nt__peak_above(&peaks->node[n], node->live_bytes_now);
     }
     for (unsigned c = 0; c < out->classes; c++) {
         struct nt_class_figures *row = &out->class_[c];
         row->block_bytes = nt__sizeclasses.size[c];
         row->live_blocks_now =
-            not_below_zero(row->allocations_total - row->frees_total);
-        row->live_bytes_now = not_below_zero(row->live_bytes_now);
-        row->live_bytes_peak = above(&peaks->class_[c], row->live_bytes_now);
+            nt__not_below_zero(row->allocations_total - row->frees_total);
+        row->live_bytes_now = nt__not_below_zero(row->live_bytes_now);
+        row->live_bytes_peak = nt__peak_above(&peaks->class_[c], row->live_bytes_now);
     }
     if (figures.forked)
         take_base(out);
@@ -211,7 +196,7 @@ static void derive(struct nt_snapshot *out)
         for (size_t i = 0; i < sizeof *total / sizeof(uint64_t); i++)
             ((uint64_t *)total)[i] += from[i];
     }
-    total->live_bytes_peak = above(&peaks->total, total->live_bytes_now);
+    total->live_bytes_peak = nt__peak_above(&peaks->total, total->live_bytes_now);
 }
 
 static void identify(struct nt_snapshot *out, bool wait)
@@ -268,94 +253,6 @@ int nt_snapshot(struct nt_snapshot *out)
     return 0;
 }
 
-/* ---- Pools ----------------------------------------------------------------------------- */
-
-/* `sums`: all that was ever counted; what `base` has of it was not this pool's. */
-static void fill_pool(struct nt_pool_figures *out, const struct nt_sums *sums,
-                      const struct nt_sums *base)
-{
-    struct nt_sums own = *sums;
-    nt__sums_subtract(&own, base);
-    out->allocations_total = own.allocs;
-    out->allocated_bytes_total = own.allocated;
-    out->requested_bytes_total = own.requested;
-    out->frees_total = own.frees;
-    out->freed_bytes_total = own.freed;
-    out->live_blocks_now = not_below_zero(sums->allocs - sums->frees);
-    out->live_bytes_now = not_below_zero(sums->allocated - sums->freed);
-    if (out->live_bytes_peak < out->live_bytes_now)
-        out->live_bytes_peak = out->live_bytes_now;
-}
-
-static struct nt_sums process_sums(void)
-{
-    struct nt_sums sums = {0};
-    for (const struct nt_shard *s = nt__shard_first(); s; s = s->next)
-        if (!s->pool)
-            nt__sums_add_shard(&sums, s);
-    return sums;
-}
-
-static void fill_process(struct nt_pool_figures *out)
-{
-    struct nt_sums sums = process_sums();
-    uint64_t committed = 0;
-    memcpy(out->name, "process", sizeof "process");
-    for (unsigned i = 0; i < nt__arenas_count(); i++)
-        committed += nt__count_read(&nt__arenas_get(i)->committed);
-    for (const struct nt_pool *p = nt__pool_first(); p; p = p->next)
-        committed -= nt__count_read(&p->budget.held);
-    out->committed_bytes_now = not_below_zero(committed) << NT_SLICE_SHIFT;
-    out->live_bytes_peak = above(&nt__peaks()->process, 0);
-    fill_pool(out, &sums, &figures.process_base);
-}
-
-static void fill_explicit(struct nt_pool_figures *out, const struct nt_pool *p)
-{
-    struct nt_sums sums = nt__pool_sums(p);
-    memcpy(out->name, p->name, sizeof out->name);
-    for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
-        const struct nt_shard *s = __atomic_load_n(&p->shard[i], __ATOMIC_ACQUIRE);
-        out->live_bytes_peak += s ? above(&s->live_peak, 0) : 0;
-    }
-    out->limit_bytes = p->limit;
-    out->committed_bytes_now = nt__count_read(&p->budget.held) << NT_SLICE_SHIFT;
-    fill_pool(out, &sums, &p->base);
-}
-
-/* nt_snapshot_pools, its result put in `*n`. False: the register was not to be had, and it
- * must not be waited for. */
-static bool read_pools(struct nt_pool_figures *out, size_t max, bool wait, size_t *n)
-{
-    if (!nt__pool_register_lock(wait))
-        return false;
-    *n = 1;
-    if (max > 0) {
-        memset(out, 0, max * sizeof *out);
-        fill_process(out);
-    }
-    for (const struct nt_pool *p = nt__pool_first(); p; p = p->next) {
-        if (!p->open)
-            continue;
-        if (*n < max)
-            fill_explicit(&out[*n], p);
-        ++*n;
-    }
-    nt__pool_register_unlock();
-    return true;
-}
-
-long nt_snapshot_pools(struct nt_pool_figures *out, size_t max)
-{
-    NT_FORWARD(snapshot_pools(out, max));
-    if (!out && max != 0)
-        return -EINVAL;
-    nt__start();
-    size_t n = 0;
-    read_pools(out, max, true, &n);
-    return (long)n;
-}
-
 /* ---- Showing ------------------------------------------------------------------------------ */
 
 /* Where the heap's memory lies; the total is the sum. */
@@ -387,7 +284,7 @@ static bool read_now(uint64_t age_ms, bool wait)
     struct nt_live *now = &figures.now;
     size_t threads = 0, pools = 0, phases = 0;
     if (!nt__thread_read(now->threads, NT_LIVE_THREADS, wait, &threads) ||
-        !read_pools(now->pools, NT_LIVE_POOLS, wait, &pools) ||
+        !nt__pools_read(now->pools, NT_LIVE_POOLS, wait, &pools) ||
         !nt__phases_read(now->phases, NT_PHASES_MAX, wait, &phases))
         return false;
     now->nthreads = (uint32_t)nt__min(threads, NT_LIVE_THREADS);
@@ -572,9 +469,7 @@ static void begin_child(void)
     figures.start_ns = nt__os_unix_ns();
     figures.due_ms = figures.lying_ms = 0;
     read_all(&figures.base, true);
-    figures.process_base = process_sums();
-    for (struct nt_pool *p = nt__pool_first(); p; p = p->next)
-        p->base = nt__pool_sums(p);
+    nt__pools_begin_child();
     figures.forked = true;
     figures.ended = false;
     __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);

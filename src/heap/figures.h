@@ -17,6 +17,22 @@
 #include "src/base/base.h"
 #include "src/base/lock.h"
 
+#include <numatally/stats.h>
+
+/* What is left of a difference of sums. While threads run, a block's free may be read
+ * and its allocation not yet: then the difference has wrapped around below zero. */
+static inline uint64_t nt__not_below_zero(uint64_t difference)
+{
+    return (int64_t)difference < 0 ? 0 : difference;
+}
+
+/* A peak, or what is live now if that is more. */
+static inline uint64_t nt__peak_above(const int64_t *peak, uint64_t now)
+{
+    int64_t top = __atomic_load_n(peak, __ATOMIC_RELAXED);
+    return top > 0 && (uint64_t)top > now ? (uint64_t)top : now;
+}
+
 /* Once, when the heap works. */
 NT_HIDDEN void nt__figures_start(void);
 
@@ -50,6 +66,12 @@ static inline void nt__figures_tick(void)
                     NT_RACY(nt__peak_crossed)))
         nt__figures_act();
 }
+
+/* pools.c: nt_snapshot_pools, its result put in `*n`. False: the register was not to be
+ * had, and it must not be waited for. */
+NT_HIDDEN bool nt__pools_read(struct nt_pool_figures *out, size_t max, bool wait,
+                              size_t *n);
+NT_HIDDEN void nt__pools_begin_child(void);
 
 NT_HIDDEN void nt__figures_fork_lock(void);
 NT_HIDDEN void nt__figures_fork_unlock(enum nt_fork how);

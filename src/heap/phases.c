@@ -6,6 +6,7 @@
 #include "src/base/fmt.h"
 #include "src/base/os.h"
 #include "src/heap/calls.h"
+#include "src/heap/figures.h"
 #include "src/heap/start.h"
 
 #include <errno.h>
@@ -58,11 +59,9 @@ static void read_counters(struct reading *r)
     r->remote += r->sums.remote;
 }
 
-/* While threads run a free may be read whose allocation was not: not below zero. */
 static uint64_t live(const struct reading *r)
 {
-    uint64_t bytes = r->sums.allocated - r->sums.freed;
-    return (int64_t)bytes < 0 ? 0 : bytes;
+    return nt__not_below_zero(r->sums.allocated - r->sums.freed);
 }
 
 static void raise_to(uint64_t *peak, uint64_t bytes)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The public calls on explicit pools: checks of what the caller gave, then pools/. */
+/*
+ * The public calls on explicit pools: checks of what the caller gave, then pools/; and the
+ * pools' figures, the process's own heap among them.
+ */
 #include "numa/arenas.h"
 #include "pools/misuse.h"
 #include "pools/peak.h"
@@ -10,8 +13,11 @@
 #include "src/heap/start.h"
 
 #include <errno.h>
-#include <numatally/numatally.h>
+#include <numatally/stats.h>
 #include <string.h>
+
+/* What the process's own heap had counted before the fork. */
+static struct nt_sums process_base;
 
 /* Of the options: the policy's nodes may be given apart from it. */
 static bool read_policy(const struct nt_pool_options *o, struct nt_policy *policy)
@@ -137,4 +143,97 @@ int nt_pool_name(struct nt_pool *pool, const char *name)
         return -EINVAL;
     nt__pool_rename(pool, name);
     return 0;
+}
+
+/* ---- Figures ----------------------------------------------------------------------------- */
+
+/* `sums`: all that was ever counted; what `base` has of it was not this pool's. */
+static void fill_pool(struct nt_pool_figures *out, const struct nt_sums *sums,
+                      const struct nt_sums *base)
+{
+    struct nt_sums own = *sums;
+    nt__sums_subtract(&own, base);
+    out->allocations_total = own.allocs;
+    out->allocated_bytes_total = own.allocated;
+    out->requested_bytes_total = own.requested;
+    out->frees_total = own.frees;
+    out->freed_bytes_total = own.freed;
+    out->live_blocks_now = nt__not_below_zero(sums->allocs - sums->frees);
+    out->live_bytes_now = nt__not_below_zero(sums->allocated - sums->freed);
+    if (out->live_bytes_peak < out->live_bytes_now)
+        out->live_bytes_peak = out->live_bytes_now;
+}
+
+static struct nt_sums process_sums(void)
+{
+    struct nt_sums sums = {0};
+    for (const struct nt_shard *s = nt__shard_first(); s; s = s->next)
+        if (!s->pool)
+            nt__sums_add_shard(&sums, s);
+    return sums;
+}
+
+static void fill_process(struct nt_pool_figures *out)
+{
+    struct nt_sums sums = process_sums();
+    uint64_t committed = 0;
+    memcpy(out->name, "process", sizeof "process");
+    for (unsigned i = 0; i < nt__arenas_count(); i++)
+        committed += nt__count_read(&nt__arenas_get(i)->committed);
+    for (const struct nt_pool *p = nt__pool_first(); p; p = p->next)
+        committed -= nt__count_read(&p->budget.held);
+    out->committed_bytes_now = nt__not_below_zero(committed) << NT_SLICE_SHIFT;
+    out->live_bytes_peak = nt__peak_above(&nt__peaks()->process, 0);
+    fill_pool(out, &sums, &process_base);
+}
+
+static void fill_explicit(struct nt_pool_figures *out, const struct nt_pool *p)
+{
+    struct nt_sums sums = nt__pool_sums(p);
+    memcpy(out->name, p->name, sizeof out->name);
+    for (unsigned i = 0; i < NT_TOPO_NODES; i++) {
+        const struct nt_shard *s = __atomic_load_n(&p->shard[i], __ATOMIC_ACQUIRE);
+        out->live_bytes_peak += s ? nt__peak_above(&s->live_peak, 0) : 0;
+    }
+    out->limit_bytes = p->limit;
+    out->committed_bytes_now = nt__count_read(&p->budget.held) << NT_SLICE_SHIFT;
+    fill_pool(out, &sums, &p->base);
+}
+
+bool nt__pools_read(struct nt_pool_figures *out, size_t max, bool wait, size_t *n)
+{
+    if (!nt__pool_register_lock(wait))
+        return false;
+    *n = 1;
+    if (max > 0) {
+        memset(out, 0, max * sizeof *out);
+        fill_process(out);
+    }
+    for (const struct nt_pool *p = nt__pool_first(); p; p = p->next) {
+        if (!p->open)
+            continue;
+        if (*n < max)
+            fill_explicit(&out[*n], p);
+        ++*n;
+    }
+    nt__pool_register_unlock();
+    return true;
+}
+
+long nt_snapshot_pools(struct nt_pool_figures *out, size_t max)
+{
+    NT_FORWARD(snapshot_pools(out, max));
+    if (!out && max != 0)
+        return -EINVAL;
+    nt__start();
+    size_t n = 0;
+    nt__pools_read(out, max, true, &n);
+    return (long)n;
+}
+
+void nt__pools_begin_child(void)
+{
+    process_base = process_sums();
+    for (struct nt_pool *p = nt__pool_first(); p; p = p->next)
+        p->base = nt__pool_sums(p);
 }
