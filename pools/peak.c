@@ -21,6 +21,8 @@ static struct {
     int64_t phase;         /* most since the phase began */
     bool in_phase;         /* by whoever begins and ends phases, one at a time */
     uint8_t restart;       /* the same sets it, the settler clears it: a phase begins */
+    bool active;   /* somebody settles: what is published may not be in the sums */
+    bool watching; /* watch is not WATCH_OFF */
     enum watch watch;
     int64_t watched;   /* bytes */
     pthread_t crosser; /* who is to take the crossing, if nt__peak_crossed */
@@ -60,9 +62,10 @@ static int64_t bytes_of(const struct nt_shard *s, unsigned c)
 static void publish_class(struct nt_shard *s, unsigned c)
 {
     int64_t now = bytes_of(s, c);
-    if (now == load(&s->published[c]))
+    /* Acquire and release: who finds the change published finds `active` set. */
+    if (now == __atomic_load_n(&s->published[c], __ATOMIC_ACQUIRE))
         return;
-    int64_t change = now - __atomic_exchange_n(&s->published[c], now, __ATOMIC_RELAXED);
+    int64_t change = now - __atomic_exchange_n(&s->published[c], now, __ATOMIC_ACQ_REL);
     add(&s->live_bytes, change);
     add(&peak.live.class_[c], change);
     add(&peak.live.node[s->slot], change);
@@ -145,6 +148,7 @@ static int64_t look_at_watched(bool allocating)
     if (peak.watch == WATCH_ABOVE && now <= peak.watched)
         peak.watch = WATCH_BELOW;
     store(&peak.low, peak.watch == WATCH_ABOVE ? peak.watched : INT64_MIN);
+    __atomic_store_n(&peak.watching, peak.watch != WATCH_OFF, __ATOMIC_RELAXED);
     if (peak.watch == WATCH_OFF)
         return INT64_MAX;
     if (peak.watch == WATCH_ABOVE)
@@ -162,6 +166,7 @@ static int64_t look_at_watched(bool allocating)
 
 static void settle_locked(bool allocating)
 {
+    __atomic_store_n(&peak.active, true, __ATOMIC_RELAXED);
     publish_all();
     int64_t total = take(&peak.live.total, &peak.peak.total);
     total = least(total, take_phase());
@@ -171,23 +176,26 @@ static void settle_locked(bool allocating)
         store(&peak.limit.node[n], take(&peak.live.node[n], &peak.peak.node[n]));
     for (unsigned c = 0; c <= nt__sizeclass_large(); c++)
         store(&peak.limit.class_[c], take(&peak.live.class_[c], &peak.peak.class_[c]));
+    __atomic_store_n(&peak.active, false, __ATOMIC_RELEASE); /* see nt__peak_publish */
 }
 
-static void settle(bool allocating)
+/* `wait`: if somebody else is at it, what they see may be older than what we did. */
+static void settle(bool allocating, bool wait)
 {
     do {
-        if (!nt__trylock(&peak.settling))
+        if (!nt__lock_or_try(&peak.settling, wait))
             return;
         settle_locked(allocating);
         nt__unlock(&peak.settling);
         /* Acquire and release, and a write: who asked for a restart before this is seen
          * here; who asks after it finds the lock given up. */
+        wait = false;
     } while (NT_UNLIKELY(__atomic_fetch_or(&peak.restart, 0, __ATOMIC_ACQ_REL)));
 }
 
 void nt__peak_settle(void)
 {
-    settle(false);
+    settle(false, false);
 }
 
 void nt__peak_publish(struct nt_shard *s, unsigned c)
@@ -197,11 +205,16 @@ void nt__peak_publish(struct nt_shard *s, unsigned c)
     int64_t live = load(&s->live_bytes);
     if (live > load(&s->live_peak))
         store(&s->live_peak, live);
+    /* Acquire: who found its change published, by a settler that is through, finds it in
+     * the sums. Who is watched does not go on before that is so. */
+    bool watching = __atomic_load_n(&peak.watching, __ATOMIC_RELAXED);
+    bool unsure = watching && __atomic_load_n(&peak.active, __ATOMIC_ACQUIRE);
     int64_t total = load(&peak.live.total);
-    if (total > load(&peak.limit.total) || total <= load(&peak.low) ||
+    if (total > load(&peak.limit.total) ||
         load(&peak.live.node[s->slot]) > load(&peak.limit.node[s->slot]) ||
-        load(&peak.live.class_[c]) > load(&peak.limit.class_[c]))
-        settle(true);
+        load(&peak.live.class_[c]) > load(&peak.limit.class_[c]) ||
+        (watching && (unsure || total <= load(&peak.low))))
+        settle(true, watching);
 }
 
 const struct nt_peaks *nt__peaks(void)
@@ -216,7 +229,7 @@ void nt__peak_phase_begin(void)
     __atomic_store_n(&peak.in_phase, true, __ATOMIC_RELAXED);
     /* Acquire and release: pairs with settle. If somebody is at it, it is done there. */
     __atomic_fetch_or(&peak.restart, 1, __ATOMIC_ACQ_REL);
-    settle(false);
+    settle(false, false);
 }
 
 void nt__peak_phase_end(void)
@@ -239,7 +252,7 @@ void nt__peak_watch(uint64_t bytes)
     __atomic_store_n(&nt__peak_crossed, false, __ATOMIC_RELAXED);
     settle_locked(false);
     nt__unlock(&peak.settling);
-    settle(false);
+    settle(false, false);
 }
 
 bool nt__peak_is_above(void)
@@ -261,6 +274,7 @@ bool nt__peak_take_crossing(uint64_t *bytes)
     if (mine) {
         __atomic_store_n(&nt__peak_crossed, false, __ATOMIC_RELAXED);
         peak.watch = WATCH_OFF;
+        __atomic_store_n(&peak.watching, false, __ATOMIC_RELAXED);
         *bytes = (uint64_t)peak.crossing;
     }
     nt__unlock(&peak.settling);

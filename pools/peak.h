@@ -19,7 +19,8 @@
  * way back is seen, if a publication shows it or the sum falls by more than the step.
  *
  * Published values are exchanged atomically, so owner and settler may meet. Nothing is
- * waited for while settling; who finds somebody else at it leaves it to them.
+ * waited for while settling. Who finds somebody else at it leaves it to them; but while a
+ * number is watched, waits, so that no crossing is lost to a reader.
  */
 #ifndef NT_POOLS_PEAK_H
 #define NT_POOLS_PEAK_H

@@ -472,6 +472,7 @@ static void begin_child(void)
     nt__pools_begin_child();
     figures.forked = true;
     figures.ended = false;
+    nt__figures_due = false; /* it was the parent that was asked */
     __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);
     nt__report_fork_child();
     nt__live_fork_child();

@@ -33,7 +33,7 @@ static void note(uint64_t live_bytes, void *context)
 
 static uint64_t live_now(void)
 {
-    static struct nt_snapshot s;
+    static _Thread_local struct nt_snapshot s;
     nt_snapshot(&s);
     return s.total.live_bytes_now;
 }
@@ -390,6 +390,31 @@ static int act_threads(void)
     return 0;
 }
 
+static bool stop;
+
+static void *read_always(void *unused)
+{
+    (void)unused;
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+        live_now();
+    return NULL;
+}
+
+/* Readers add up what is live, too: no crossing gets lost by that. */
+static int act_beside_readers(void)
+{
+    pthread_t reader;
+    CHECK(nt_on_limit(LIMIT, note, NULL) == 0);
+    CHECK(pthread_create(&reader, NULL, read_always, NULL) == 0);
+    for (unsigned turn = 1; turn <= 5000; turn++) {
+        nt_free(nt_malloc(LIMIT + 20 * MIB));
+        CHECK(seen.calls == turn);
+    }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    pthread_join(reader, NULL);
+    return 0;
+}
+
 static int act_child(void)
 {
     seen.calls = 0;
@@ -450,10 +475,10 @@ int main(void)
     unsetenv("NUMATALLY_CONF");
     setenv("NUMATALLY_TOPOLOGY", "1x2", 1); /* each act starts the library by itself */
     struct CMUnitTest tests[] = {
-        ACT(large),     ACT(again),     ACT(small),           ACT(other_classes),
-        ACT(realloc),   ACT(pools),     ACT(set_and_removed), ACT(frees),
-        ACT(allocates), ACT(calls_api), ACT(sets_itself),     ACT(jumps),
-        ACT(threads),   ACT(forks),
+        ACT(large),     ACT(again),          ACT(small),           ACT(other_classes),
+        ACT(realloc),   ACT(pools),          ACT(set_and_removed), ACT(frees),
+        ACT(allocates), ACT(calls_api),      ACT(sets_itself),     ACT(jumps),
+        ACT(threads),   ACT(beside_readers), ACT(forks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
