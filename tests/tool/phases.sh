@@ -99,4 +99,13 @@ kill -TERM $pid
 wait $pid || fail "status $? of the program"
 json "loop-$pid.json" 'r[0]["final"] and len(r[0]["phases"]) == 2'
 json "loop-$pid.json" 'r[0]["phases"][1]["frees_total"] >= 1'
+
+# numatally run passes the signal on; the record comes out of the live file.
+NUMATALLY_CONF=mark_signal:USR1 "$tool" run --report passed.json -- ./loop >passed &
+pid=$!
+until [ -s passed ]; do sleep 0.05; done
+kill -USR1 $pid
+kill -TERM $pid
+wait $pid || fail "status $? of numatally run"
+json passed.json '[p["name"] for p in r[0]["phases"]] == ["signal 1"]'
 echo "ok"
