@@ -201,13 +201,14 @@ NT_API int nt_pool_name(struct nt_pool *pool, const char *name);
 
 #define NT_PHASES_MAX 128 /* rows; names that come later share the last, "(other)" */
 
-/* One phase's figures, over all the times it was entered. */
+/* One phase's figures, over all the times it was entered: what was added in it to the
+ * figures of the same name in nt_snapshot's total. */
 struct nt_phase_figures {
     char name[64];
     uint8_t running; /* it is the one that runs: its figures go up to now */
     uint8_t reserved_[7];
     uint64_t entries_total;
-    uint64_t spent_ns_total; /* nanoseconds */
+    uint64_t spent_ns_total; /* nanoseconds, by a clock that never goes back */
     uint64_t allocations_total;
     uint64_t allocated_bytes_total;
     uint64_t requested_bytes_total;
@@ -233,7 +234,7 @@ struct nt_phase_figures {
  * The name is copied, cut at 63 bytes between two characters; the first 127 different
  * names have rows of their own, and what comes then shares one named "(other)". Any
  * thread may mark; the costs are those of a snapshot, and it never waits for an allocation.
- * The settings mark_signal and report_signal do the same from outside.
+ * The setting mark_signal marks from outside.
  *
  * In a forked child the phase that runs goes on, counted from the fork; the phases that
  * were left by then are its parent's. 0, or -EINVAL: the name is empty. */
@@ -253,8 +254,8 @@ NT_API long nt_snapshot_phases(struct nt_phase_figures *out, size_t max);
  * added up when a thread has used up a run of blocks or takes a large one, not at each
  * allocation, so that the limit costs these nothing: the call may come late by a run of
  * blocks of each class and thread, and by 1/128 of the limit, 64 KiB at least; and a dip
- * below the limit that is smaller than that may be missed. `live_bytes` is exact. A realloc
- * that moves its block has two for a moment.
+ * below the limit that is smaller than that may be missed. `live_bytes` is as exact as a
+ * snapshot's. A realloc that moves its block has two for a moment.
  *
  * Where. On the thread that crossed, at the end of the allocating call (malloc, realloc,
  * nt_pool_malloc...), whose block stays valid. The library holds no lock then: the callback
