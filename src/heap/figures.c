@@ -316,22 +316,29 @@ int nt_report(int fd, enum nt_format format)
     return result;
 }
 
-/* Write the report that a signal asked for; if it cannot be made now without waiting, it
- * stays due. */
+/* The report that is due, if it still is. Under the lock. */
+static void write_due(bool wait)
+{
+    if (!__atomic_exchange_n(&nt__figures_due, false, __ATOMIC_ACQ_REL) ||
+        figures.ended)
+        return;
+    if (!read_now(0, wait)) {
+        __atomic_store_n(&nt__figures_due, true, __ATOMIC_RELEASE);
+        return;
+    }
+    const struct nt_tables tables = nt__live_tables(&figures.now);
+    nt__report_on_signal(&figures.now.snapshot, &tables);
+}
+
+/* What cannot be had is left to those who have it: they come by nt__figures_tick. Twice, as
+ * they may have come by just before it was left to them. */
 static void report_due(bool wait)
 {
-    if (!nt__lock_or_try(&figures.lock, wait))
-        return;
-    if (__atomic_exchange_n(&nt__figures_due, false, __ATOMIC_RELAXED) &&
-        !figures.ended) {
-        bool read = read_now(0, wait);
-        const struct nt_tables tables = nt__live_tables(&figures.now);
-        if (read)
-            nt__report_on_signal(&figures.now.snapshot, &tables);
-        else
-            __atomic_store_n(&nt__figures_due, true, __ATOMIC_RELAXED);
-    }
-    nt__unlock(&figures.lock);
+    for (int i = 0; i < 2 && __atomic_load_n(&nt__figures_due, __ATOMIC_ACQUIRE); i++)
+        if (nt__lock_or_try(&figures.lock, wait)) {
+            write_due(wait);
+            nt__unlock(&figures.lock);
+        }
 }
 
 bool nt__figures_are_ours(void)
@@ -341,7 +348,7 @@ bool nt__figures_are_ours(void)
 
 void nt__figures_signalled(void)
 {
-    __atomic_store_n(&nt__figures_due, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&nt__figures_due, true, __ATOMIC_RELEASE);
     report_due(false);
 }
 

@@ -55,8 +55,9 @@ NT_HIDDEN bool nt__figures_are_ours(void);
  * thread, or another, is in the middle of is left alone, and the report stays due. */
 NT_HIDDEN void nt__figures_signalled(void);
 
-/* At the end of slow calls, when no lock is held: what is due is done. The live file, if
- * there is one and it is time; a report that a signal asked for; the callback at a limit. */
+/* At the end of slow calls, and of those that hold what a report needs, when no lock is
+ * held: what is due is done. The live file, if there is one and it is time; a report that a
+ * signal asked for; the callback at a limit. */
 extern NT_HIDDEN bool nt__figures_watched, nt__figures_due;
 NT_HIDDEN NT_SLOW void nt__figures_act(void);
 

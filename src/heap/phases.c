@@ -212,6 +212,7 @@ long nt_snapshot_phases(struct nt_phase_figures *out, size_t max)
     nt__start();
     nt__start_check_fork();
     nt__phases_read(out, max, true, &n);
+    nt__figures_tick();
     errno = saved;
     return (long)n;
 }

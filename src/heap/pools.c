@@ -47,6 +47,7 @@ int nt_pool_create(const struct nt_pool_options *options, struct nt_pool **out)
         return -EINVAL;
     struct nt_placement *placement = nt__placement_of(&policy);
     struct nt_pool *pool = placement ? nt__pool_new(o.name, o.limit, placement) : NULL;
+    nt__figures_tick();
     errno = saved;
     if (!pool)
         return -ENOMEM;
@@ -141,7 +142,10 @@ int nt_pool_name(struct nt_pool *pool, const char *name)
     NT_FORWARD(pool_name(pool, name));
     if (!pool || !name || *name == '\0')
         return -EINVAL;
+    int saved = errno;
     nt__pool_rename(pool, name);
+    nt__figures_tick();
+    errno = saved;
     return 0;
 }
 
@@ -225,9 +229,12 @@ long nt_snapshot_pools(struct nt_pool_figures *out, size_t max)
     NT_FORWARD(snapshot_pools(out, max));
     if (!out && max != 0)
         return -EINVAL;
+    int saved = errno;
     nt__start();
     size_t n = 0;
     nt__pools_read(out, max, true, &n);
+    nt__figures_tick();
+    errno = saved;
     return (long)n;
 }
 

@@ -7,6 +7,7 @@
 #include "src/base/fmt.h"
 #include "src/base/meta.h"
 #include "src/heap/calls.h"
+#include "src/heap/figures.h"
 #include "src/heap/heap.h"
 #include "src/heap/start.h"
 
@@ -304,6 +305,7 @@ long nt_snapshot_threads(struct nt_thread_figures *out, size_t max)
     int saved = errno;
     size_t n = 0;
     nt__thread_read(out, max, true, &n);
+    nt__figures_tick();
     errno = saved;
     return (long)n;
 }
@@ -321,6 +323,7 @@ int nt_thread_name(const char *name)
         nt__name_copy(t->name, sizeof t->name, name ? name : "");
         nt__unlock(&threads.lock);
     }
+    nt__figures_tick();
     errno = saved;
     return t ? 0 : -ENOMEM;
 }

@@ -436,7 +436,7 @@ static int act_cancelled(void)
     CHECK(pthread_cancel(thread) == 0);
     CHECK(pthread_kill(thread, SIGUSR1) == 0 && pthread_kill(thread, SIGUSR2) == 0);
     while (nt_snapshot_phases(NULL, 0) == 0 || !reported())
-        sched_yield();
+        sched_yield(); /* listing phases makes the report, if that was in its way */
     CHECK(pthread_kill(thread, 0) == 0);
     __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
     CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
