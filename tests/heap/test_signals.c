@@ -9,6 +9,7 @@
 #include "pools/pool.h"
 #include "src/base/base.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -19,12 +20,13 @@
 
 static struct nt_phase_figures rows[NT_PHASES_MAX];
 static struct nt_snapshot before, after;
+static char folder[] = "/tmp/numatally-signals-XXXXXX";
 static char path[64];
 
 static void settings(const char *conf)
 {
     char all[128];
-    snprintf(path, sizeof path, "/tmp/numatally-signals-%d.json", (int)getpid());
+    snprintf(path, sizeof path, "%s/%d.json", folder, (int)getpid());
     snprintf(all, sizeof all, conf, path);
     setenv("NUMATALLY_CONF", all, 1);
     nt_free(nt_malloc(1)); /* starts the library */
@@ -513,6 +515,25 @@ static void test_act(void **state)
         }                                                                              \
     }
 
+static int set_up(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+/* Processes with the setting report: write at their ends, too. */
+static int tear_down(void **state)
+{
+    char file[sizeof folder + 300];
+    DIR *dir = opendir(folder);
+    (void)state;
+    for (const struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
+        snprintf(file, sizeof file, "%s/%s", folder, e->d_name);
+        unlink(file);
+    }
+    return !dir || closedir(dir) != 0 ? -1 : rmdir(folder);
+}
+
 int main(void)
 {
     setenv("NUMATALLY_TOPOLOGY", "1x2", 1); /* each act starts the library by itself */
@@ -534,5 +555,5 @@ int main(void)
         ACT(forks),
         ACT(storm_of_forks),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }
