@@ -85,8 +85,8 @@ struct nt_shard {
     uint32_t empty_slices; /* of the slabs on empty */
     uint32_t empty_unused; /* least there were of these since empty_ms */
     uint32_t empty_ms;
-    struct nt_slab *larges; /* of an explicit pool: its large blocks */
-    struct nt_spares spares; /* spare.h */
+    struct nt_slab *larges;   /* of an explicit pool: its large blocks */
+    struct nt_spares spares;  /* spare.h */
     struct nt_budget *budget; /* of an explicit pool; NULL: no limit; constant */
     struct nt_batch batch[NT_BATCHES];
 
