@@ -3,6 +3,7 @@
 
 #include "numa/residency.h"
 #include "pools/peak.h"
+#include "pools/sampled.h"
 #include "src/base/os.h"
 
 #include <string.h>
@@ -44,14 +45,15 @@ static void link_out(struct nt_shard *s, struct nt_slab *slab)
         slab->next->prev = slab->prev;
 }
 
-static void count_malloc(struct nt_shard *s, size_t bytes, size_t size)
+/* Is a sample due? */
+static bool count_malloc(struct nt_shard *s, size_t bytes, size_t size)
 {
     unsigned c = nt__sizeclass_large();
-    nt__count_add(&s->allocs[c], 1);
+    bool due = nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size);
     nt__count_add(&s->slabs[c], 1);
-    nt__count_add(&s->requested[c], size);
     nt__count_add(&s->large_allocated, bytes);
     nt__peak_publish(s, c);
+    return due;
 }
 
 static void count_free(struct nt_shard *s, const struct nt_shard *home, size_t bytes)
@@ -125,7 +127,9 @@ void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
     struct nt_slab *slab = nt__slab_open_large(run, slices, bytes, s);
     slab->arena = s->large_arena->index;
     link_in(s, slab);
-    count_malloc(s, bytes, size);
+    nt__sampled_sync(s);
+    if (count_malloc(s, bytes, size))
+        nt__sampled_large(s, slab, size);
     return run;
 }
 
@@ -135,6 +139,8 @@ bool nt__large_free(struct nt_shard *s, struct nt_slab *slab)
     if (kind != NT_SLAB_LARGE)
         return false;
     struct nt_shard *home = slab->home;
+    if (slab->sampled != 0)
+        nt__sampled_large_gone(s, slab);
     link_out(home, slab);
     count_free(s, home, slab->bytes);
     if (nt__spare_keep(s, slab))
@@ -150,10 +156,13 @@ static void resize(struct nt_shard *s, struct nt_slab *slab, size_t size)
 {
     size_t old = slab->bytes, bytes = page_bytes(size);
     slab->bytes = bytes;
+    if (slab->sampled != 0) /* it is another block from now on */
+        nt__sampled_large_gone(s, slab);
     nt__count_add(&s->large_allocated, bytes);
     nt__count_add(&s->large_freed, old);
-    nt__count_add(&s->requested[nt__sizeclass_large()], size);
-    nt__count_add(&s->reallocs, 1);
+    if (nt__count_add_two_passes(&s->reallocs, 1, &s->requested[nt__sizeclass_large()],
+                                 size))
+        nt__sampled_large(s, slab, size);
     nt__peak_publish(s, nt__sizeclass_large());
 }
 

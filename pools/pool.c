@@ -4,6 +4,7 @@
 #include "pools/large.h"
 #include "pools/misuse.h"
 #include "pools/peak.h"
+#include "pools/sampled.h"
 #include "src/base/fmt.h"
 #include "src/base/meta.h"
 
@@ -153,7 +154,11 @@ void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero
         p = nt__large_malloc(s, size, align, zero);
         zeroed = true;
     }
+    struct nt_due due = {0};
+    if (s && NT_UNLIKELY(s->sampling.due != 0))
+        due = nt__sampled_due(s, p);
     nt__unlock(&pool->lock);
+    nt__sampled_pool(&due, p);
     if (p && zero && !zeroed)
         memset(p, 0, size);
     return p;
@@ -165,10 +170,13 @@ static void free_locked(struct nt_pool *pool, struct nt_slab *slab, void *p)
     if (home->state == NT_SHARD_LOST) /* see lose_shards: the block is left there */
         return;
     nt__count_add(&pool->freed_by[nt__topo_here()][home->slot], 1);
-    if (slab->kind == NT_SLAB_LARGE)
+    if (slab->kind == NT_SLAB_LARGE) {
         nt__large_free(home, slab);
-    else
-        nt__shard_push(home, slab, p);
+        return;
+    }
+    if (NT_UNLIKELY(slab->sampled != 0))
+        nt__sampled_pool_free(slab, p);
+    nt__shard_push(home, slab, p);
 }
 
 void nt__pool_free(struct nt_pool *pool, struct nt_slab *slab, void *p)
@@ -187,8 +195,12 @@ void *nt__pool_realloc_large(struct nt_pool *pool, struct nt_slab *slab, size_t 
 {
     nt__lock(&pool->lock);
     void *p = NULL;
+    struct nt_due due = {0};
     if (slab->home->state != NT_SHARD_LOST) {
-        p = nt__large_realloc(slab->home, slab, size);
+        struct nt_shard *home = slab->home;
+        p = nt__large_realloc(home, slab, size);
+        if (NT_UNLIKELY(home->sampling.due != 0))
+            due = nt__sampled_due(home, p);
     } else { /* see lose_shards: the old block is left there */
         struct nt_shard *here = shard_here(pool);
         if (here)
@@ -197,6 +209,7 @@ void *nt__pool_realloc_large(struct nt_pool *pool, struct nt_slab *slab, size_t 
             memcpy(p, nt__window_slice(slab), nt__min(slab->bytes, size));
     }
     nt__unlock(&pool->lock);
+    nt__sampled_pool(&due, p);
     return p;
 }
 

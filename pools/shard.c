@@ -5,6 +5,7 @@
 #include "pools/large.h"
 #include "pools/peak.h"
 #include "pools/remote.h"
+#include "pools/sampled.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
 
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #define FREES_WATCHED 128
+#define FREES_UNWATCHED 65536
 #define KEPT_SLICES (32 * NT_MIB / NT_SLICE) /* of empty slabs */
 
 static bool age_empty(struct nt_shard *s);
@@ -120,7 +122,7 @@ void *nt__shard_take(struct nt_shard *s, struct nt_arena *a, size_t slices,
 /* Frees to a current slab until its next event. */
 static int32_t frees_to_event(const struct nt_shard *s)
 {
-    return s->watching ? -FREES_WATCHED : INT32_MIN;
+    return s->watching ? -FREES_WATCHED : -FREES_UNWATCHED;
 }
 
 /* A program may go on for ever in lists that never run dry: so the current slabs' event
@@ -150,6 +152,8 @@ static void release(struct nt_shard *s, struct nt_slab *slab)
 {
     unsigned slices = slab->slices;
     void *run = (void *)slab->start;
+    if (NT_UNLIKELY(slab->sampled != 0) && s->pool)
+        nt__profile_remove_range(slab->start, slab->start + slices * NT_SLICE);
     struct nt_arena *a = nt__arenas_get(slab->arena);
     bool untouched = slab->clean && slab->carved == 0;
     bool moved = slab->moved;
@@ -280,6 +284,7 @@ static struct nt_slab *take_with_room(struct nt_shard *s, unsigned c)
 static void event(struct nt_shard *s, struct nt_slab *slab)
 {
     if (slab->place == NT_PLACE_CURRENT) {
+        nt__sampled_sync(s);
         if (nt__shard_watch(s)) {
             nt__remote_age(s);
             nt__shard_receive_idle(s->arena);
@@ -363,7 +368,7 @@ static struct nt_slab *next_slab(struct nt_shard *s, unsigned c)
     nt__remote_receive(s); /* may put slabs on partial */
     nt__remote_age(s);
     struct nt_slab *slab = take_with_room(s, c);
-    if (!slab && !s->pool)
+    if (!slab && !s->pool && !s->sampling.hidden)
         slab = nt__shard_adopt(s, c);
     if (!slab)
         slab = open_slab(s, c);
@@ -406,12 +411,13 @@ static void *refill(struct nt_shard *s, unsigned c, bool *zeroed)
 
 void *nt__shard_malloc(struct nt_shard *s, unsigned c, size_t size, bool *zeroed)
 {
+    nt__sampled_sync(s);
     void *p = refill(s, c, zeroed);
-    if (NT_LIKELY(p != NULL)) {
-        nt__count_add(&s->allocs[c], 1);
-        nt__count_add(&s->requested[c], size);
-    }
-    return p;
+    if (!p || !nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size))
+        return p;
+    void *instead = nt__sampled_instead(s, c, size, p);
+    *zeroed &= instead == p;
+    return instead;
 }
 
 /* ---- Giving up --------------------------------------------------------------------- */

@@ -28,6 +28,20 @@
 
 struct nt_pool;
 
+/* Where the next samples fall (sampled.h). The owner's. */
+struct nt_sampling {
+    uint64_t drawn[NT_CLASSES]; /* requested[] + drawn[] is what was asked for */
+    uint64_t interval;          /* by which this was drawn; 0: nothing is sampled */
+    uint32_t generation;        /* of the sampler that this follows */
+    bool never;                 /* no sampling here */
+    bool hidden;                /* sampled blocks come from here */
+    bool inside;                /* a sample is being taken */
+    uint64_t due; /* of a pool: bytes of the block to be sampled; 0: none */
+    /* A change of both words of a class, for readers: it goes on while `changes` is odd. */
+    uint32_t changes, class;
+    uint64_t total; /* their sum meanwhile */
+};
+
 #define NT_BATCHES 64 /* home slabs whose remote frees are gathered at once */
 
 /* Blocks of one slab that this thread freed and has not sent home yet. */
@@ -60,7 +74,7 @@ struct nt_shard {
     /* What every allocation and free uses. The owner's. */
     struct nt_slab *current[NT_CLASSES]; /* never NULL: &nt__slab_none has no block */
     uint64_t allocs[NT_CLASSES];         /* blocks handed out */
-    uint64_t requested[NT_CLASSES];      /* bytes asked for by these */
+    uint64_t requested[NT_CLASSES];      /* bytes asked for by these, less drawn[] */
     uint64_t frees[NT_CLASSES];          /* blocks of own slabs that came back here */
     uint8_t class_of[NT_CLASS_BYTES];    /* copy of nt__sizeclasses.of; see below */
 
@@ -96,8 +110,9 @@ struct nt_shard {
     uint64_t sent_bytes[NT_TOPO_NODES];
     uint64_t large_allocated, large_freed, large_sent; /* bytes of large blocks */
     uint64_t reallocs;                                 /* that moved nothing */
-    uint64_t realloc_requested; /* bytes these asked for, large blocks apart */
-    uint64_t slabs[NT_CLASSES]; /* slabs held (large: blocks), summed mod 2^64 */
+    uint64_t realloc_requested;  /* bytes these asked for, large blocks apart */
+    uint64_t slabs[NT_CLASSES];  /* slabs held (large: blocks), summed mod 2^64 */
+    struct nt_sampling sampling; /* sampled.h */
 
     /* What of it is in the sums that peaks are taken from; peak.c says who writes. */
     int64_t published[NT_CLASSES];
@@ -189,6 +204,11 @@ NT_HIDDEN void nt__shard_fork_lock(void);
 /* In the child shards of other threads are lost; `mine` (or NULL) is kept. */
 NT_HIDDEN void nt__shard_fork_unlock(enum nt_fork how, struct nt_shard *mine);
 
+/* sampled.h: the block of class `c` to be handed out for `size` bytes, now that a sample is
+ * due: `plain`, which was taken and counted, or another in its place. */
+NT_HIDDEN NT_SLOW void *nt__sampled_instead(struct nt_shard *s, size_t c, size_t size,
+                                            void *plain);
+
 /* A block of class `c` from the current slab, counted; NULL when its list is empty. */
 NT_FAST void *nt__shard_pop_class(struct nt_shard *s, size_t c, size_t size)
 {
@@ -199,11 +219,13 @@ NT_FAST void *nt__shard_pop_class(struct nt_shard *s, size_t c, size_t size)
 #endif
     if (NT_UNLIKELY(block == NULL))
         return NULL;
-    if (NT_COUNTING)
-        nt__count_add_two(&s->allocs[c], 1, &s->requested[c], size);
+    bool due = NT_COUNTING &&
+               nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size);
     slab->free = block->next;
     if (NT_CHECKING)
         block->key = NULL;
+    if (NT_UNLIKELY(due))
+        return nt__sampled_instead(s, c, size, block);
     return block;
 }
 
@@ -216,18 +238,25 @@ NT_FAST void *nt__shard_pop(struct nt_shard *s, size_t size)
     return nt__shard_pop_class(s, s->class_of[(size + NT_GRAIN - 1) / NT_GRAIN], size);
 }
 
-/* Put a block of the shard's own slab back, counted. The caller has checked it. */
-NT_FAST void nt__shard_push(struct nt_shard *s, struct nt_slab *slab, void *p)
+/* Put a block of the shard's own slab back; `counted`, or somebody else counts it. The
+ * caller has checked it. */
+NT_FAST void nt__shard_put(struct nt_shard *s, struct nt_slab *slab, void *p,
+                           bool counted)
 {
     struct nt_block *block = p;
     block->next = slab->free;
     if (NT_CHECKING)
         block->key = NT_KEY;
     slab->free = block;
-    if (NT_COUNTING)
+    if (NT_COUNTING && counted)
         nt__count_add(&s->frees[slab->class], 1);
     if (NT_UNLIKELY(++slab->back == 0))
         nt__shard_event(s, slab);
+}
+
+NT_FAST void nt__shard_push(struct nt_shard *s, struct nt_slab *slab, void *p)
+{
+    nt__shard_put(s, slab, p, true);
 }
 
 #endif

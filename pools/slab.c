@@ -26,6 +26,7 @@ struct nt_slab *nt__slab_open(void *run, unsigned c, unsigned slices,
     slab->pooled = owner->pool != NULL;
     slab->arena = owner->arena->index;
     slab->moved = 0;
+    slab->sampled = owner->sampling.hidden;
     slab->clean = clean;
     slab->next = slab->prev = NULL;
     __atomic_store_n(&slab->remote, 0, __ATOMIC_RELAXED);
@@ -55,7 +56,7 @@ struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes,
     slab->home = home;
     slab->slot = home->slot;
     slab->pooled = home->pool != NULL;
-    slab->moved = slab->clean = 0;
+    slab->moved = slab->clean = slab->sampled = 0;
     slab->parts = 0;
     slab->class = (uint8_t)nt__sizeclass_large();
     slab->next = slab->prev = NULL;

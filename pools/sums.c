@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pools/sums.h"
 
+#include "pools/sampled.h"
+
 void nt__sums_add_shard(struct nt_sums *to, const struct nt_shard *s)
 {
     for (unsigned c = 0; c <= nt__sizeclass_large(); c++) {
@@ -10,7 +12,7 @@ void nt__sums_add_shard(struct nt_sums *to, const struct nt_shard *s)
         uint64_t frees = nt__count_read(&s->frees[c]) + sent;
         to->allocs += allocs;
         to->allocated += allocs * size;
-        to->requested += nt__count_read(&s->requested[c]);
+        to->requested += nt__sampled_requested(s, c);
         to->frees += frees;
         to->freed += frees * size;
         to->remote += sent;

@@ -47,6 +47,10 @@ static const char *parse_policy(struct text v, struct nt_conf *out);
 static const char *parse_return(struct text v, struct nt_conf *out);
 static const char *parse_mark_signal(struct text v, struct nt_conf *out);
 static const char *parse_report_signal(struct text v, struct nt_conf *out);
+static const char *parse_sample(struct text v, struct nt_conf *out);
+static const char *parse_sample_seed(struct text v, struct nt_conf *out);
+static const char *parse_sample_signal(struct text v, struct nt_conf *out);
+static const char *parse_sample_stack(struct text v, struct nt_conf *out);
 
 static const struct setting {
     const char *key;
@@ -74,6 +78,16 @@ static const struct setting {
     {"mark_signal", "off", SIGNALS, "a signal that begins a phase", parse_mark_signal},
     {"report_signal", "off", SIGNALS, "a signal that writes a report",
      parse_report_signal},
+    {"sample", "off", "off, or a number of bytes from 1 to 1T such as 512K",
+     "sample one block for so many bytes asked for, on average", parse_sample},
+    {"sample_stack", "tables", "tables or frames",
+     "how stacks are found: by unwind tables, or by frame pointers",
+     parse_sample_stack},
+    {"sample_signal", "off", SIGNALS, "a signal that turns sampling on and off",
+     parse_sample_signal},
+    {"sample_seed", "0",
+     "a number from 0 to 18446744073709551615, 0: another each time",
+     "what the choice of samples begins with", parse_sample_seed},
 };
 
 static struct {
@@ -126,25 +140,29 @@ static bool next_part(struct text *rest, char c, struct text *part)
     return true;
 }
 
-/* The number `t` is, all of it, up to `max`; a K behind it counts 1024. */
-static bool parse_number(struct text t, uint64_t max, bool k_allowed, uint64_t *out)
+/* The number `t` is, all of it, up to `max`; K, M, G or T behind it count 1024 each. */
+static bool parse_number(struct text t, uint64_t max, bool units, uint64_t *out)
 {
+    static const char letters[] = "KMGT";
     uint64_t v = 0, unit = 1;
+    const char *letter = NULL;
 
-    if (k_allowed && t.len > 0 && (t.s[t.len - 1] == 'K' || t.s[t.len - 1] == 'k')) {
-        unit = 1024;
+    if (units && t.len > 0)
+        letter = memchr(letters, t.s[t.len - 1] & ~('a' - 'A'), sizeof letters - 1);
+    if (letter != NULL) {
+        unit <<= 10 * (letter - letters + 1);
         t.len--;
     }
     if (t.len == 0)
         return false;
     for (size_t i = 0; i < t.len; i++) {
-        if (t.s[i] < '0' || t.s[i] > '9')
-            return false;
-        v = v * 10 + (uint64_t)(t.s[i] - '0');
-        if (v * unit > max)
+        if (t.s[i] < '0' || t.s[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
+            __builtin_add_overflow(v, (uint64_t)(t.s[i] - '0'), &v))
             return false;
     }
-    *out = v * unit;
+    if (__builtin_mul_overflow(v, unit, &v) || v > max)
+        return false;
+    *out = v;
     return true;
 }
 
@@ -323,6 +341,34 @@ static const char *parse_mark_signal(struct text v, struct nt_conf *out)
 static const char *parse_report_signal(struct text v, struct nt_conf *out)
 {
     return parse_signal(v, &out->report_signal);
+}
+
+static const char *parse_sample(struct text v, struct nt_conf *out)
+{
+    if (text_is(v, "off"))
+        v = (struct text){"0", 1};
+    return parse_number(v, NT_CONF_SAMPLE_MAX, true, &out->sample)
+               ? NULL
+               : "is no such number";
+}
+
+static const char *parse_sample_stack(struct text v, struct nt_conf *out)
+{
+    if (!text_is(v, "tables") && !text_is(v, "frames"))
+        return "is unknown";
+    out->sample_frames = text_is(v, "frames");
+    return NULL;
+}
+
+static const char *parse_sample_seed(struct text v, struct nt_conf *out)
+{
+    return parse_number(v, UINT64_MAX, false, &out->sample_seed) ? NULL
+                                                                 : "is no such number";
+}
+
+static const char *parse_sample_signal(struct text v, struct nt_conf *out)
+{
+    return parse_signal(v, &out->sample_signal);
 }
 
 /* ---- entries ---------------------------------------------------------------- */

@@ -16,8 +16,9 @@
 
 #include "src/base/base.h"
 
-#define NT_CONF_PATH_MAX 1024   /* bytes of a path in a setting, with its 0 */
-#define NT_CONF_POLICY_MAX 256  /* bytes of a policy, with its 0 */
+#define NT_CONF_PATH_MAX 1024  /* bytes of a path in a setting, with its 0 */
+#define NT_CONF_POLICY_MAX 256 /* bytes of a policy, with its 0 */
+#define NT_CONF_SAMPLE_MAX ((uint64_t)1 << 40)
 #define NT_CONF_CLASSES_MAX 127 /* sizes in a class table; large blocks are extra */
 
 enum nt_hugepages { NT_HUGEPAGES_OFF, NT_HUGEPAGES_THP, NT_HUGEPAGES_HUGETLB };
@@ -33,7 +34,10 @@ struct nt_conf {
     char
         policy[NT_CONF_POLICY_MAX]; /* "": the default; read when the nodes are known */
     uint32_t return_ms;             /* free memory is given back after this delay */
-    int mark_signal, report_signal; /* numbers; 0: none */
+    int mark_signal, report_signal, sample_signal; /* numbers; 0: none */
+    uint64_t sample;                               /* bytes a sample; 0: off */
+    uint64_t sample_seed;                          /* 0: at random */
+    bool sample_frames; /* stacks by frame pointers, not by tables */
 
     /* from NUMATALLY_RUN, which `numatally run` sets: PID:FOLDER:WHO */
     int64_t run_pid; /* 0: not under `numatally run` */

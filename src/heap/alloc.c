@@ -11,6 +11,7 @@
 #include "pools/peak.h"
 #include "pools/pool.h"
 #include "pools/remote.h"
+#include "pools/sampled.h"
 #include "src/base/fmt.h"
 #include "src/base/foreign.h"
 #include "src/base/os.h"
@@ -38,6 +39,8 @@ static struct nt_shard *orphan_lock(void)
     if (!orphan.shard)
         orphan.shard = nt__shard_new(nt__placement_process(),
                                      nt__placement_process()->serve[0], NULL);
+    if (orphan.shard) /* its lock is held, under which no stack is looked at */
+        orphan.shard->sampling.never = true;
     return orphan.shard;
 }
 
@@ -209,7 +212,9 @@ int nt_posix_memalign(void **out, size_t alignment, size_t size)
 static void free_orphaned(struct nt_slab *slab, void *p)
 {
     struct nt_shard *s = orphan_lock();
-    if (s && slab->kind == NT_SLAB_LARGE) {
+    if (s && nt__sampled_is_hidden(slab)) {
+        nt__sampled_free(s, slab, p);
+    } else if (s && slab->kind == NT_SLAB_LARGE) {
         nt__large_free(s, slab);
     } else if (s && slab->owner == s) {
         nt__shard_push(s, slab, p);
@@ -254,6 +259,8 @@ static void free_block(struct nt_slab *slab, void *p)
             nt__misuse(NT_MISUSE_UNALLOCATED, "free", p);
         else if (NT_UNLIKELY(nt__peak_is_above()))
             nt__peak_publish(s, nt__sizeclass_large());
+    } else if (nt__sampled_is_hidden(slab)) {
+        nt__sampled_free(s, slab, p);
     } else if (owner_of(slab) == s) {
         nt__shard_push(s, slab, p);
     } else {
@@ -494,6 +501,7 @@ size_t nt_purge(void)
     }
     nt__shard_trim_idle();
     nt__pool_trim_all();
+    nt__sampled_trim();
     size_t bytes = nt__arenas_purge();
     nt__figures_tick();
     errno = saved;

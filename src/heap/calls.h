@@ -26,6 +26,7 @@
 #include "src/heap/heap.h"
 
 #include <numatally/numa.h>
+#include <numatally/profile.h>
 #include <numatally/stats.h>
 
 /* Every public call that needs the heap; the others are made of these. */
@@ -65,6 +66,10 @@
     X(thread_name)                                                                     \
     X(pool_name)                                                                       \
     X(report)                                                                          \
+    X(sample)                                                                          \
+    X(snapshot_sites)                                                                  \
+    X(snapshot_samples)                                                                \
+    X(snapshot_remote)                                                                 \
     X(node_count)                                                                      \
     X(node_info)                                                                       \
     X(node_distance)                                                                   \

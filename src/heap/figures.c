@@ -5,6 +5,7 @@
 #include "numa/residency.h"
 #include "pools/peak.h"
 #include "pools/pool.h"
+#include "pools/sampled.h"
 #include "src/base/conf.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
@@ -56,7 +57,7 @@ static void add_class(struct nt_snapshot *out, const struct nt_shard *s, unsigne
     uint64_t sent = nt__count_read(&s->sent[c]);
     uint64_t frees = nt__count_read(&s->frees[c]);
     uint64_t allocs = nt__count_read(&s->allocs[c]);
-    uint64_t requested = nt__count_read(&s->requested[c]);
+    uint64_t requested = nt__sampled_requested(s, c);
     uint64_t allocated = allocs * size, freed = frees * size;
     if (c == nt__sizeclass_large()) {
         allocated = nt__count_read(&s->large_allocated);

@@ -6,6 +6,7 @@
 #include "src/base/lock.h"
 #include "src/heap/figures.h"
 #include "src/heap/phases.h"
+#include "src/heap/sampler.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -26,6 +27,8 @@ static void on_signal(int number)
         nt__phases_signalled();
     if (number == conf->report_signal)
         nt__figures_signalled();
+    if (number == conf->sample_signal)
+        nt__sampler_signalled();
 #if NT_DEBUG
     nt__lock_held = held;
 #endif
@@ -52,6 +55,8 @@ static void take(int number, const char *setting)
         sigaddset(&ours.sa_mask, conf->mark_signal);
     if (conf->report_signal != 0)
         sigaddset(&ours.sa_mask, conf->report_signal);
+    if (conf->sample_signal != 0)
+        sigaddset(&ours.sa_mask, conf->sample_signal);
     sigaction(number, &ours, NULL);
 }
 
@@ -59,4 +64,5 @@ void nt__signals_start(void)
 {
     take(nt__conf()->mark_signal, "mark_signal");
     take(nt__conf()->report_signal, "report_signal");
+    take(nt__conf()->sample_signal, "sample_signal");
 }

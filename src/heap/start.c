@@ -8,6 +8,7 @@
 #include "numa/topo.h"
 #include "pools/peak.h"
 #include "pools/pool.h"
+#include "pools/sampled.h"
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
 #include "src/base/meta.h"
@@ -50,20 +51,26 @@ static void before_fork(void)
     nt__limit_fork_lock();
     nt__pool_fork_lock();
     nt__thread_fork_lock();
+    nt__sampled_fork_lock();
     nt__placements_fork_lock();
     nt__shard_fork_lock();
     nt__window_fork_lock();
     nt__arenas_fork_lock();
+    nt__profile_fork_lock();
+    nt__modules_fork_lock();
     nt__meta_fork_lock();
 }
 
 static void unlock_all(enum nt_fork how)
 {
     nt__meta_fork_unlock(how);
+    nt__modules_fork_unlock(how);
+    nt__profile_fork_unlock(how);
     nt__arenas_fork_unlock(how);
     nt__window_fork_unlock(how);
     nt__shard_fork_unlock(how, nt__heap_shard);
     nt__placements_fork_unlock(how);
+    nt__sampled_fork_unlock(how);
     nt__thread_fork_unlock(how);
     nt__pool_fork_unlock(how);
     nt__figures_fork_unlock(how);

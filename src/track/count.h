@@ -38,6 +38,23 @@ NT_FAST void nt__count_add_two(uint64_t *first, uint64_t n, uint64_t *second,
 #endif
 }
 
+/* nt__count_add_two, and whether the second passed 2^64. */
+NT_FAST bool nt__count_add_two_passes(uint64_t *first, uint64_t n, uint64_t *second,
+                                      uint64_t m)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    bool passed;
+    __asm__("addq %3, %0\n\taddq %4, %1"
+            : "+m"(*first), "+m"(*second), "=@ccc"(passed)
+            : "re"(n), "re"(m));
+    return passed;
+#else
+    nt__count_add(first, n);
+    nt__count_add(second, m);
+    return __atomic_load_n(second, __ATOMIC_RELAXED) < m;
+#endif
+}
+
 static inline uint64_t nt__count_read(const uint64_t *counter)
 {
     return __atomic_load_n(counter, __ATOMIC_RELAXED);

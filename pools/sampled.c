@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "pools/sampled.h"
+
+#include "pools/misuse.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static struct {
+    struct nt_lock lock;
+    struct nt_shard *of[NT_ARENAS]; /* the hidden ones, by arena; under `lock` */
+} hidden = {.lock = NT_LOCK_INIT(NT_RANK_SAMPLED)};
+
+/* ---- Draws --------------------------------------------------------------------------- */
+
+/* The class's next sample falls somewhere behind what was asked for by now. */
+static void restart(struct nt_shard *s, size_t c)
+{
+    struct nt_sampling *st = &s->sampling;
+    uint64_t total = s->requested[c] + st->drawn[c];
+    uint64_t draw = nt__profile_draw(st->interval);
+    __atomic_store_n(&st->class, (uint32_t)c, __ATOMIC_RELAXED);
+    __atomic_store_n(&st->total, total, __ATOMIC_RELAXED);
+    __atomic_store_n(&st->changes, st->changes + 1, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    __atomic_store_n(&s->requested[c], -draw, __ATOMIC_RELAXED);
+    __atomic_store_n(&st->drawn[c], total + draw, __ATOMIC_RELAXED);
+    __atomic_store_n(&st->changes, st->changes + 1, __ATOMIC_RELEASE);
+}
+
+uint64_t nt__sampled_requested(const struct nt_shard *s, unsigned c)
+{
+    const struct nt_sampling *st = &s->sampling;
+    for (;;) {
+        uint32_t changes = __atomic_load_n(&st->changes, __ATOMIC_ACQUIRE);
+        uint64_t total =
+            nt__count_read(&s->requested[c]) + nt__count_read(&st->drawn[c]);
+        if (changes % 2 != 0 && __atomic_load_n(&st->class, __ATOMIC_RELAXED) == c)
+            total = nt__count_read(&st->total);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (__atomic_load_n(&st->changes, __ATOMIC_RELAXED) == changes)
+            return total;
+    }
+}
+
+void nt__sampled_follow(struct nt_shard *s)
+{
+    struct nt_sampling *st = &s->sampling;
+    st->generation = __atomic_load_n(&nt__sampler.generation, __ATOMIC_ACQUIRE);
+    st->interval =
+        st->never ? 0 : __atomic_load_n(&nt__sampler.interval, __ATOMIC_RELAXED);
+    for (unsigned c = 0; !st->never && c <= nt__sizeclass_large(); c++)
+        restart(s, c);
+}
+
+/* A sample point was reached in class `c`: the interval it was drawn by, and the next is
+ * drawn. 0: it is not to be taken. */
+static uint64_t reach(struct nt_shard *s, size_t c)
+{
+    uint64_t interval = s->sampling.interval;
+    restart(s, c);
+    nt__sampled_sync(s);
+    return s->sampling.inside || s->sampling.interval == 0 ? 0 : interval;
+}
+
+/* ---- Allocations --------------------------------------------------------------------- */
+
+static struct nt_sample sample_of(struct nt_shard *s, size_t size, uint64_t interval)
+{
+    return (struct nt_sample){
+        .size = size,
+        .interval = interval,
+        .home = s,
+        .tid = gettid(),
+        .node = nt__topo()->node[s->slot].id,
+    };
+}
+
+/* The hidden shard for what `s` allocates. Under the lock. NULL: no memory. */
+static struct nt_shard *hidden_for(const struct nt_shard *s)
+{
+    struct nt_shard **of = &hidden.of[s->arena->index];
+    if (!*of) {
+        *of = nt__shard_new(s->placement, s->slot, NULL);
+        if (*of)
+            (*of)->sampling.never = (*of)->sampling.hidden = true;
+    }
+    return *of;
+}
+
+/* A hidden shard's block, which is counted in `s` already. At no moment are two counted. */
+static void *take(struct nt_shard *s, unsigned c, size_t size)
+{
+    bool zeroed;
+    void *p = NULL;
+    nt__count_add(&s->allocs[c], (uint64_t)-1);
+    nt__lock(&hidden.lock);
+    struct nt_shard *from = hidden_for(s);
+    if (from)
+        p = nt__shard_malloc(from, c, size, &zeroed);
+    if (p) {
+        nt__count_add(&from->allocs[c], (uint64_t)-1);
+        nt__count_add(&from->requested[c], -(uint64_t)size);
+    }
+    nt__unlock(&hidden.lock);
+    nt__count_add(&s->allocs[c], 1);
+    return p;
+}
+
+static void put_back(struct nt_slab *slab, void *p)
+{
+    nt__lock(&hidden.lock);
+    nt__shard_put(slab->owner, slab, p, false);
+    nt__unlock(&hidden.lock);
+}
+
+static void *sampled_block(struct nt_shard *s, unsigned c, size_t size,
+                           uint64_t interval)
+{
+    struct nt_stack stack;
+    struct nt_sample sample = sample_of(s, size, interval);
+    nt__profile_stack(&stack);
+    void *p = take(s, c, size);
+    if (!p)
+        return NULL;
+    sample.block = p;
+    sample.block_bytes = nt__sizeclasses.size[c];
+    if (nt__profile_add(&sample, &stack))
+        return p;
+    put_back(nt__slab_of(p), p);
+    return NULL;
+}
+
+/* `plain` goes back on its list, as if it had not been taken. */
+static void untake(void *plain)
+{
+    struct nt_slab *slab = nt__slab_of(plain);
+    struct nt_block *block = plain;
+    block->next = slab->free;
+    block->key = NT_KEY;
+    slab->free = block;
+}
+
+void *nt__sampled_instead(struct nt_shard *s, size_t c, size_t size, void *plain)
+{
+    int saved = errno; /* nobody on the fast path keeps it */
+    uint64_t interval = reach(s, c);
+    void *p = NULL;
+    if (interval != 0 && s->pool) {
+        s->sampling.due = size;
+    } else if (interval != 0) {
+        s->sampling.inside = true;
+        p = sampled_block(s, (unsigned)c, size, interval);
+        s->sampling.inside = false;
+    }
+    errno = saved;
+    if (!p)
+        return plain;
+    untake(plain);
+    return p;
+}
+
+void nt__sampled_large(struct nt_shard *s, struct nt_slab *slab, size_t size)
+{
+    struct nt_stack stack;
+    uint64_t interval = reach(s, nt__sizeclass_large());
+    if (interval == 0)
+        return;
+    if (s->pool) {
+        s->sampling.due = size;
+        return;
+    }
+    s->sampling.inside = true;
+    struct nt_sample sample = sample_of(s, size, interval);
+    sample.block = nt__window_slice(slab);
+    sample.block_bytes = slab->bytes;
+    nt__profile_stack(&stack);
+    slab->sampled = nt__profile_add(&sample, &stack);
+    s->sampling.inside = false;
+}
+
+/* ---- Frees --------------------------------------------------------------------------- */
+
+static void note_free(const struct nt_shard *s, const struct nt_sample *sample)
+{
+    struct nt_stack stack;
+    if (s->sampling.never || sample->tid == gettid())
+        return;
+    nt__profile_stack(&stack);
+    nt__profile_add_remote(sample, &stack);
+}
+
+static void count_free(struct nt_shard *s, const struct nt_shard *home, unsigned c)
+{
+    if (home == s) {
+        nt__count_add(&s->frees[c], 1);
+        return;
+    }
+    nt__count_add(&s->sent[c], 1);
+    nt__count_add(&s->sent_blocks[home->slot], 1);
+    nt__count_add(&s->sent_bytes[home->slot], nt__sizeclasses.size[c]);
+}
+
+void nt__sampled_free(struct nt_shard *s, struct nt_slab *slab, void *p)
+{
+    struct nt_sample sample;
+    unsigned c = slab->class;
+    bool known = false;
+    nt__lock(&hidden.lock);
+    struct nt_shard *owner = slab->owner;
+    /* Again, now that nobody else can: of two frees one must find the other. */
+    enum nt_misuse bad = nt__misuse_check(owner, nt__slab_of(p), p);
+    if (bad == NT_MISUSE_NONE) {
+        known = nt__profile_remove(p, &sample);
+        if (hidden.of[slab->arena] == owner)
+            nt__shard_put(owner, slab, p, false); /* `slab` may be gone now */
+    }
+    nt__unlock(&hidden.lock);
+    if (bad != NT_MISUSE_NONE) {
+        nt__misuse(bad, "free", p);
+        return;
+    }
+    count_free(s, known ? sample.home : s, c);
+    if (known)
+        note_free(s, &sample);
+}
+
+void nt__sampled_large_gone(const struct nt_shard *s, struct nt_slab *slab)
+{
+    struct nt_sample sample;
+    slab->sampled = 0;
+    if (nt__profile_remove(nt__window_slice(slab), &sample) && !slab->pooled)
+        note_free(s, &sample);
+}
+
+/* ---- Explicit pools -------------------------------------------------------------------- */
+
+struct nt_due nt__sampled_due(struct nt_shard *s, void *p)
+{
+    struct nt_due due = {.size = s->sampling.due};
+    s->sampling.due = 0;
+    if (due.size == 0 || !p)
+        return (struct nt_due){0};
+    due.interval = s->sampling.interval;
+    due.slab = nt__slab_of(p);
+    due.node = nt__topo()->node[s->slot].id;
+    if (due.slab->sampled != UINT8_MAX)
+        due.slab->sampled++;
+    return due;
+}
+
+void nt__sampled_pool(const struct nt_due *due, void *p)
+{
+    struct nt_stack stack;
+    if (due->size == 0)
+        return;
+    int saved = errno;
+    const struct nt_slab *slab = due->slab;
+    struct nt_sample sample = {
+        .block = p,
+        .size = due->size,
+        .interval = due->interval,
+        .block_bytes = slab->kind == NT_SLAB_LARGE ? slab->bytes : slab->size,
+        .tid = gettid(),
+        .node = due->node,
+    };
+    nt__profile_stack(&stack);
+    nt__profile_add(&sample, &stack);
+    errno = saved;
+}
+
+void nt__sampled_pool_free(struct nt_slab *slab, const void *p)
+{
+    struct nt_sample sample;
+    if (nt__profile_remove(p, &sample) && slab->sampled != UINT8_MAX)
+        slab->sampled--;
+}
+
+/* ---- The rest -------------------------------------------------------------------------- */
+
+void nt__sampled_trim(void)
+{
+    nt__lock(&hidden.lock);
+    for (unsigned i = 0; i < nt__arenas_count(); i++)
+        if (hidden.of[i])
+            nt__shard_trim(hidden.of[i]);
+    nt__unlock(&hidden.lock);
+}
+
+void nt__sampled_fork_lock(void)
+{
+    nt__lock_for_fork(&hidden.lock);
+}
+
+/* In a raw child whoever held the lock stayed in the parent: his shards may be half changed.
+ * They are left alone, with their blocks, and new ones are made as needed. */
+void nt__sampled_fork_unlock(enum nt_fork how)
+{
+    if (how == NT_FORK_PARENT) {
+        nt__unlock_after_fork(&hidden.lock);
+        return;
+    }
+    if (how == NT_FORK_RAW && nt__lock_raw(&hidden.lock))
+        for (unsigned i = 0; i < NT_ARENAS; i++)
+            hidden.of[i] = NULL;
+    nt__lock_init(&hidden.lock, NT_RANK_SAMPLED);
+}

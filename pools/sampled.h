@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which blocks are sampled, at no cost to those that are not.
+ *
+ * The fast path adds the size to requested[class]. While sampling is on that counter is set
+ * so that it passes 2^64 when the next sample point is reached: the add that counts is the
+ * test, one branch on its carry (as slab->back's for events). What was taken off is kept in
+ * drawn[class], and the sum of both is what was asked for. A Poisson process on all bytes is
+ * one on each class's bytes, so each class of a shard has a draw of its own.
+ *
+ * How a free finds that its block is sampled, at no cost either: sampled blocks of size
+ * classes come from *hidden* shards, one per arena, behind a lock, which no thread ever has
+ * as its own; so their frees leave the fast path. Nothing is counted in a hidden shard: the
+ * shard of the thread that allocates counts the block, that of the one that frees it the
+ * free. Large blocks and explicit pools, whose frees are never fast, have a count in the
+ * slab's header (slab->sampled).
+ *
+ * A change of the interval reaches a shard at its next slow call, or at its current
+ * slab's event, every 65,536 frees.
+ */
+#ifndef NT_POOLS_SAMPLED_H
+#define NT_POOLS_SAMPLED_H
+
+#include "pools/shard.h"
+#include "src/track/profile.h"
+
+NT_HIDDEN NT_SLOW void nt__sampled_follow(struct nt_shard *s);
+
+/* The owner, in every slow call: is the interval another by now? */
+NT_FAST void nt__sampled_sync(struct nt_shard *s)
+{
+    /* Acquire: pairs with nt__profile_set. */
+    if (NT_UNLIKELY(s->sampling.generation !=
+                    __atomic_load_n(&nt__sampler.generation, __ATOMIC_ACQUIRE)))
+        nt__sampled_follow(s);
+}
+
+/* Bytes that were asked for in the class, ever. Any thread. */
+NT_HIDDEN uint64_t nt__sampled_requested(const struct nt_shard *s, unsigned c);
+
+/* A sample is due at the large block `slab`, which was taken for `size` bytes. */
+NT_HIDDEN NT_SLOW void nt__sampled_large(struct nt_shard *s, struct nt_slab *slab,
+                                         size_t size);
+
+/* The sampled large block `slab` is freed by the owner of `s`, or becomes another. */
+NT_HIDDEN NT_SLOW void nt__sampled_large_gone(const struct nt_shard *s,
+                                              struct nt_slab *slab);
+
+/* Is `slab` a hidden shard's? */
+NT_FAST bool nt__sampled_is_hidden(const struct nt_slab *slab)
+{
+    return slab->sampled != 0 && slab->kind == NT_SLAB_BLOCKS && !slab->pooled;
+}
+
+/* Free the block `p` of a hidden shard's slab, counted in `s`. */
+NT_HIDDEN NT_SLOW void nt__sampled_free(struct nt_shard *s, struct nt_slab *slab,
+                                        void *p);
+
+/* What the pool's shard found due while its lock was held, now that it is not: stacks are
+ * not looked at under locks. */
+struct nt_due {
+    uint64_t size, interval; /* size 0: nothing is due */
+    struct nt_slab *slab;
+    int32_t node;
+};
+
+/* Under the pool's lock: what is due at the block `p`, if anything. */
+NT_HIDDEN struct nt_due nt__sampled_due(struct nt_shard *s, void *p);
+NT_HIDDEN void nt__sampled_pool(const struct nt_due *due, void *p);
+
+/* Under the pool's lock: a block of a slab with sampled blocks is freed. */
+NT_HIDDEN NT_SLOW void nt__sampled_pool_free(struct nt_slab *slab, const void *p);
+
+/* Give back what holds no block, of the hidden shards. */
+NT_HIDDEN void nt__sampled_trim(void);
+
+NT_HIDDEN void nt__sampled_fork_lock(void);
+NT_HIDDEN void nt__sampled_fork_unlock(enum nt_fork how);
+
+#endif

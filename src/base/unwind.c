@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "src/base/unwind.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#define FRAME_BYTES_MAX (8 * NT_MIB) /* of one function: what is more is no frame */
+#define PAGE ((uintptr_t)4096)       /* no page is smaller */
+
+static struct {
+    _Unwind_Reason_Code (*backtrace)(_Unwind_Trace_Fn, void *);
+    uintptr_t (*get_ip)(struct _Unwind_Context *, int *);
+    uintptr_t start, end; /* of this library's code; 0: not known apart */
+    bool ready[2];        /* by enum nt_unwinder */
+} unwind;
+
+struct walk {
+    uintptr_t *pc;
+    unsigned n, max;
+};
+
+/* False: enough. */
+static bool note(struct walk *w, uintptr_t pc)
+{
+    if (w->n == 0 && pc - 1 - unwind.start < unwind.end - unwind.start)
+        return true; /* ours */
+    w->pc[w->n++] = pc;
+    return w->n < w->max;
+}
+
+/* ---- By tables ----------------------------------------------------------------------- */
+
+static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *argument)
+{
+    int before = 0;
+    uintptr_t pc = unwind.get_ip(context, &before);
+    if (pc == 0 || !note(argument, before ? pc + 1 : pc))
+        return _URC_END_OF_STACK;
+    return _URC_NO_REASON;
+}
+
+static int load_libgcc(void)
+{
+    void *library = dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        return -ENOENT;
+    void *backtrace = dlsym(library, "_Unwind_Backtrace");
+    void *get_ip = dlsym(library, "_Unwind_GetIPInfo");
+    if (!backtrace || !get_ip)
+        return -ENOENT;
+    __builtin_memcpy(&unwind.get_ip, &get_ip, sizeof get_ip);
+    __builtin_memcpy(&unwind.backtrace, &backtrace, sizeof backtrace);
+    return 0;
+}
+
+/* ---- By frames ----------------------------------------------------------------------- */
+
+/* The kernel reads a signal set of 8 bytes there before it finds that no such change of the
+ * mask exists: EFAULT if it cannot. The trick is abseil's (AddressIsReadable). */
+static bool is_readable(uintptr_t at)
+{
+    int saved = errno;
+    bool readable =
+        syscall(SYS_rt_sigprocmask, -1, at, NULL, (size_t)8) == -1 && errno != EFAULT;
+    errno = saved;
+    return readable;
+}
+
+/* The word at `at`, if it can be read; pages below `*known` and not below its page can. */
+static bool read_word(uintptr_t at, uintptr_t *page, uintptr_t *out)
+{
+    if (at / PAGE * PAGE != *page) {
+        if (!is_readable(at))
+            return false;
+        *page = at / PAGE * PAGE;
+    }
+    *out = *(const uintptr_t *)at;
+    return true;
+}
+
+/* A frame: the caller's frame pointer, then the return address. */
+static __attribute__((noinline)) void walk_frames(struct walk *w)
+{
+    uintptr_t frame = (uintptr_t)__builtin_frame_address(0), next, pc;
+    uintptr_t page = frame / PAGE * PAGE;
+    while (frame % sizeof(void *) == 0 && read_word(frame, &page, &next) &&
+           read_word(frame + sizeof(void *), &page, &pc) && pc != 0 && note(w, pc)) {
+        if (next <= frame || next - frame > FRAME_BYTES_MAX)
+            return;
+        frame = next;
+    }
+}
+
+/* ---- Both ---------------------------------------------------------------------------- */
+
+/* Is this the object that this code lies in? The main program has no name. */
+static int find_ours(struct dl_phdr_info *info, size_t size, void *unused)
+{
+    (void)size;
+    (void)unused;
+    uintptr_t here = (uintptr_t)&find_ours;
+    if (info->dlpi_name[0] == '\0')
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + p->p_vaddr;
+        if (p->p_type == PT_LOAD && (p->p_flags & PF_X) != 0 &&
+            here - start < p->p_memsz) {
+            unwind.start = start;
+            unwind.end = start + p->p_memsz;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int nt__unwind_start(enum nt_unwinder how)
+{
+    uintptr_t pc[4];
+    if (__atomic_load_n(&unwind.ready[how], __ATOMIC_ACQUIRE))
+        return 0;
+    int result = how == NT_UNWIND_TABLES ? load_libgcc() : 0;
+    if (result != 0)
+        return result;
+    dl_iterate_phdr(find_ours, NULL);
+    /* Release: who finds it ready finds the pointers. */
+    __atomic_store_n(&unwind.ready[how], true, __ATOMIC_RELEASE);
+    nt__unwind(how, pc, NT_ARRAY_LEN(pc)); /* what is done once is done here */
+    return 0;
+}
+
+unsigned nt__unwind(enum nt_unwinder how, uintptr_t *pc, unsigned max)
+{
+    struct walk w = {.pc = pc, .max = max};
+    if (max == 0 || !__atomic_load_n(&unwind.ready[how], __ATOMIC_ACQUIRE))
+        return 0;
+    if (how == NT_UNWIND_TABLES)
+        unwind.backtrace(on_frame, &w);
+    else
+        walk_frames(&w);
+    return w.n;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "src/heap/sampler.h"
+
+#include "pools/sampled.h"
+#include "src/base/conf.h"
+#include "src/base/fmt.h"
+#include "src/heap/calls.h"
+#include "src/heap/figures.h"
+#include "src/heap/start.h"
+
+#include <errno.h>
+
+#define USUAL_INTERVAL (512 * NT_KIB) /* of sample_signal, when there is none set */
+
+static struct {
+    struct nt_lock lock;
+    bool ready;
+} sampler = {.lock = NT_LOCK_INIT(NT_RANK_START)};
+
+/* Not inside malloc. The lock is not held while the linker is asked: it allocates. */
+static int make_ready(void)
+{
+    const struct nt_conf *conf = nt__conf();
+    enum nt_unwinder how = conf->sample_frames ? NT_UNWIND_FRAMES : NT_UNWIND_TABLES;
+    int result = nt__unwind_start(how);
+    if (result != 0)
+        return result;
+    nt__lock(&sampler.lock);
+    if (!sampler.ready)
+        nt__profile_start(how, conf->sample_seed);
+    __atomic_store_n(&sampler.ready, true, __ATOMIC_RELEASE);
+    nt__unlock(&sampler.lock);
+    return 0;
+}
+
+int nt_sample(size_t interval)
+{
+    NT_FORWARD(sample(interval));
+    if (interval > NT_CONF_SAMPLE_MAX)
+        return -EINVAL;
+    int saved = errno;
+    nt__start();
+    nt__start_check_fork();
+    int result = interval != 0 ? make_ready() : 0;
+    if (result == 0)
+        nt__profile_set(interval);
+    errno = saved;
+    return result;
+}
+
+void nt__sampler_signalled(void)
+{
+    uint64_t interval = nt__conf()->sample;
+    if (!__atomic_load_n(&sampler.ready, __ATOMIC_ACQUIRE))
+        return;
+    if (__atomic_load_n(&nt__sampler.interval, __ATOMIC_RELAXED) != 0)
+        nt__profile_set(0);
+    else
+        nt__profile_set(interval != 0 ? interval : USUAL_INTERVAL);
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    if (nt__elsewhere() ||
+        (!nt__conf_env("NUMATALLY_CONF") && !nt__conf_env("NUMATALLY_CONF_FILE")))
+        return;
+    nt__start(); /* reads the settings */
+    const struct nt_conf *conf = nt__conf();
+    if (conf->sample == 0 && conf->sample_signal == 0)
+        return;
+    if (make_ready() != 0)
+        nt__warn(
+            "no sampling: libgcc_s.so.1 cannot be loaded; sample_stack:frames does "
+            "without");
+    else if (conf->sample != 0)
+        nt__profile_set(conf->sample);
+}
+
+long nt_snapshot_sites(struct nt_site_figures *out, size_t max)
+{
+    NT_FORWARD(snapshot_sites(out, max));
+    return nt__profile_sites(out, max);
+}
+
+long nt_snapshot_samples(struct nt_sample_figures *out, size_t max)
+{
+    NT_FORWARD(snapshot_samples(out, max));
+    return nt__profile_samples(out, max);
+}
+
+long nt_snapshot_remote(struct nt_remote_figures *out, size_t max)
+{
+    NT_FORWARD(snapshot_remote(out, max));
+    return nt__profile_remotes(out, max);
+}
