@@ -147,8 +147,11 @@ void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero
     nt__lock(&pool->lock);
     struct nt_shard *s = shard_here(pool);
     if (s && c < nt__sizeclass_large()) {
-        p = align <= NT_GRAIN ? nt__shard_pop(s, size) : NULL;
-        if (!p)
+        bool sampled = false;
+        p = align <= NT_GRAIN ? nt__shard_pop(s, size, &sampled) : NULL;
+        if (sampled)
+            p = nt__sampled_instead(s, size, p);
+        else if (!p)
             p = nt__shard_malloc(s, c, size, &zeroed);
     } else if (s) {
         p = nt__large_malloc(s, size, align, zero);

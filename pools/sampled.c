@@ -15,12 +15,12 @@ static struct {
 /* ---- Draws --------------------------------------------------------------------------- */
 
 /* The class's next sample falls somewhere behind what was asked for by now. */
-static void restart(struct nt_shard *s, size_t c)
+static void restart(struct nt_shard *s, unsigned c)
 {
     struct nt_sampling *st = &s->sampling;
     uint64_t total = s->requested[c] + st->drawn[c];
     uint64_t draw = nt__profile_draw(st->interval);
-    __atomic_store_n(&st->class, (uint32_t)c, __ATOMIC_RELAXED);
+    __atomic_store_n(&st->class, c, __ATOMIC_RELAXED);
     __atomic_store_n(&st->total, total, __ATOMIC_RELAXED);
     __atomic_store_n(&st->changes, st->changes + 1, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_RELEASE);
@@ -56,7 +56,7 @@ void nt__sampled_follow(struct nt_shard *s)
 
 /* A sample point was reached in class `c`: the interval it was drawn by, and the next is
  * drawn. 0: it is not to be taken. */
-static uint64_t reach(struct nt_shard *s, size_t c)
+static uint64_t reach(struct nt_shard *s, unsigned c)
 {
     uint64_t interval = s->sampling.interval;
     restart(s, c);
@@ -142,16 +142,17 @@ static void untake(void *plain)
     slab->free = block;
 }
 
-void *nt__sampled_instead(struct nt_shard *s, size_t c, size_t size, void *plain)
+void *nt__sampled_instead(struct nt_shard *s, size_t size, void *plain)
 {
     int saved = errno; /* nobody on the fast path keeps it */
+    unsigned c = nt__slab_of(plain)->class;
     uint64_t interval = reach(s, c);
     void *p = NULL;
     if (interval != 0 && s->pool) {
         s->sampling.due = size;
     } else if (interval != 0) {
         s->sampling.inside = true;
-        p = sampled_block(s, (unsigned)c, size, interval);
+        p = sampled_block(s, c, size, interval);
         s->sampling.inside = false;
     }
     errno = saved;

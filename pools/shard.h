@@ -204,38 +204,40 @@ NT_HIDDEN void nt__shard_fork_lock(void);
 /* In the child shards of other threads are lost; `mine` (or NULL) is kept. */
 NT_HIDDEN void nt__shard_fork_unlock(enum nt_fork how, struct nt_shard *mine);
 
-/* sampled.h: the block of class `c` to be handed out for `size` bytes, now that a sample is
- * due: `plain`, which was taken and counted, or another in its place. */
-NT_HIDDEN NT_SLOW void *nt__sampled_instead(struct nt_shard *s, size_t c, size_t size,
-                                            void *plain);
+/* sampled.h: the block to be handed out for `size` bytes, now that a sample is due: `plain`,
+ * which was taken and counted, or another in its place. */
+NT_HIDDEN NT_SLOW __attribute__((returns_nonnull)) void *
+nt__sampled_instead(struct nt_shard *s, size_t size, void *plain);
 
-/* A block of class `c` from the current slab, counted; NULL when its list is empty. */
-NT_FAST void *nt__shard_pop_class(struct nt_shard *s, size_t c, size_t size)
+/* A block of class `c` from the current slab, counted; NULL when its list is empty. `*due`:
+ * what is to be handed out is nt__sampled_instead's. */
+NT_FAST void *nt__shard_pop_class(struct nt_shard *s, size_t c, size_t size, bool *due)
 {
     struct nt_slab *slab = s->current[c];
     struct nt_block *block = slab->free;
+    *due = false;
 #if defined(__x86_64__)
     __asm__("" : "+a"(block)); /* where it is returned: else gcc moves it there */
 #endif
     if (NT_UNLIKELY(block == NULL))
         return NULL;
-    bool due = NT_COUNTING &&
-               nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size);
+    if (NT_COUNTING)
+        *due = nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size);
     slab->free = block->next;
     if (NT_CHECKING)
         block->key = NULL;
-    if (NT_UNLIKELY(due))
-        return nt__sampled_instead(s, c, size, block);
     return block;
 }
 
 /* A block for `size` bytes from the current slab, counted; NULL when its list is empty
  * or the size is not small. */
-NT_FAST void *nt__shard_pop(struct nt_shard *s, size_t size)
+NT_FAST void *nt__shard_pop(struct nt_shard *s, size_t size, bool *due)
 {
+    *due = false;
     if (NT_UNLIKELY(size > NT_SMALL_MAX))
         return NULL;
-    return nt__shard_pop_class(s, s->class_of[(size + NT_GRAIN - 1) / NT_GRAIN], size);
+    return nt__shard_pop_class(s, s->class_of[(size + NT_GRAIN - 1) / NT_GRAIN], size,
+                               due);
 }
 
 /* Put a block of the shard's own slab back; `counted`, or somebody else counts it. The

@@ -115,9 +115,11 @@ static void *allocate(size_t size, size_t align, bool zero)
 static void *pop(size_t size)
 {
     struct nt_shard *s = nt__heap_shard;
+    bool due;
     if (size > NT_CLASSED_MAX || nt__shard_is_elsewhere(s))
         return NULL;
-    return nt__shard_pop_class(s, nt__sizeclass_of(size), size);
+    void *p = nt__shard_pop_class(s, nt__sizeclass_of(size), size, &due);
+    return due ? nt__sampled_instead(s, size, p) : p;
 }
 
 NT_SLOW static void *malloc_rest(size_t size)
@@ -148,7 +150,10 @@ void *nt__heap_malloc_slow(size_t size)
 {
     struct nt_shard *s = nt__heap_shard;
     if (NT_LIKELY(size <= NT_CLASSED_MAX && surely_here(s))) {
-        void *p = nt__shard_pop_class(s, nt__sizeclass_of(size), size);
+        bool due;
+        void *p = nt__shard_pop_class(s, nt__sizeclass_of(size), size, &due);
+        if (NT_UNLIKELY(due))
+            return nt__sampled_instead(s, size, p);
         if (NT_LIKELY(p != NULL))
             return p;
     }
@@ -169,6 +174,11 @@ NT_SLOW static void *calloc_rest(size_t count, size_t size, size_t bytes)
     return allocate(bytes, 1, true);
 }
 
+NT_SLOW static void *calloc_sampled(struct nt_shard *s, size_t bytes, void *plain)
+{
+    return memset(nt__sampled_instead(s, bytes, plain), 0, bytes);
+}
+
 void *nt_calloc(size_t count, size_t size)
 {
     size_t bytes;
@@ -176,10 +186,12 @@ void *nt_calloc(size_t count, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    void *p = nt__shard_pop(nt__heap_shard, bytes);
-    if (NT_LIKELY(p != NULL))
-        return memset(p, 0, bytes);
-    return calloc_rest(count, size, bytes);
+    struct nt_shard *s = nt__heap_shard;
+    bool due;
+    void *p = nt__shard_pop(s, bytes, &due);
+    if (NT_UNLIKELY(p == NULL))
+        return calloc_rest(count, size, bytes);
+    return NT_UNLIKELY(due) ? calloc_sampled(s, bytes, p) : memset(p, 0, bytes);
 }
 
 void *nt_aligned_alloc(size_t alignment, size_t size)

@@ -30,8 +30,12 @@ NT_HIDDEN void nt__heap_fork_unlock(enum nt_fork how);
 
 NT_FAST void *nt__heap_malloc(size_t size)
 {
-    void *p = nt__shard_pop(nt__heap_shard, size);
-    return NT_LIKELY(p != NULL) ? p : nt__heap_malloc_slow(size);
+    struct nt_shard *s = nt__heap_shard;
+    bool due;
+    void *p = nt__shard_pop(s, size, &due);
+    if (NT_UNLIKELY(p == NULL))
+        return nt__heap_malloc_slow(size);
+    return NT_UNLIKELY(due) ? nt__sampled_instead(s, size, p) : p;
 }
 
 NT_FAST const struct nt_slab *header_at(const char *headers, size_t at)

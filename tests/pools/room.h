@@ -40,8 +40,8 @@ static inline struct nt_shard *room_shard(unsigned slot, struct nt_pool *pool)
 
 static inline void *room_malloc(struct nt_shard *s, size_t size)
 {
-    bool zeroed;
-    void *p = nt__shard_pop(s, size);
+    bool zeroed, due;
+    void *p = nt__shard_pop(s, size, &due);
     return p ? p : nt__shard_malloc(s, nt__sizeclass_of(size), size, &zeroed);
 }
 

@@ -31,8 +31,9 @@ static void test_new(void **state)
     struct nt_shard *s = new_shard();
     assert_ptr_equal(nt__shard_first(), s);
     assert_true(s->state == NT_SHARD_OWNED && s->slot == 0 && s->pool == NULL);
-    assert_null(nt__shard_pop(s, 16));
-    assert_null(nt__shard_pop(s, SIZE_MAX));
+    bool due;
+    assert_null(nt__shard_pop(s, 16, &due));
+    assert_null(nt__shard_pop(s, SIZE_MAX, &due));
     nt__shard_check(s);
     struct nt_shard *next = new_shard();
     assert_ptr_equal(next->next, s);
