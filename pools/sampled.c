@@ -12,6 +12,16 @@ static struct {
     struct nt_shard *of[NT_ARENAS]; /* the hidden ones, by arena; under `lock` */
 } hidden = {.lock = NT_LOCK_INIT(NT_RANK_SAMPLED)};
 
+/* The kernel's number of the calling thread, asked once. */
+static _Thread_local int32_t tid __attribute__((tls_model("initial-exec")));
+
+static int32_t this_thread(void)
+{
+    if (tid == 0)
+        tid = gettid();
+    return tid;
+}
+
 /* ---- Draws --------------------------------------------------------------------------- */
 
 /* The class's next sample falls somewhere behind what was asked for by now. */
@@ -72,7 +82,7 @@ static struct nt_sample sample_of(struct nt_shard *s, size_t size, uint64_t inte
         .size = size,
         .interval = interval,
         .home = s,
-        .tid = gettid(),
+        .tid = this_thread(),
         .node = nt__topo()->node[s->slot].id,
     };
 }
@@ -186,7 +196,7 @@ void nt__sampled_large(struct nt_shard *s, struct nt_slab *slab, size_t size)
 static void note_free(const struct nt_shard *s, const struct nt_sample *sample)
 {
     struct nt_stack stack;
-    if (s->sampling.never || sample->tid == gettid())
+    if (s->sampling.never || sample->tid == this_thread())
         return;
     nt__profile_stack(&stack);
     nt__profile_add_remote(sample, &stack);
@@ -263,7 +273,7 @@ void nt__sampled_pool(const struct nt_due *due, void *p)
         .size = due->size,
         .interval = due->interval,
         .block_bytes = slab->kind == NT_SLAB_LARGE ? slab->bytes : slab->size,
-        .tid = gettid(),
+        .tid = this_thread(),
         .node = due->node,
     };
     nt__profile_stack(&stack);
@@ -302,6 +312,7 @@ void nt__sampled_fork_unlock(enum nt_fork how)
         nt__unlock_after_fork(&hidden.lock);
         return;
     }
+    tid = 0;
     if (how == NT_FORK_RAW && nt__lock_raw(&hidden.lock))
         for (unsigned i = 0; i < NT_ARENAS; i++)
             hidden.of[i] = NULL;
