@@ -13,6 +13,7 @@
  */
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
+#include "src/base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,28 +30,22 @@
 #define RETURN_MS_MAX 3600000u
 #define SIGNALS "off, HUP, QUIT, USR1, USR2 or RTMIN+N"
 
-/* A piece of text that is not ended by 0. */
-struct text {
-    const char *s;
-    size_t len;
-};
-
 /* A reader of values: NULL, or what is wrong with the value, in words. */
-typedef const char *(*parse_fn)(struct text v, struct nt_conf *out);
+typedef const char *(*parse_fn)(struct nt_text v, struct nt_conf *out);
 
-static const char *parse_report(struct text v, struct nt_conf *out);
-static const char *parse_hugepages(struct text v, struct nt_conf *out);
-static const char *parse_check(struct text v, struct nt_conf *out);
-static const char *parse_classes(struct text v, struct nt_conf *out);
-static const char *parse_live(struct text v, struct nt_conf *out);
-static const char *parse_policy(struct text v, struct nt_conf *out);
-static const char *parse_return(struct text v, struct nt_conf *out);
-static const char *parse_mark_signal(struct text v, struct nt_conf *out);
-static const char *parse_report_signal(struct text v, struct nt_conf *out);
-static const char *parse_sample(struct text v, struct nt_conf *out);
-static const char *parse_sample_seed(struct text v, struct nt_conf *out);
-static const char *parse_sample_signal(struct text v, struct nt_conf *out);
-static const char *parse_sample_stack(struct text v, struct nt_conf *out);
+static const char *parse_report(struct nt_text v, struct nt_conf *out);
+static const char *parse_hugepages(struct nt_text v, struct nt_conf *out);
+static const char *parse_check(struct nt_text v, struct nt_conf *out);
+static const char *parse_classes(struct nt_text v, struct nt_conf *out);
+static const char *parse_live(struct nt_text v, struct nt_conf *out);
+static const char *parse_policy(struct nt_text v, struct nt_conf *out);
+static const char *parse_return(struct nt_text v, struct nt_conf *out);
+static const char *parse_mark_signal(struct nt_text v, struct nt_conf *out);
+static const char *parse_report_signal(struct nt_text v, struct nt_conf *out);
+static const char *parse_sample(struct nt_text v, struct nt_conf *out);
+static const char *parse_sample_seed(struct nt_text v, struct nt_conf *out);
+static const char *parse_sample_signal(struct nt_text v, struct nt_conf *out);
+static const char *parse_sample_stack(struct nt_text v, struct nt_conf *out);
 
 static const struct setting {
     const char *key;
@@ -99,75 +94,10 @@ static struct {
     char file[FILE_BYTES_MAX + 1]; /* NUMATALLY_CONF_FILE's bytes */
 } C;
 
-/* ---- text ------------------------------------------------------------------- */
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static struct text trim(struct text t)
-{
-    while (t.len > 0 && is_space(t.s[0])) {
-        t.s++;
-        t.len--;
-    }
-    while (t.len > 0 && is_space(t.s[t.len - 1]))
-        t.len--;
-    return t;
-}
-
-static bool text_is(struct text t, const char *word)
-{
-    return t.len == strlen(word) && memcmp(t.s, word, t.len) == 0;
-}
-
-/* Cut the part before the first `c` off `*rest`; false when nothing is left. */
-static bool next_part(struct text *rest, char c, struct text *part)
-{
-    const char *end;
-
-    if (rest->s == NULL)
-        return false;
-    end = memchr(rest->s, c, rest->len);
-    if (end == NULL) {
-        *part = *rest;
-        *rest = (struct text){NULL, 0};
-    } else {
-        *part = (struct text){rest->s, (size_t)(end - rest->s)};
-        *rest = (struct text){end + 1, rest->len - part->len - 1};
-    }
-    return true;
-}
-
-/* The number `t` is, all of it, up to `max`; K, M, G or T behind it count 1024 each. */
-static bool parse_number(struct text t, uint64_t max, bool units, uint64_t *out)
-{
-    static const char letters[] = "KMGT";
-    uint64_t v = 0, unit = 1;
-    const char *letter = NULL;
-
-    if (units && t.len > 0)
-        letter = memchr(letters, t.s[t.len - 1] & ~('a' - 'A'), sizeof letters - 1);
-    if (letter != NULL) {
-        unit <<= 10 * (letter - letters + 1);
-        t.len--;
-    }
-    if (t.len == 0)
-        return false;
-    for (size_t i = 0; i < t.len; i++) {
-        if (t.s[i] < '0' || t.s[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
-            __builtin_add_overflow(v, (uint64_t)(t.s[i] - '0'), &v))
-            return false;
-    }
-    if (__builtin_mul_overflow(v, unit, &v) || v > max)
-        return false;
-    *out = v;
-    return true;
-}
+/* ---- paths ------------------------------------------------------------------ */
 
 /* Copy a path and make it absolute, as the program may change its folder later. */
-static const char *parse_path(struct text v, char out[static NT_CONF_PATH_MAX])
+static const char *parse_path(struct nt_text v, char out[static NT_CONF_PATH_MAX])
 {
     char path[NT_CONF_PATH_MAX];
     size_t at = 0;
@@ -194,12 +124,12 @@ static const char *parse_path(struct text v, char out[static NT_CONF_PATH_MAX])
 
 /* ---- values ----------------------------------------------------------------- */
 
-static const char *parse_report(struct text v, struct nt_conf *out)
+static const char *parse_report(struct nt_text v, struct nt_conf *out)
 {
     char path[NT_CONF_PATH_MAX];
     const char *wrong;
 
-    if (text_is(v, "off") || text_is(v, "exit")) {
+    if (nt__text_is(v, "off") || nt__text_is(v, "exit")) {
         memcpy(out->report, v.len == 3 ? "" : "exit", v.len == 3 ? 1 : 5);
         return NULL;
     }
@@ -215,44 +145,44 @@ static const char *parse_report(struct text v, struct nt_conf *out)
     return NULL;
 }
 
-static const char *parse_hugepages(struct text v, struct nt_conf *out)
+static const char *parse_hugepages(struct nt_text v, struct nt_conf *out)
 {
-    if (text_is(v, "off"))
+    if (nt__text_is(v, "off"))
         out->hugepages = NT_HUGEPAGES_OFF;
-    else if (text_is(v, "thp"))
+    else if (nt__text_is(v, "thp"))
         out->hugepages = NT_HUGEPAGES_THP;
-    else if (text_is(v, "hugetlb"))
+    else if (nt__text_is(v, "hugetlb"))
         out->hugepages = NT_HUGEPAGES_HUGETLB;
     else
         return "is unknown";
     return NULL;
 }
 
-static const char *parse_check(struct text v, struct nt_conf *out)
+static const char *parse_check(struct nt_text v, struct nt_conf *out)
 {
-    if (!text_is(v, "on") && !text_is(v, "off"))
+    if (!nt__text_is(v, "on") && !nt__text_is(v, "off"))
         return "is unknown";
-    out->check = text_is(v, "on");
+    out->check = nt__text_is(v, "on");
     return NULL;
 }
 
-static const char *parse_classes(struct text v, struct nt_conf *out)
+static const char *parse_classes(struct nt_text v, struct nt_conf *out)
 {
     uint32_t sizes[NT_CONF_CLASSES_MAX];
     uint32_t n = 0;
-    struct text part;
+    struct nt_text part;
 
-    if (text_is(v, "default")) {
+    if (nt__text_is(v, "default")) {
         out->class_count = 0;
         return NULL;
     }
-    while (next_part(&v, ';', &part)) {
+    while (nt__text_next(&v, ';', &part)) {
         uint64_t size;
 
-        part = trim(part);
+        part = nt__text_trim(part);
         if (part.len == 0 && v.s == NULL)
             break; /* a ';' at the end is fine */
-        if (!parse_number(part, CLASS_BYTES_MAX, true, &size) || size == 0)
+        if (!nt__text_number(part, CLASS_BYTES_MAX, true, &size) || size == 0)
             return "has an entry that is no size from 16 to 512K";
         if (size % 16 != 0)
             return "has a size that is no multiple of 16";
@@ -269,43 +199,43 @@ static const char *parse_classes(struct text v, struct nt_conf *out)
     return NULL;
 }
 
-static const char *parse_live(struct text v, struct nt_conf *out)
+static const char *parse_live(struct nt_text v, struct nt_conf *out)
 {
-    if (text_is(v, "off")) {
+    if (nt__text_is(v, "off")) {
         out->live[0] = '\0';
         return NULL;
     }
-    if (text_is(v, "on"))
-        v = (struct text){"/dev/shm", 8};
+    if (nt__text_is(v, "on"))
+        v = (struct nt_text){"/dev/shm", 8};
     return parse_path(v, out->live);
 }
 
 /* What it means is seen when the machine is known: numa/policy.h. */
-static const char *parse_policy(struct text v, struct nt_conf *out)
+static const char *parse_policy(struct nt_text v, struct nt_conf *out)
 {
     if (v.len == 0)
         return "is empty";
     if (v.len >= sizeof out->policy || memchr(v.s, '\0', v.len) != NULL)
         return "is too long";
-    if (text_is(v, "auto"))
+    if (nt__text_is(v, "auto"))
         v.len = 0;
     memcpy(out->policy, v.s, v.len);
     out->policy[v.len] = '\0';
     return NULL;
 }
 
-static const char *parse_return(struct text v, struct nt_conf *out)
+static const char *parse_return(struct nt_text v, struct nt_conf *out)
 {
     uint64_t ms;
 
-    if (!parse_number(v, RETURN_MS_MAX, false, &ms))
+    if (!nt__text_number(v, RETURN_MS_MAX, false, &ms))
         return "is out of range";
     out->return_ms = (uint32_t)ms;
     return NULL;
 }
 
 /* Those that programs leave to their users. */
-static const char *parse_signal(struct text v, int *out)
+static const char *parse_signal(struct nt_text v, int *out)
 {
     static const struct {
         const char *name;
@@ -318,62 +248,63 @@ static const char *parse_signal(struct text v, int *out)
     uint64_t n = 0;
 
     if (v.len > 3 && memcmp(v.s, "SIG", 3) == 0)
-        v = (struct text){v.s + 3, v.len - 3};
+        v = (struct nt_text){v.s + 3, v.len - 3};
     for (size_t i = 0; i < NT_ARRAY_LEN(known); i++) {
-        if (text_is(v, known[i].name)) {
+        if (nt__text_is(v, known[i].name)) {
             *out = known[i].number;
             return NULL;
         }
     }
     if (v.len < 6 || memcmp(v.s, "RTMIN+", 6) != 0 ||
-        !parse_number((struct text){v.s + 6, v.len - 6},
-                      (uint64_t)(SIGRTMAX - SIGRTMIN), false, &n))
+        !nt__text_number((struct nt_text){v.s + 6, v.len - 6},
+                         (uint64_t)(SIGRTMAX - SIGRTMIN), false, &n))
         return "is none of these";
     *out = SIGRTMIN + (int)n;
     return NULL;
 }
 
-static const char *parse_mark_signal(struct text v, struct nt_conf *out)
+static const char *parse_mark_signal(struct nt_text v, struct nt_conf *out)
 {
     return parse_signal(v, &out->mark_signal);
 }
 
-static const char *parse_report_signal(struct text v, struct nt_conf *out)
+static const char *parse_report_signal(struct nt_text v, struct nt_conf *out)
 {
     return parse_signal(v, &out->report_signal);
 }
 
-static const char *parse_sample(struct text v, struct nt_conf *out)
+static const char *parse_sample(struct nt_text v, struct nt_conf *out)
 {
-    if (text_is(v, "off"))
-        v = (struct text){"0", 1};
-    return parse_number(v, NT_CONF_SAMPLE_MAX, true, &out->sample)
+    if (nt__text_is(v, "off"))
+        v = (struct nt_text){"0", 1};
+    return nt__text_number(v, NT_CONF_SAMPLE_MAX, true, &out->sample)
                ? NULL
                : "is no such number";
 }
 
-static const char *parse_sample_stack(struct text v, struct nt_conf *out)
+static const char *parse_sample_stack(struct nt_text v, struct nt_conf *out)
 {
-    if (!text_is(v, "tables") && !text_is(v, "frames"))
+    if (!nt__text_is(v, "tables") && !nt__text_is(v, "frames"))
         return "is unknown";
-    out->sample_frames = text_is(v, "frames");
+    out->sample_frames = nt__text_is(v, "frames");
     return NULL;
 }
 
-static const char *parse_sample_seed(struct text v, struct nt_conf *out)
+static const char *parse_sample_seed(struct nt_text v, struct nt_conf *out)
 {
-    return parse_number(v, UINT64_MAX, false, &out->sample_seed) ? NULL
-                                                                 : "is no such number";
+    return nt__text_number(v, UINT64_MAX, false, &out->sample_seed)
+               ? NULL
+               : "is no such number";
 }
 
-static const char *parse_sample_signal(struct text v, struct nt_conf *out)
+static const char *parse_sample_signal(struct nt_text v, struct nt_conf *out)
 {
     return parse_signal(v, &out->sample_signal);
 }
 
 /* ---- entries ---------------------------------------------------------------- */
 
-static const char *nearest_key(struct text key)
+static const char *nearest_key(struct nt_text key)
 {
     size_t best = SIZE_MAX;
     const char *name = NULL;
@@ -391,17 +322,17 @@ static const char *nearest_key(struct text key)
     return name;
 }
 
-static int shown(struct text t)
+static int shown(struct nt_text t)
 {
     return (int)nt__min(t.len, VALUE_SHOWN);
 }
 
-static const char *dots(struct text t)
+static const char *dots(struct nt_text t)
 {
     return t.len > VALUE_SHOWN ? "..." : "";
 }
 
-static void read_value(size_t row, struct text value, const char *source)
+static void read_value(size_t row, struct nt_text value, const char *source)
 {
     const struct setting *s = &settings[row];
     const char *wrong = s->parse(value, &C.conf);
@@ -414,19 +345,19 @@ static void read_value(size_t row, struct text value, const char *source)
 }
 
 /* `key:value`, or nothing but blanks. */
-static void read_entry(struct text entry, const char *source)
+static void read_entry(struct nt_text entry, const char *source)
 {
-    struct text key = {"", 0};
-    struct text value = trim(entry);
+    struct nt_text key = {"", 0};
+    struct nt_text value = nt__text_trim(entry);
 
     if (value.len == 0)
         return;
-    next_part(&value, ':', &key);
+    nt__text_next(&value, ':', &key);
     if (value.s != NULL) {
-        key = trim(key);
+        key = nt__text_trim(key);
         for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++) {
-            if (text_is(key, settings[i].key)) {
-                read_value(i, trim(value), source);
+            if (nt__text_is(key, settings[i].key)) {
+                read_value(i, nt__text_trim(value), source);
                 return;
             }
         }
@@ -443,12 +374,12 @@ static void read_entry(struct text entry, const char *source)
                  source, shown(key), key.s, dots(key), nearest_key(key));
 }
 
-static void read_lines(struct text all, const char *source)
+static void read_lines(struct nt_text all, const char *source)
 {
-    struct text line, code;
+    struct nt_text line, code;
 
-    while (next_part(&all, '\n', &line)) {
-        next_part(&line, '#', &code);
+    while (nt__text_next(&all, '\n', &line)) {
+        nt__text_next(&line, '#', &code);
         read_entry(code, source);
     }
 }
@@ -499,16 +430,16 @@ static ssize_t read_file(const char *path)
 /* PID:FOLDER:WHO as the tool writes it. Anything else is not from the tool. */
 static void read_run(const char *s)
 {
-    struct text rest = {s, strlen(s)};
-    struct text pid, dir;
+    struct nt_text rest = {s, strlen(s)};
+    struct nt_text pid, dir;
     uint64_t n;
     const char *colon = strrchr(s, ':');
 
-    if (!next_part(&rest, ':', &pid) || rest.s == NULL || colon < rest.s)
+    if (!nt__text_next(&rest, ':', &pid) || rest.s == NULL || colon < rest.s)
         return;
-    dir = (struct text){rest.s, (size_t)(colon - rest.s)};
-    if (!parse_number(pid, INT32_MAX, false, &n) || dir.len == 0 || dir.s[0] != '/' ||
-        parse_path(dir, C.conf.run_dir) != NULL)
+    dir = (struct nt_text){rest.s, (size_t)(colon - rest.s)};
+    if (!nt__text_number(pid, INT32_MAX, false, &n) || dir.len == 0 ||
+        dir.s[0] != '/' || parse_path(dir, C.conf.run_dir) != NULL)
         return;
     C.conf.run_pid = (int64_t)n;
     C.conf.run_children = strcmp(colon, ":1") == 0;
@@ -521,12 +452,12 @@ const char *nt__conf_env(const char *name)
 }
 
 /* A part that is but numbers goes on with a list of nodes: `part` gets it back. */
-static void take_list(struct text *rest, struct text *part)
+static void take_list(struct nt_text *rest, struct nt_text *part)
 {
     size_t digits = 0;
-    struct text after = *rest, more;
+    struct nt_text after = *rest, more;
 
-    while (next_part(&after, ',', &more) && more.len != 0) {
+    while (nt__text_next(&after, ',', &more) && more.len != 0) {
         for (digits = 0; digits < more.len; digits++)
             if (more.s[digits] != '-' && (more.s[digits] < '0' || more.s[digits] > '9'))
                 return;
@@ -539,7 +470,7 @@ void nt__conf_load(void)
 {
     int saved = errno;
     const char *path, *entries, *run;
-    struct text part;
+    struct nt_text part;
 
     if (C.loaded)
         return;
@@ -550,13 +481,13 @@ void nt__conf_load(void)
         ssize_t len = read_file(path);
 
         if (len >= 0)
-            read_lines((struct text){C.file, (size_t)len}, "NUMATALLY_CONF_FILE");
+            read_lines((struct nt_text){C.file, (size_t)len}, "NUMATALLY_CONF_FILE");
     }
     entries = nt__conf_env("NUMATALLY_CONF");
     if (entries != NULL) {
-        struct text rest = {entries, strlen(entries)};
+        struct nt_text rest = {entries, strlen(entries)};
 
-        while (next_part(&rest, ',', &part)) {
+        while (nt__text_next(&rest, ',', &part)) {
             take_list(&rest, &part);
             read_entry(part, "NUMATALLY_CONF");
         }
@@ -572,14 +503,24 @@ const struct nt_conf *nt__conf(void)
     if (!C.defaults) {
         C.defaults = true;
         for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++)
-            read_value(i,
-                       (struct text){settings[i].initial, strlen(settings[i].initial)},
-                       "the default");
+            read_value(
+                i, (struct nt_text){settings[i].initial, strlen(settings[i].initial)},
+                "the default");
     }
     return &C.conf;
 }
 
 /* ---- questions -------------------------------------------------------------- */
+
+const char *nt__conf_check(const char *key, const char *value)
+{
+    struct nt_conf unused;
+
+    for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++)
+        if (strcmp(settings[i].key, key) == 0)
+            return settings[i].parse((struct nt_text){value, strlen(value)}, &unused);
+    return "is of no setting";
+}
 
 void nt__conf_describe(struct nt_fmt *f)
 {
@@ -598,7 +539,7 @@ int64_t nt__conf_rank(void)
         uint64_t rank;
 
         if (s != NULL &&
-            parse_number((struct text){s, strlen(s)}, INT32_MAX, false, &rank))
+            nt__text_number((struct nt_text){s, strlen(s)}, INT32_MAX, false, &rank))
             return (int64_t)rank;
     }
     return -1;

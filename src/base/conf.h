@@ -56,6 +56,9 @@ struct nt_fmt;
 /* Print the table of settings: key, meaning, range and (default), a line each. */
 NT_HIDDEN void nt__conf_describe(struct nt_fmt *f);
 
+/* Would `value` do for the setting `key`? NULL, or what is wrong with it. */
+NT_HIDDEN const char *nt__conf_check(const char *key, const char *value);
+
 /* getenv, or NULL in a process with AT_SECURE: for variables of their own, such as
  * NUMATALLY_TOPOLOGY. */
 NT_HIDDEN const char *nt__conf_env(const char *name);

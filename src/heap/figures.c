@@ -12,6 +12,7 @@
 #include "src/heap/calls.h"
 #include "src/heap/limit.h"
 #include "src/heap/phases.h"
+#include "src/heap/sampler.h"
 #include "src/heap/start.h"
 #include "src/heap/thread.h"
 #include "src/track/live.h"
@@ -309,9 +310,12 @@ int nt_report(int fd, enum nt_format format)
     nt__start_check_fork();
     nt__lock(&figures.lock);
     read_now(0, true);
+    struct nt_profile profile;
     struct nt_tables tables = nt__live_tables(&figures.now);
+    nt__sampler_read(&profile, &tables, true);
     int result = nt__report_write(fd, format, &figures.now.snapshot, &tables);
     nt__unlock(&figures.lock);
+    nt__profile_free(&profile);
     nt__figures_tick();
     errno = saved;
     return result;
@@ -323,12 +327,15 @@ static void write_due(bool wait)
     if (!__atomic_exchange_n(&nt__figures_due, false, __ATOMIC_ACQ_REL) ||
         figures.ended)
         return;
-    if (!read_now(0, wait)) {
+    struct nt_profile profile;
+    struct nt_tables tables;
+    if (!read_now(0, wait) || (tables = nt__live_tables(&figures.now),
+                               !nt__sampler_read(&profile, &tables, wait))) {
         __atomic_store_n(&nt__figures_due, true, __ATOMIC_RELEASE);
         return;
     }
-    const struct nt_tables tables = nt__live_tables(&figures.now);
     nt__report_on_signal(&figures.now.snapshot, &tables);
+    nt__profile_free(&profile);
 }
 
 /* What cannot be had is left to those who have it: they come by nt__figures_tick. Twice, as
@@ -370,6 +377,7 @@ static void update_live(void)
     uint64_t begin = nt__os_now_ns();
     read_now(LYING_MS, true);
     nt__live_write(&figures.now);
+    nt__sampler_save(true);
     uint64_t pause = (nt__os_now_ns() - begin) * WATCH_SHARE / 1000000;
     __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),
                      __ATOMIC_RELAXED);
@@ -428,8 +436,13 @@ static void say_last_word(bool wait)
     if (nt__figures_watched && !nt__live_is_open())
         nt__live_open(nt__conf_live_dir());
     nt__live_write(now);
-    const struct nt_tables tables = nt__live_tables(now);
+    nt__sampler_save(wait);
+    struct nt_profile profile;
+    struct nt_tables tables = nt__live_tables(now);
+    bool read = nt__sampler_read(&profile, &tables, wait);
     nt__report_at_exit(&now->snapshot, &tables);
+    if (read)
+        nt__profile_free(&profile);
 }
 
 void nt__figures_end(void)

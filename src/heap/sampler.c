@@ -7,6 +7,8 @@
 #include "src/heap/calls.h"
 #include "src/heap/figures.h"
 #include "src/heap/start.h"
+#include "src/track/live.h"
+#include "src/track/profile_out.h"
 
 #include <errno.h>
 
@@ -57,6 +59,28 @@ void nt__sampler_signalled(void)
         nt__profile_set(0);
     else
         nt__profile_set(interval != 0 ? interval : USUAL_INTERVAL);
+}
+
+bool nt__sampler_read(struct nt_profile *profile, struct nt_tables *tables, bool wait)
+{
+    tables->profile = NULL;
+    if (!nt__profile_read(profile, wait))
+        return false;
+    tables->profile = profile->memory ? profile : NULL;
+    return true;
+}
+
+void nt__sampler_save(bool wait)
+{
+    char path[NT_LIVE_PATH_MAX];
+    struct nt_profile profile;
+    if (!nt__profile_exists() ||
+        !nt__profile_path(path, sizeof path, nt__live_path()) ||
+        !nt__profile_read(&profile, wait))
+        return;
+    (void)nt__profile_save(path,
+                           &profile); /* then the report says that there is none */
+    nt__profile_free(&profile);
 }
 
 __attribute__((constructor)) static void begin(void)

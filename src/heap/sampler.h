@@ -11,6 +11,17 @@
 
 #include "src/base/base.h"
 
+struct nt_tables;
+struct nt_profile;
+
+/* What a report is to show of the profile: `profile` is filled and put in the tables. To be
+ * freed. False: the lock was not to be had, and it must not be waited for. */
+NT_HIDDEN bool nt__sampler_read(struct nt_profile *profile, struct nt_tables *tables,
+                                bool wait);
+
+/* Write the profile beside the live file, if there is something new. */
+NT_HIDDEN void nt__sampler_save(bool wait);
+
 /* On if it is off, and off if it is on. In a signal handler. */
 NT_HIDDEN void nt__sampler_signalled(void);
 

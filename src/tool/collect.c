@@ -15,6 +15,7 @@
 #include "src/base/fmt.h"
 #include "src/tool/tool.h"
 #include "src/track/live.h"
+#include "src/track/profile_out.h"
 #include "src/track/report.h"
 
 #include <dirent.h>
@@ -152,16 +153,20 @@ static void note(struct nt_collector *c, bool alive)
 
 static void take(struct nt_collector *c, const struct found *file)
 {
-    char path[sizeof c->dir + 64];
+    char path[sizeof c->dir + 64], beside[sizeof path + 4];
+    struct nt_profile profile = {0};
     int err;
 
     nt__fmt_into(path, sizeof path, "%s/%s", c->dir, file->name);
     err = nt__live_read(path, &live);
+    if (nt__profile_path(beside, sizeof beside, path))
+        (void)nt__profile_load(beside, &profile); /* most processes have none */
     if (err == 0 && spool(c) < 0)
         err = -errno;
     if (err == 0) {
-        const struct nt_tables tables = nt__live_tables(&live);
+        struct nt_tables tables = nt__live_tables(&live);
 
+        tables.profile = profile.memory != NULL ? &profile : NULL;
         if (!live.snapshot.final)
             note(c, file->alive);
         err = nt__report_write(c->spool, c->format, &live.snapshot, &tables);
@@ -172,8 +177,11 @@ static void take(struct nt_collector *c, const struct found *file)
         nt__warn("no record of process %ld: %s", file->pid,
                  err == -EBADMSG ? "its live file is not one of this version"
                                  : nt__errno_text(err));
-    if (!file->alive)
+    nt__profile_free(&profile);
+    if (!file->alive) {
         unlink(path);
+        unlink(beside);
+    }
 }
 
 /* ---- which files ------------------------------------------------------------ */
@@ -205,7 +213,7 @@ static bool look_at(const struct nt_collector *c, const char *name, struct found
     char path[sizeof c->dir + 64];
 
     if (sscanf(name, "numatally-%ld", &out->pid) != 1 ||
-        strlen(name) >= sizeof out->name)
+        strlen(name) >= sizeof out->name || strstr(name, ".live") == NULL)
         return false;
     nt__fmt_into(out->name, sizeof out->name, "%s", name);
     nt__fmt_into(path, sizeof path, "%s/%s", c->dir, name);

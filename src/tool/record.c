@@ -6,17 +6,16 @@
  * record that lacks a figure or has another type in its place is refused, with the
  * place's name.
  */
+#include "src/tool/record.h"
 #include "src/base/base.h"
 #include "src/base/fmt.h"
-#include "src/tool/tool.h"
-#include "src/track/report.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static char wrong[160]; /* what nt__record_read returned last */
 
-static bool refuse(const char *what, const char *where)
+bool nt__record_refuse(const char *what, const char *where)
 {
     nt__fmt_into(wrong, sizeof wrong, "\"%.64s\" %s", where, what);
     return false;
@@ -29,60 +28,60 @@ static bool get_i64(const json_t *object, const char *key, int64_t *out)
     const json_t *v = json_object_get(object, key);
 
     if (!json_is_integer(v))
-        return refuse("is missing or no whole number", key);
+        return nt__record_refuse("is missing or no whole number", key);
     *out = json_integer_value(v);
     return true;
 }
 
-static bool get_u64(const json_t *object, const char *key, uint64_t *out)
+bool nt__record_u64(const json_t *object, const char *key, uint64_t *out)
 {
     int64_t v;
 
     if (!get_i64(object, key, &v))
         return false;
     if (v < 0)
-        return refuse("is negative", key);
+        return nt__record_refuse("is negative", key);
     *out = (uint64_t)v;
     return true;
 }
 
-static bool get_bool(const json_t *object, const char *key, uint8_t *out)
+bool nt__record_bool(const json_t *object, const char *key, uint8_t *out)
 {
     const json_t *v = json_object_get(object, key);
 
     if (!json_is_boolean(v))
-        return refuse("is missing or neither true nor false", key);
+        return nt__record_refuse("is missing or neither true nor false", key);
     *out = json_is_true(v);
     return true;
 }
 
-static bool get_text(const json_t *object, const char *key, char *out, size_t cap)
+bool nt__record_text(const json_t *object, const char *key, char *out, size_t cap)
 {
     const char *s = json_string_value(json_object_get(object, key));
 
     if (s == NULL)
-        return refuse("is missing or no string", key);
+        return nt__record_refuse("is missing or no string", key);
     nt__name_copy(out, cap, s);
     return true;
 }
 
-static bool get_array(const json_t *object, const char *key, size_t max,
+bool nt__record_array(const json_t *object, const char *key, size_t max,
                       const json_t **out)
 {
     *out = json_object_get(object, key);
     if (!json_is_array(*out))
-        return refuse("is missing or no array", key);
+        return nt__record_refuse("is missing or no array", key);
     if (json_array_size(*out) > max)
-        return refuse("has more entries than this version can hold", key);
+        return nt__record_refuse("has more entries than this version can hold", key);
     return true;
 }
 
-static bool get_figures(const json_t *object, enum nt_figure_list list, void *base)
+bool nt__record_figures(const json_t *object, enum nt_figure_list list, void *base)
 {
     for (const struct nt_figure *g = nt__figures(list); g->name != NULL; g++) {
         uint64_t v;
 
-        if (!get_u64(object, g->name, &v))
+        if (!nt__record_u64(object, g->name, &v))
             return false;
         memcpy((char *)base + g->offset, &v, sizeof v);
     }
@@ -97,24 +96,25 @@ static bool get_process(const json_t *root, struct nt_snapshot *s)
     if (!json_is_null(json_object_get(root, "rank")) &&
         !get_i64(root, "rank", &s->rank))
         return false;
-    return get_text(root, "numatally", s->version_string, sizeof s->version_string) &&
-           get_text(root, "program", s->program, sizeof s->program) &&
-           get_text(root, "host", s->host, sizeof s->host) &&
+    return nt__record_text(root, "numatally", s->version_string,
+                           sizeof s->version_string) &&
+           nt__record_text(root, "program", s->program, sizeof s->program) &&
+           nt__record_text(root, "host", s->host, sizeof s->host) &&
            get_i64(root, "pid", &s->pid) &&
-           get_u64(root, "start_unix_ns", &s->start_unix_ns) &&
-           get_u64(root, "now_unix_ns", &s->now_unix_ns) &&
-           get_u64(root, "page_bytes", &s->page_bytes) &&
-           get_bool(root, "final", &s->final) &&
-           get_bool(root, "inherited", &s->inherited) &&
-           get_bool(root, "fake_topology", &s->fake_topology) &&
-           get_figures(root, NT_LIST_PROCESS, s);
+           nt__record_u64(root, "start_unix_ns", &s->start_unix_ns) &&
+           nt__record_u64(root, "now_unix_ns", &s->now_unix_ns) &&
+           nt__record_u64(root, "page_bytes", &s->page_bytes) &&
+           nt__record_bool(root, "final", &s->final) &&
+           nt__record_bool(root, "inherited", &s->inherited) &&
+           nt__record_bool(root, "fake_topology", &s->fake_topology) &&
+           nt__record_figures(root, NT_LIST_PROCESS, s);
 }
 
 static bool get_nodes(const json_t *root, struct nt_snapshot *s)
 {
     const json_t *nodes;
 
-    if (!get_array(root, "nodes", NT_NODES_MAX, &nodes))
+    if (!nt__record_array(root, "nodes", NT_NODES_MAX, &nodes))
         return false;
     s->nodes = (uint32_t)json_array_size(nodes);
     for (size_t i = 0; i < s->nodes; i++) {
@@ -124,32 +124,33 @@ static bool get_nodes(const json_t *root, struct nt_snapshot *s)
         if (!get_i64(node, "node", &id))
             return false;
         if (id < 0 || id > INT32_MAX)
-            return refuse("is no node number", "node");
+            return nt__record_refuse("is no node number", "node");
         s->node_id[i] = (int32_t)id;
-        if (!get_figures(node, NT_LIST_NODE, &s->node[i]))
+        if (!nt__record_figures(node, NT_LIST_NODE, &s->node[i]))
             return false;
     }
-    return get_figures(json_object_get(root, "total"), NT_LIST_NODE, &s->total);
+    return nt__record_figures(json_object_get(root, "total"), NT_LIST_NODE, &s->total);
 }
 
 static bool get_matrix(const json_t *root, struct nt_snapshot *s)
 {
     const json_t *matrix;
 
-    if (!get_array(root, "free_matrix", NT_NODES_MAX, &matrix))
+    if (!nt__record_array(root, "free_matrix", NT_NODES_MAX, &matrix))
         return false;
     if (json_array_size(matrix) != s->nodes)
-        return refuse("has not one row for each node", "free_matrix");
+        return nt__record_refuse("has not one row for each node", "free_matrix");
     for (size_t n = 0; n < s->nodes; n++) {
         const json_t *row = json_array_get(matrix, n);
 
         if (json_array_size(row) != s->nodes)
-            return refuse("has not one column for each node", "free_matrix");
+            return nt__record_refuse("has not one column for each node", "free_matrix");
         for (size_t h = 0; h < s->nodes; h++) {
             const json_t *v = json_array_get(row, h);
 
             if (!json_is_integer(v) || json_integer_value(v) < 0)
-                return refuse("holds something that is no count", "free_matrix");
+                return nt__record_refuse("holds something that is no count",
+                                         "free_matrix");
             s->free_matrix[n][h] = (uint64_t)json_integer_value(v);
         }
     }
@@ -160,11 +161,12 @@ static bool get_classes(const json_t *root, struct nt_snapshot *s)
 {
     const json_t *classes;
 
-    if (!get_array(root, "classes", NT_CLASSES_MAX, &classes))
+    if (!nt__record_array(root, "classes", NT_CLASSES_MAX, &classes))
         return false;
     s->classes = (uint32_t)json_array_size(classes);
     for (size_t i = 0; i < s->classes; i++)
-        if (!get_figures(json_array_get(classes, i), NT_LIST_CLASS, &s->class_[i]))
+        if (!nt__record_figures(json_array_get(classes, i), NT_LIST_CLASS,
+                                &s->class_[i]))
             return false;
     return true;
 }
@@ -175,18 +177,19 @@ static bool get_threads(const json_t *root, struct nt_record *r)
 
     if (json_object_get(root, "threads") == NULL)
         return true;
-    if (!get_array(root, "threads", SIZE_MAX, &threads))
+    if (!nt__record_array(root, "threads", SIZE_MAX, &threads))
         return false;
     r->threads = calloc(json_array_size(threads) + 1, sizeof *r->threads);
     if (r->threads == NULL)
-        return refuse("needs more memory than there is", "threads");
+        return nt__record_refuse("needs more memory than there is", "threads");
     for (size_t i = 0; i < json_array_size(threads); i++) {
         const json_t *t = json_array_get(threads, i);
 
         if (!get_i64(t, "tid", &r->threads[i].tid) ||
             !get_i64(t, "node", &r->threads[i].node) ||
-            !get_text(t, "name", r->threads[i].name, sizeof r->threads[i].name) ||
-            !get_figures(t, NT_LIST_THREAD, &r->threads[i]))
+            !nt__record_text(t, "name", r->threads[i].name,
+                             sizeof r->threads[i].name) ||
+            !nt__record_figures(t, NT_LIST_THREAD, &r->threads[i]))
             return false;
         r->nthreads = i + 1;
     }
@@ -199,16 +202,16 @@ static bool get_pools(const json_t *root, struct nt_record *r)
 
     if (json_object_get(root, "pools") == NULL)
         return true;
-    if (!get_array(root, "pools", SIZE_MAX, &pools))
+    if (!nt__record_array(root, "pools", SIZE_MAX, &pools))
         return false;
     r->pools = calloc(json_array_size(pools) + 1, sizeof *r->pools);
     if (r->pools == NULL)
-        return refuse("needs more memory than there is", "pools");
+        return nt__record_refuse("needs more memory than there is", "pools");
     for (size_t i = 0; i < json_array_size(pools); i++) {
         const json_t *p = json_array_get(pools, i);
 
-        if (!get_text(p, "name", r->pools[i].name, sizeof r->pools[i].name) ||
-            !get_figures(p, NT_LIST_POOL, &r->pools[i]))
+        if (!nt__record_text(p, "name", r->pools[i].name, sizeof r->pools[i].name) ||
+            !nt__record_figures(p, NT_LIST_POOL, &r->pools[i]))
             return false;
         r->npools = i + 1;
     }
@@ -221,17 +224,17 @@ static bool get_phases(const json_t *root, struct nt_record *r)
 
     if (json_object_get(root, "phases") == NULL)
         return true;
-    if (!get_array(root, "phases", SIZE_MAX, &phases))
+    if (!nt__record_array(root, "phases", SIZE_MAX, &phases))
         return false;
     r->phases = calloc(json_array_size(phases) + 1, sizeof *r->phases);
     if (r->phases == NULL)
-        return refuse("needs more memory than there is", "phases");
+        return nt__record_refuse("needs more memory than there is", "phases");
     for (size_t i = 0; i < json_array_size(phases); i++) {
         const json_t *p = json_array_get(phases, i);
 
-        if (!get_text(p, "name", r->phases[i].name, sizeof r->phases[i].name) ||
-            !get_bool(p, "running", &r->phases[i].running) ||
-            !get_figures(p, NT_LIST_PHASE, &r->phases[i]))
+        if (!nt__record_text(p, "name", r->phases[i].name, sizeof r->phases[i].name) ||
+            !nt__record_bool(p, "running", &r->phases[i].running) ||
+            !nt__record_figures(p, NT_LIST_PHASE, &r->phases[i]))
             return false;
         r->nphases = i + 1;
     }
@@ -259,7 +262,8 @@ const char *nt__record_read(const json_t *root, struct nt_record *r)
     r->snapshot.version = NT_SNAPSHOT_VERSION;
     if (get_process(root, &r->snapshot) && get_nodes(root, &r->snapshot) &&
         get_matrix(root, &r->snapshot) && get_classes(root, &r->snapshot) &&
-        get_threads(root, r) && get_pools(root, r) && get_phases(root, r))
+        get_threads(root, r) && get_pools(root, r) && get_phases(root, r) &&
+        nt__record_profile(root, &r->profile))
         return NULL;
     return wrong;
 }
@@ -269,6 +273,7 @@ void nt__record_free(struct nt_record *r)
     free(r->threads);
     free(r->pools);
     free(r->phases);
+    nt__record_profile_free(&r->profile);
     r->threads = NULL;
     r->pools = NULL;
     r->phases = NULL;

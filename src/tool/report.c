@@ -9,6 +9,7 @@
 #include "src/base/fmt.h"
 #include "src/tool/tool.h"
 #include "src/track/live.h"
+#include "src/track/profile_out.h"
 
 #include <argp.h>
 #include <ctype.h>
@@ -67,12 +68,14 @@ static int print(const struct report *r, const struct nt_snapshot *s,
 
 static int print_record(const struct report *r)
 {
-    const struct nt_tables tables = {.threads = record.threads,
-                                     .pools = record.pools,
-                                     .phases = record.phases,
-                                     .nthreads = record.nthreads,
-                                     .npools = record.npools,
-                                     .nphases = record.nphases};
+    const struct nt_tables tables = {
+        .threads = record.threads,
+        .pools = record.pools,
+        .phases = record.phases,
+        .nthreads = record.nthreads,
+        .npools = record.npools,
+        .nphases = record.nphases,
+        .profile = record.profile.sites != NULL ? &record.profile : NULL};
 
     return print(r, &record.snapshot, &tables);
 }
@@ -121,14 +124,23 @@ static int print_records(const struct report *r, const char *path, FILE *f)
 
 static int print_live(const struct report *r, const char *path)
 {
-    const struct nt_tables tables = nt__live_tables(&live);
+    struct nt_tables tables = nt__live_tables(&live);
+    struct nt_profile profile = {0};
+    char beside[NT_LIVE_PATH_MAX];
+
+    if (nt__profile_path(beside, sizeof beside, path) &&
+        nt__profile_load(beside, &profile) == 0)
+        tables.profile = &profile;
 
     if (!live.snapshot.final)
         nt__warn(
             "%.512s: these are the figures of process %lld at its last update, not "
             "those of its end",
             path, (long long)live.snapshot.pid);
-    return print(r, &live.snapshot, &tables);
+    int status = print(r, &live.snapshot, &tables);
+
+    nt__profile_free(&profile);
+    return status;
 }
 
 static int print_file(const struct report *r, const char *path)

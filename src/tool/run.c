@@ -44,6 +44,7 @@ struct run {
     char *library;
     const char *policy_option; /* what the user wrote for a policy; NULL: nothing */
     char *policy;              /* in the words of numa.h, then as a setting */
+    const char *sample;        /* the setting; NULL: as the environment has it */
     struct nt_collector collector;
     sigset_t waited;    /* signals that the loop takes */
     sigset_t mask;      /* as the tool found it */
@@ -104,6 +105,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'c':
         r->collector.children = true;
         return 0;
+    case 's':
+        r->sample = arg;
+        if (nt__conf_check("sample", arg) != NULL)
+            argp_error(state,
+                       "--sample is \"%s\"; it may be off, or a number of bytes from 1 "
+                       "to 1T such as 512K",
+                       arg);
+        return 0;
     case ARGP_KEY_ARG:
         r->program = state->argv + state->next - 1;
         state->next = state->argc;
@@ -125,15 +134,15 @@ int nt__tool_format(const char *word)
 
 /* ---- the child -------------------------------------------------------------- */
 
-/* Add the policy to the user's settings: of two in one text the later is in force, and
+/* Add to the user's settings: of two in one text the later is in force, and
  * NUMATALLY_CONF is before any file. */
-static int set_policy(const char *policy)
+static int add_setting(const char *key, const char *setting)
 {
     const char *conf = getenv("NUMATALLY_CONF");
     char *value;
 
-    if (asprintf(&value, "%s%spolicy:%s", conf != NULL ? conf : "",
-                 conf != NULL && *conf != '\0' ? "," : "", policy) < 0)
+    if (asprintf(&value, "%s%s%s:%s", conf != NULL ? conf : "",
+                 conf != NULL && *conf != '\0' ? "," : "", key, setting) < 0)
         return -1;
     return setenv("NUMATALLY_CONF", value, 1);
 }
@@ -154,7 +163,8 @@ static int set_environment(const struct run *r)
     }
     if (setenv("LD_PRELOAD", value, 1) != 0)
         return errno;
-    if (r->policy != NULL && set_policy(r->policy) != 0)
+    if ((r->policy != NULL && add_setting("policy", r->policy) != 0) ||
+        (r->sample != NULL && add_setting("sample", r->sample) != 0))
         return ENOMEM;
     if (asprintf(&value, "%lld:%s:%c", (long long)getpid(), c->dir, who) < 0)
         return ENOMEM;
@@ -404,6 +414,8 @@ int nt__tool_run(int argc, char **argv)
          0},
         {"format", 'f', "text|json", 0, "instead of what FILE's suffix says", 0},
         {"children", 'c', NULL, 0, "a record for every process, not only the first", 0},
+        {"sample", 's', "BYTES", 0,
+         "sample one block for each so many bytes (512K), and report who allocates", 0},
         {0, 0, 0, 0,
          "Where memory lies, in numactl's words. NODES is a list such as 0-3,5, !2 or "
          "all, "

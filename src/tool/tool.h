@@ -11,6 +11,8 @@
 #ifndef NT_TOOL_TOOL_H
 #define NT_TOOL_TOOL_H
 
+#include "src/track/profile.h"
+
 #include <jansson.h>
 #include <numatally/stats.h>
 #include <stdbool.h>
@@ -81,6 +83,7 @@ struct nt_record {
     size_t npools;
     struct nt_phase_figures *phases;
     size_t nphases;
+    struct nt_profile profile; /* without sites: nothing was sampled */
 };
 
 /* Fill *r from `root`. NULL, or what is wrong with it (static text, or kept in

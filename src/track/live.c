@@ -36,6 +36,7 @@ static struct {
     struct live_file *file; /* NULL: none */
     pid_t pid;              /* whose it is */
     bool warned;
+    char path[NT_LIVE_PATH_MAX];
 } L;
 
 /* ---- writing ---------------------------------------------------------------- */
@@ -111,6 +112,7 @@ bool nt__live_open(const char *dir)
     close(fd);
     if (err == 0) {
         L.pid = getpid();
+        memcpy(L.path, path, sizeof L.path);
         nt__live_origin(&L.file->head.origin);
         L.file->head.version = NT_SNAPSHOT_VERSION;
         L.file->head.slot_bytes = sizeof L.file->slot[0];
@@ -126,6 +128,11 @@ bool nt__live_open(const char *dir)
 bool nt__live_is_open(void)
 {
     return L.file != NULL;
+}
+
+const char *nt__live_path(void)
+{
+    return L.file != NULL ? L.path : "";
 }
 
 static void copy_snapshot(struct nt_snapshot *to, const struct nt_snapshot *s)

@@ -51,6 +51,9 @@ NT_HIDDEN bool nt__live_open(const char *dir);
 
 NT_HIDDEN bool nt__live_is_open(void);
 
+/* The path of the file; "" while it is not open. */
+NT_HIDDEN const char *nt__live_path(void);
+
 /* Remove from `dir` the files of this user's processes that no longer exist. A bounded
  * number of files is looked at; what is not certain stays. Any time, without locks. */
 NT_HIDDEN void nt__live_sweep(const char *dir);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "src/track/profile.h"
+#include "src/track/profile_tables.h"
 
 #include "src/base/meta.h"
 #include "src/base/os.h"
@@ -13,48 +13,7 @@
 
 struct nt_sampler nt__sampler;
 
-struct tally {
-    uint64_t samples;
-    struct nt_weight sum;
-};
-
-struct nt_site {
-    struct nt_site *next; /* in the order of their numbers */
-    uint64_t hash;
-    uint32_t number;
-    struct tally allocated, live, at_peak;
-    uint64_t peak; /* whose `at_peak` is; an older one: `live` is what it was then */
-    uint64_t frees, lived_ns, lifetimes[NT_LIFETIMES];
-    double remote_frees;
-    uint32_t depth, generation;
-    uintptr_t pc[];
-};
-
-struct pair {
-    struct nt_site *site, *free_site; /* NULL: unused */
-    uint64_t samples;
-    double frees, bytes;
-};
-
-/* An open hash table: rows of `size` bytes, those in use spread by their hash. */
-struct table {
-    void *rows;
-    size_t count, room; /* room: a power of two, or 0 */
-};
-
-static struct {
-    struct nt_lock lock;
-    struct nt_site *first, *last;
-    struct table sites;   /* struct nt_site * */
-    struct table samples; /* struct nt_sample */
-    struct table pairs;   /* struct pair */
-    double live, most;    /* bytes, of all sites; the most of it */
-    uint64_t peak;        /* how often `most` rose */
-    uint64_t begin_ns;    /* when sampling was first on */
-    uint64_t interval;    /* the last one */
-    uint64_t lost;
-    uint64_t random; /* added to and mixed for each draw: atomic */
-} profile = {.lock = NT_LOCK_INIT(NT_RANK_PROFILE)};
+struct nt_profile_tables nt__profile = {.lock = NT_LOCK_INIT(NT_RANK_PROFILE)};
 
 /* ---- Draws ------------------------------------------------------------------------- */
 
@@ -62,7 +21,7 @@ static struct {
 static uint64_t next_random(void)
 {
     uint64_t z =
-        __atomic_add_fetch(&profile.random, 0x9e3779b97f4a7c15u, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&nt__profile.random, 0x9e3779b97f4a7c15u, __ATOMIC_RELAXED);
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
     return z ^ z >> 31;
@@ -81,7 +40,7 @@ uint64_t nt__profile_draw(uint64_t interval)
 void nt__profile_start(enum nt_unwinder how, uint64_t seed)
 {
     nt__sampler.how = (uint8_t)how;
-    __atomic_store_n(&profile.random, seed != 0 ? seed : nt__os_random(),
+    __atomic_store_n(&nt__profile.random, seed != 0 ? seed : nt__os_random(),
                      __ATOMIC_RELAXED);
 }
 
@@ -89,9 +48,9 @@ void nt__profile_set(uint64_t interval)
 {
     uint64_t none = 0;
     if (interval != 0) {
-        __atomic_compare_exchange_n(&profile.begin_ns, &none, nt__os_now_ns(), false,
-                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-        __atomic_store_n(&profile.interval, interval, __ATOMIC_RELAXED);
+        __atomic_compare_exchange_n(&nt__profile.begin_ns, &none, nt__os_now_ns(),
+                                    false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+        __atomic_store_n(&nt__profile.interval, interval, __ATOMIC_RELAXED);
     }
     __atomic_store_n(&nt__sampler.interval, interval, __ATOMIC_RELAXED);
     /* Release: who sees the generation sees its interval. */
@@ -161,7 +120,7 @@ static void put_site_again(struct table *t, const void *row)
 
 static struct nt_site *find_site(const struct nt_stack *stack, uint64_t hash)
 {
-    const struct table *t = &profile.sites;
+    const struct table *t = &nt__profile.sites;
     struct nt_site *const *rows = t->rows;
     if (t->room == 0)
         return NULL;
@@ -180,24 +139,24 @@ static struct nt_site *site_of(const struct nt_stack *stack)
     struct nt_site *site = find_site(stack, hash);
     if (site)
         return site;
-    if (!make_room(&profile.sites, sizeof site, put_site_again))
+    if (!make_room(&nt__profile.sites, sizeof site, put_site_again))
         return NULL;
     site = nt__meta_alloc(sizeof *site + stack->depth * sizeof site->pc[0],
                           sizeof(uint64_t));
     if (!site)
         return NULL;
     site->hash = hash;
-    site->number = (uint32_t)profile.sites.count;
-    site->peak = profile.peak; /* it had nothing then */
+    site->number = (uint32_t)nt__profile.sites.count;
+    site->peak = nt__profile.peak; /* it had nothing then */
     site->depth = stack->depth;
     site->generation = stack->generation;
     memcpy(site->pc, stack->pc, stack->depth * sizeof site->pc[0]);
-    if (profile.last)
-        profile.last->next = site;
+    if (nt__profile.last)
+        nt__profile.last->next = site;
     else
-        profile.first = site;
-    profile.last = site;
-    put_site(&profile.sites, site);
+        nt__profile.first = site;
+    nt__profile.last = site;
+    put_site(&nt__profile.sites, site);
     return site;
 }
 
@@ -205,9 +164,9 @@ static struct nt_site *site_of(const struct nt_stack *stack)
 
 static void keep_peak(struct nt_site *site)
 {
-    if (site->peak == profile.peak)
+    if (site->peak == nt__profile.peak)
         return;
-    site->peak = profile.peak;
+    site->peak = nt__profile.peak;
     site->at_peak = site->live;
 }
 
@@ -236,10 +195,10 @@ static void count_in(const struct nt_sample *sample)
     keep_peak(site);
     add_to(&site->allocated, &sample->weight);
     add_to(&site->live, &sample->weight);
-    profile.live += sample->weight.bytes;
-    if (profile.live > profile.most) {
-        profile.most = profile.live;
-        profile.peak++;
+    nt__profile.live += sample->weight.bytes;
+    if (nt__profile.live > nt__profile.most) {
+        nt__profile.most = nt__profile.live;
+        nt__profile.peak++;
     }
 }
 
@@ -260,9 +219,9 @@ static void count_out(const struct nt_sample *sample)
     site->frees++;
     site->lived_ns += ns;
     site->lifetimes[lifetime(ns)]++;
-    profile.live -= sample->weight.bytes;
-    if (profile.samples.count == 0)
-        profile.live = 0;
+    nt__profile.live -= sample->weight.bytes;
+    if (nt__profile.samples.count == 0)
+        nt__profile.live = 0;
 }
 
 /* ---- Sampled blocks ------------------------------------------------------------------ */
@@ -306,17 +265,17 @@ bool nt__profile_add(struct nt_sample *sample, const struct nt_stack *stack)
     nt_float_state state = nt__estimate_begin();
     sample->weight = nt__estimate_weight(sample->size, sample->interval);
     sample->born_ns = nt__os_now_ns();
-    nt__lock(&profile.lock);
-    struct table *t = &profile.samples;
+    nt__lock(&nt__profile.lock);
+    struct table *t = &nt__profile.samples;
     bool room = make_room(t, sizeof *sample, put_sample);
     sample->site = room ? site_of(stack) : NULL;
     if (sample->site) {
         put_sample(t, sample);
         count_in(sample);
     } else {
-        profile.lost++;
+        nt__profile.lost++;
     }
-    nt__unlock(&profile.lock);
+    nt__unlock(&nt__profile.lock);
     nt__estimate_end(state);
     return sample->site != NULL;
 }
@@ -325,8 +284,8 @@ bool nt__profile_remove(const void *block, struct nt_sample *out)
 {
     bool found = false;
     nt_float_state state = nt__estimate_begin();
-    nt__lock(&profile.lock);
-    struct table *t = &profile.samples;
+    nt__lock(&nt__profile.lock);
+    struct table *t = &nt__profile.samples;
     const struct nt_sample *rows = t->rows;
     size_t i = t->room != 0 ? sample_at(t, block) : 0;
     while (t->room != 0 && rows[i].block && rows[i].block != block)
@@ -337,7 +296,7 @@ bool nt__profile_remove(const void *block, struct nt_sample *out)
         clear_row(t, i);
         count_out(out);
     }
-    nt__unlock(&profile.lock);
+    nt__unlock(&nt__profile.lock);
     nt__estimate_end(state);
     return found;
 }
@@ -345,8 +304,8 @@ bool nt__profile_remove(const void *block, struct nt_sample *out)
 void nt__profile_remove_range(uintptr_t start, uintptr_t end)
 {
     nt_float_state state = nt__estimate_begin();
-    nt__lock(&profile.lock);
-    struct table *t = &profile.samples;
+    nt__lock(&nt__profile.lock);
+    struct table *t = &nt__profile.samples;
     const struct nt_sample *rows = t->rows;
     for (size_t i = 0; i < t->room;) {
         uintptr_t block = (uintptr_t)rows[i].block;
@@ -358,7 +317,7 @@ void nt__profile_remove_range(uintptr_t start, uintptr_t end)
         clear_row(t, i); /* another may be in row `i` now */
         count_out(&sample);
     }
-    nt__unlock(&profile.lock);
+    nt__unlock(&nt__profile.lock);
     nt__estimate_end(state);
 }
 
@@ -387,8 +346,8 @@ void nt__profile_add_remote(const struct nt_sample *sample,
                             const struct nt_stack *stack)
 {
     nt_float_state state = nt__estimate_begin();
-    nt__lock(&profile.lock);
-    struct table *t = &profile.pairs;
+    nt__lock(&nt__profile.lock);
+    struct table *t = &nt__profile.pairs;
     struct nt_site *free_site =
         make_room(t, sizeof(struct pair), put_pair) ? site_of(stack) : NULL;
     sample->site->remote_frees += sample->weight.blocks;
@@ -403,229 +362,29 @@ void nt__profile_add_remote(const struct nt_sample *sample,
         pair->frees += sample->weight.blocks;
         pair->bytes += sample->weight.bytes;
     }
-    nt__unlock(&profile.lock);
+    nt__unlock(&nt__profile.lock);
     nt__estimate_end(state);
-}
-
-/* ---- Reading ------------------------------------------------------------------------- */
-
-static uint64_t rounded(double x)
-{
-    return x > 0 ? (uint64_t)(x + 0.5) : 0;
-}
-
-static void describe_site(struct nt_site_figures *out, const struct nt_site *site)
-{
-    const struct tally *peak =
-        site->peak == profile.peak ? &site->at_peak : &site->live;
-    memset(out, 0, sizeof *out);
-    out->depth = site->depth;
-    out->generation = site->generation;
-    out->samples_total = site->allocated.samples;
-    out->allocations_total = rounded(site->allocated.sum.blocks);
-    out->requested_bytes_total = rounded(site->allocated.sum.bytes);
-    out->requested_bytes_total_error =
-        rounded(nt__estimate_root(site->allocated.sum.variance));
-    out->live_samples_now = site->live.samples;
-    out->live_blocks_now = rounded(site->live.sum.blocks);
-    out->live_requested_bytes_now = rounded(site->live.sum.bytes);
-    out->live_requested_bytes_now_error =
-        rounded(nt__estimate_root(site->live.sum.variance));
-    out->at_peak_blocks = rounded(peak->sum.blocks);
-    out->at_peak_requested_bytes = rounded(peak->sum.bytes);
-    out->at_peak_requested_bytes_error = rounded(nt__estimate_root(peak->sum.variance));
-    out->sampled_frees_total = site->frees;
-    out->lifetime_ns_total = site->lived_ns;
-    out->remote_frees_total = rounded(site->remote_frees);
-    memcpy(out->lifetimes, site->lifetimes, sizeof out->lifetimes);
-    for (unsigned i = 0; i < site->depth; i++)
-        out->stack[i] = site->pc[i];
-}
-
-static void describe_sample(struct nt_sample_figures *out, const struct nt_sample *s)
-{
-    *out = (struct nt_sample_figures){
-        .address = (uintptr_t)s->block,
-        .requested_bytes = s->size,
-        .block_bytes = s->block_bytes,
-        .site = s->site->number,
-        .born_ns = s->born_ns - profile.begin_ns,
-        .tid = s->tid,
-        .node = s->node,
-    };
-}
-
-static void describe_pair(struct nt_remote_figures *out, const struct pair *pair)
-{
-    *out = (struct nt_remote_figures){
-        .site = pair->site->number,
-        .free_site = pair->free_site->number,
-        .samples_total = pair->samples,
-        .frees_total = rounded(pair->frees),
-        .requested_bytes_total = rounded(pair->bytes),
-    };
-}
-
-/* All under the lock, between begin and end. */
-
-static size_t read_sites(struct nt_site_figures *out, size_t max)
-{
-    size_t n = 0;
-    for (const struct nt_site *site = profile.first; site && n < max; site = site->next)
-        describe_site(&out[n++], site);
-    return profile.sites.count;
-}
-
-static size_t read_samples(struct nt_sample_figures *out, size_t max)
-{
-    const struct nt_sample *rows = profile.samples.rows;
-    size_t n = 0;
-    for (size_t i = 0; i < profile.samples.room && n < max; i++)
-        if (rows[i].block)
-            describe_sample(&out[n++], &rows[i]);
-    return profile.samples.count;
-}
-
-static size_t read_remotes(struct nt_remote_figures *out, size_t max)
-{
-    const struct pair *rows = profile.pairs.rows;
-    size_t n = 0;
-    for (size_t i = 0; i < profile.pairs.room && n < max; i++)
-        if (rows[i].site)
-            describe_pair(&out[n++], &rows[i]);
-    return profile.pairs.count;
-}
-
-/* The sums over all sites. */
-static void read_total(struct nt_site_figures *out)
-{
-    struct nt_site all = {.peak = profile.peak};
-    for (struct nt_site *site = profile.first; site; site = site->next) {
-        const struct tally *from[] = {&site->allocated, &site->live,
-                                      site->peak == profile.peak ? &site->at_peak
-                                                                 : &site->live};
-        struct tally *to[] = {&all.allocated, &all.live, &all.at_peak};
-        for (int i = 0; i < 3; i++) {
-            to[i]->samples += from[i]->samples;
-            to[i]->sum.blocks += from[i]->sum.blocks;
-            to[i]->sum.bytes += from[i]->sum.bytes;
-            to[i]->sum.variance += from[i]->sum.variance;
-        }
-        all.frees += site->frees;
-        all.lived_ns += site->lived_ns;
-        all.remote_frees += site->remote_frees;
-        for (int i = 0; i < NT_LIFETIMES; i++)
-            all.lifetimes[i] += site->lifetimes[i];
-    }
-    describe_site(out, &all);
-}
-
-bool nt__profile_exists(void)
-{
-    return __atomic_load_n(&nt__sampler.generation, __ATOMIC_RELAXED) != 0;
-}
-
-/* Arrays for what there is, in one mapping. */
-static bool make_arrays(struct nt_profile *out)
-{
-    out->nsites = profile.sites.count;
-    out->nsamples = profile.samples.count;
-    out->nremotes = profile.pairs.count;
-    size_t sites = out->nsites * sizeof *out->sites;
-    size_t samples = out->nsamples * sizeof *out->samples;
-    size_t remotes = out->nremotes * sizeof *out->remotes;
-    size_t modules = out->nmodules * sizeof *out->modules;
-    out->memory_bytes =
-        nt__align_up(sites + samples + remotes + modules + 1, nt__os_page_size());
-    char *at = out->memory = nt__os_map(out->memory_bytes);
-    if (!at)
-        return false;
-    out->sites = (void *)at;
-    out->samples = (void *)(at + sites);
-    out->remotes = (void *)(at + sites + samples);
-    out->modules = (void *)(at + sites + samples + remotes);
-    return true;
-}
-
-bool nt__profile_read(struct nt_profile *out, bool wait)
-{
-    memset(out, 0, sizeof *out);
-    if (!nt__profile_exists())
-        return true;
-    out->nmodules = nt__modules_count();
-    if (!nt__lock_or_try(&profile.lock, wait))
-        return false;
-    nt_float_state state = nt__estimate_begin();
-    bool made = make_arrays(out);
-    if (made) {
-        out->interval_bytes = profile.interval;
-        out->sampling = nt__sampler.interval != 0;
-        out->lost_total = profile.lost;
-        read_total(&out->total);
-        read_sites(out->sites, out->nsites);
-        read_samples(out->samples, out->nsamples);
-        read_remotes(out->remotes, out->nremotes);
-    }
-    nt__estimate_end(state);
-    nt__unlock(&profile.lock);
-    for (size_t i = 0; made && i < out->nmodules; i++)
-        out->modules[i] = *nt__modules_get((unsigned)i);
-    return made;
-}
-
-void nt__profile_free(struct nt_profile *p)
-{
-    if (p->memory)
-        nt__os_unmap(p->memory, p->memory_bytes);
-    memset(p, 0, sizeof *p);
-}
-
-#define READ(what, out, max)                                                           \
-    do {                                                                               \
-        if (!(out) && (max) != 0)                                                      \
-            return -EINVAL;                                                            \
-        nt_float_state state = nt__estimate_begin();                                   \
-        nt__lock(&profile.lock);                                                       \
-        size_t n = what(out, max);                                                     \
-        nt__unlock(&profile.lock);                                                     \
-        nt__estimate_end(state);                                                       \
-        return (long)n;                                                                \
-    } while (0)
-
-long nt__profile_sites(struct nt_site_figures *out, size_t max)
-{
-    READ(read_sites, out, max);
-}
-
-long nt__profile_samples(struct nt_sample_figures *out, size_t max)
-{
-    READ(read_samples, out, max);
-}
-
-long nt__profile_remotes(struct nt_remote_figures *out, size_t max)
-{
-    READ(read_remotes, out, max);
 }
 
 /* ---- fork ---------------------------------------------------------------------------- */
 
 void nt__profile_fork_lock(void)
 {
-    nt__lock_for_fork(&profile.lock);
+    nt__lock_for_fork(&nt__profile.lock);
 }
 
 void nt__profile_fork_unlock(enum nt_fork how)
 {
     if (how == NT_FORK_PARENT) {
-        nt__unlock_after_fork(&profile.lock);
+        nt__unlock_after_fork(&nt__profile.lock);
         return;
     }
-    if (how == NT_FORK_RAW && nt__lock_raw(&profile.lock)) {
+    if (how == NT_FORK_RAW && nt__lock_raw(&nt__profile.lock)) {
         /* Half changed: it begins anew, empty. Its blocks are freed as any other. */
-        profile.first = profile.last = NULL;
-        profile.sites = profile.samples = profile.pairs = (struct table){0};
-        profile.live = profile.most = 0;
-        profile.peak = 0;
+        nt__profile.first = nt__profile.last = NULL;
+        nt__profile.sites = nt__profile.samples = nt__profile.pairs = (struct table){0};
+        nt__profile.live = nt__profile.most = 0;
+        nt__profile.peak = 0;
     }
-    nt__lock_init(&profile.lock, NT_RANK_PROFILE);
+    nt__lock_init(&nt__profile.lock, NT_RANK_PROFILE);
 }

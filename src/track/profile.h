@@ -97,7 +97,8 @@ struct nt_profile {
 /* Was it ever on? */
 NT_HIDDEN bool nt__profile_exists(void);
 
-/* False: no memory, or (unless `wait`) the lock was not to be had. */
+/* Empty, without `memory`, if it was never on or there is no memory for it. False: the lock
+ * was not to be had, and must not be waited for. */
 NT_HIDDEN bool nt__profile_read(struct nt_profile *out, bool wait);
 NT_HIDDEN void nt__profile_free(struct nt_profile *profile);
 

@@ -14,6 +14,7 @@
  */
 #include "src/track/report.h"
 #include "src/base/fmt.h"
+#include "src/track/profile_out.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -59,6 +60,10 @@ static const struct nt_figure pool_figures[] = {
 static const struct nt_figure phase_figures[] = {
     NT_PHASE_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
 #undef NT_OF
+#define NT_OF struct nt_site_figures
+static const struct nt_figure site_figures[] = {
+    NT_SITE_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
+#undef NT_OF
 
 /* The lists of report.h name every field of the structs in stats.h. */
 _Static_assert(sizeof(struct nt_thread_figures) == sizeof(struct {
@@ -90,6 +95,7 @@ const struct nt_figure *nt__figures(enum nt_figure_list list)
         [NT_LIST_PROCESS] = process_figures, [NT_LIST_NODE] = node_figures,
         [NT_LIST_CLASS] = class_figures,     [NT_LIST_THREAD] = thread_figures,
         [NT_LIST_POOL] = pool_figures,       [NT_LIST_PHASE] = phase_figures,
+        [NT_LIST_SITE] = site_figures,
     };
 
     return lists[list];
@@ -346,6 +352,8 @@ static void text(struct nt_fmt *f, const struct nt_snapshot *s,
         text_pools(f, t->pools, t->npools, s->pools_now);
     if (t->nthreads > 0)
         text_threads(f, t->threads, t->nthreads, s->threads_now);
+    if (t->profile)
+        nt__profile_text(f, t->profile);
     nt__fmt_char(f, '\n');
 }
 
@@ -503,6 +511,8 @@ static void json(struct nt_fmt *f, const struct nt_snapshot *s,
         json_pools(f, t->pools, t->npools);
     if (t->nthreads > 0)
         json_threads(f, t->threads, t->nthreads);
+    if (t->profile)
+        nt__profile_json(f, t->profile);
     nt__json_close(f, '}');
     nt__fmt_char(f, '\n');
 }

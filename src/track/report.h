@@ -81,6 +81,7 @@ enum nt_figure_list {
     NT_LIST_THREAD,
     NT_LIST_POOL,
     NT_LIST_PHASE,
+    NT_LIST_SITE,
 };
 
 /* A list, ended by an entry without a name. */
@@ -93,6 +94,7 @@ struct nt_tables {
     const struct nt_pool_figures *pools;
     const struct nt_phase_figures *phases;
     size_t nthreads, npools, nphases;
+    const struct nt_profile *profile; /* NULL: nothing was sampled */
 };
 
 /* Write a report to `fd`. 0, -EINVAL for an unknown format, or the negative errno of

@@ -14,6 +14,7 @@
 #include "src/base/fmt.h"
 #include "src/track/live.h"
 #include "src/track/live_file.h"
+#include "src/track/profile_out.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -148,8 +149,13 @@ static void sweep_file(int folder, const char *name, pid_t pid,
         pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
         memcmp(head.magic, NT_LIVE_MAGIC, sizeof head.magic) == 0 &&
         is_gone(&head.origin, pid, here) && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-        is_named(folder, name, &st))
+        is_named(folder, name, &st)) {
+        char profile[64];
+
         unlinkat(folder, name, 0);
+        if (nt__profile_path(profile, sizeof profile, name))
+            unlinkat(folder, profile, 0);
+    }
     close(fd);
 }
 

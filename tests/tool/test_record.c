@@ -19,7 +19,7 @@ static struct nt_snapshot s;
 static struct nt_thread_figures threads[2];
 static struct nt_pool_figures pools[2];
 static struct nt_phase_figures phases[2];
-static const struct nt_tables tables = {threads, pools, phases, 2, 2, 2};
+static const struct nt_tables tables = {threads, pools, phases, 2, 2, 2, NULL};
 static struct nt_record got;
 
 static void number(enum nt_figure_list list, void *base, uint64_t from)

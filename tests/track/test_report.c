@@ -23,7 +23,7 @@ static struct nt_snapshot s;
 static struct nt_thread_figures threads[THREADS];
 static struct nt_pool_figures pools[POOLS];
 static struct nt_phase_figures phases[PHASES];
-static struct nt_tables tables = {threads, pools, phases, THREADS, POOLS, PHASES};
+static struct nt_tables tables = {threads, pools, phases, THREADS, POOLS, PHASES, NULL};
 static char text[1 << 20];
 
 /* Give all figures of a struct numbers of their own, from `from` up. */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Text that is cut into parts and read, as settings are. */
+#ifndef NT_BASE_TEXT_H
+#define NT_BASE_TEXT_H
+
+#include "src/base/base.h"
+
+/* A piece of text that is not ended by 0. */
+struct nt_text {
+    const char *s;
+    size_t len;
+};
+
+/* Without blanks at both ends. */
+NT_HIDDEN struct nt_text nt__text_trim(struct nt_text t);
+
+NT_HIDDEN bool nt__text_is(struct nt_text t, const char *word);
+
+/* Cut the part before the first `c` off `*rest`; false when nothing is left. */
+NT_HIDDEN bool nt__text_next(struct nt_text *rest, char c, struct nt_text *part);
+
+/* The number `t` is, all of it, up to `max`; with `units` K, M, G or T behind it count 1024
+ * each. */
+NT_HIDDEN bool nt__text_number(struct nt_text t, uint64_t max, bool units,
+                               uint64_t *out);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading values out of a record's JSON. Each call returns false, after noting the place
+ * and what is wrong with it for nt__record_read to say, when the value is not as it should
+ * be.
+ */
+#ifndef NT_TOOL_RECORD_H
+#define NT_TOOL_RECORD_H
+
+#include "src/tool/tool.h"
+#include "src/track/report.h"
+
+bool nt__record_refuse(const char *what, const char *where);
+bool nt__record_u64(const json_t *object, const char *key, uint64_t *out);
+bool nt__record_bool(const json_t *object, const char *key, uint8_t *out);
+bool nt__record_text(const json_t *object, const char *key, char *out, size_t cap);
+bool nt__record_array(const json_t *object, const char *key, size_t max,
+                      const json_t **out);
+bool nt__record_figures(const json_t *object, enum nt_figure_list list, void *base);
+
+/* record_profile.c: the part "profile", if there is one; nt__record_profile_free gives its
+ * arrays back. */
+bool nt__record_profile(const json_t *root, struct nt_profile *out);
+void nt__record_profile_free(struct nt_profile *p);
+
+#endif

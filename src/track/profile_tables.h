@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* The structures of the profile, for profile.c, which changes them, and profile_read.c. */
+#ifndef NT_TRACK_PROFILE_TABLES_H
+#define NT_TRACK_PROFILE_TABLES_H
+
+#include "src/track/profile.h"
+
+struct tally {
+    uint64_t samples;
+    struct nt_weight sum;
+};
+
+struct nt_site {
+    struct nt_site *next; /* in the order of their numbers */
+    uint64_t hash;
+    uint32_t number;
+    struct tally allocated, live, at_peak;
+    uint64_t peak; /* whose `at_peak` is; an older one: `live` is what it was then */
+    uint64_t frees, lived_ns, lifetimes[NT_LIFETIMES];
+    double remote_frees;
+    uint32_t depth, generation;
+    uintptr_t pc[];
+};
+
+struct pair {
+    struct nt_site *site, *free_site; /* NULL: unused */
+    uint64_t samples;
+    double frees, bytes;
+};
+
+/* An open hash table: rows of `size` bytes, those in use spread by their hash. */
+struct table {
+    void *rows;
+    size_t count, room; /* room: a power of two, or 0 */
+};
+
+struct nt_profile_tables {
+    struct nt_lock lock;
+    struct nt_site *first, *last;
+    struct table sites;   /* struct nt_site * */
+    struct table samples; /* struct nt_sample */
+    struct table pairs;   /* struct pair */
+    double live, most;    /* bytes, of all sites; the most of it */
+    uint64_t peak;        /* how often `most` rose */
+    uint64_t begin_ns;    /* when sampling was first on */
+    uint64_t interval;    /* the last one */
+    uint64_t lost;
+    uint64_t random; /* added to and mixed for each draw: atomic */
+};
+
+extern NT_HIDDEN struct nt_profile_tables nt__profile;
+
+#endif
