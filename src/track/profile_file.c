@@ -9,13 +9,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MAGIC "ntprof1"
+
+int rename(const char *from, const char *to); /* stdio.h would bring stdio along */
 
 struct head {
     char magic[8];

@@ -41,7 +41,7 @@ setarch -R true 2>/dev/null || skip "address randomisation cannot be turned off 
 export LC_ALL=C PYTHONHASHSEED=0 PYTHONMALLOC=malloc PERL_HASH_SEED=0 \
     PERL_PERTURB_KEYS=0 GIT_CONFIG_NOSYSTEM=1 GIT_PAGER=cat HOME="$work" \
     GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b \
-    NUMATALLY_CONF="report:$work/record.json"
+    NUMATALLY_CONF="report:$work/record.json,sample:${NT_SAMPLE:-off},sample_stack:frames"
 unset LD_PRELOAD GIT_DIR GIT_WORK_TREE
 
 compile() { # OUTPUT SOURCE FLAGS...

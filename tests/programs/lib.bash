@@ -54,7 +54,7 @@ run() {
         env LD_PRELOAD="$NT_PRELOAD" "$@"
     else
         runs=$((runs + 1))
-        "$tool" run --children --format json --report "$work/report.$runs" -- "$@"
+        "$tool" run --children --sample "${NT_SAMPLE:-off}" --format json --report "$work/report.$runs" -- "$@"
     fi
 }
 

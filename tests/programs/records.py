@@ -14,10 +14,15 @@ without ~ takes final records only, so `perl=1 perl=2~` tells parent from childr
 Of each record: the rows add up to the totals, what is live is what was allocated (or
 inherited by a fork) and not freed, and something was allocated. A process id that has
 several records went through exec: only the last is the program that was meant.
+
+With NT_SAMPLE in the environment the profile is checked, too: sites add up to the total,
+samples in use are listed, and of final records the estimate of all bytes asked for is what
+was counted, within six standard errors and what was asked for before sampling began.
 """
 import collections
 import fnmatch
 import json
+import os
 import re
 import sys
 
@@ -61,6 +66,32 @@ def check_figures(record):
         say(record, "the peak is below what is live")
     if not record["start_unix_ns"] <= record["now_unix_ns"]:
         say(record, "it was read before it started")
+
+
+BEFORE_SAMPLING = 1 << 20  # bytes at most: until constructors run
+
+
+def check_profile(record):
+    profile = record.get("profile")
+    if profile is None:
+        if record["final"]:
+            say(record, "it has no profile")
+        return
+    total, sites = profile["total"], profile["sites"]
+    for name in ("samples_total", "live_samples_now", "sampled_frees_total"):
+        equal(record, f"sum of {name} over sites", sum(s[name] for s in sites), total[name])
+    equal(record, "samples in use", len(profile["samples"]), total["live_samples_now"])
+    equal(record, "samples", total["samples_total"],
+          total["live_samples_now"] + total["sampled_frees_total"])
+    equal(record, "lost samples", profile["lost_total"], 0)
+    if any(s["samples_total"] and not s["stack"] for s in sites):
+        say(record, "a site has no stack")
+    if not record["final"] or record["inherited"]:
+        return  # a child goes on with its parent's samples
+    counted, estimate = (r["requested_bytes_total"] for r in (record["total"], total))
+    error = 6 * total["requested_bytes_total_error"] + 6 * profile["interval_bytes"]
+    if not counted - error - BEFORE_SAMPLING <= estimate <= counted + error:
+        say(record, f"sampled: {estimate} +- {error / 6:.0f} bytes; counted: {counted}")
 
 
 def fits(number, wanted):
@@ -112,6 +143,8 @@ def main(arguments):
     records = list(last.values())
     for record in records:
         check_figures(record)
+        if os.environ.get("NT_SAMPLE"):
+            check_profile(record)
     check_programs(records, wanted)
     for pid in set(pids) - last.keys():
         errors.append(f"process {pid} has no record")
