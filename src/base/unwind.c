@@ -72,7 +72,7 @@ static bool is_readable(uintptr_t at)
     return readable;
 }
 
-/* The word at `at`, if it can be read; pages below `*known` and not below its page can. */
+/* The word at `at`, if it can be read; what is in `*page` can. */
 static bool read_word(uintptr_t at, uintptr_t *page, uintptr_t *out)
 {
     if (at / PAGE * PAGE != *page) {
@@ -85,16 +85,18 @@ static bool read_word(uintptr_t at, uintptr_t *page, uintptr_t *out)
 }
 
 /* A frame: the caller's frame pointer, then the return address. */
-static __attribute__((noinline)) void walk_frames(struct walk *w)
+unsigned nt__unwind_frames(uintptr_t frame, uintptr_t *pc, unsigned max)
 {
-    uintptr_t frame = (uintptr_t)__builtin_frame_address(0), next, pc;
-    uintptr_t page = frame / PAGE * PAGE;
+    struct walk w = {.pc = pc, .max = max};
+    uintptr_t page = 1, next, caller; /* no page known */
     while (frame % sizeof(void *) == 0 && read_word(frame, &page, &next) &&
-           read_word(frame + sizeof(void *), &page, &pc) && pc != 0 && note(w, pc)) {
+           read_word(frame + sizeof(void *), &page, &caller) && caller != 0 &&
+           note(&w, caller)) {
         if (next <= frame || next - frame > FRAME_BYTES_MAX)
-            return;
+            break;
         frame = next;
     }
+    return w.n;
 }
 
 /* ---- Both ---------------------------------------------------------------------------- */
@@ -140,9 +142,8 @@ unsigned nt__unwind(enum nt_unwinder how, uintptr_t *pc, unsigned max)
     struct walk w = {.pc = pc, .max = max};
     if (max == 0 || !__atomic_load_n(&unwind.ready[how], __ATOMIC_ACQUIRE))
         return 0;
-    if (how == NT_UNWIND_TABLES)
-        unwind.backtrace(on_frame, &w);
-    else
-        walk_frames(&w);
+    if (how == NT_UNWIND_FRAMES)
+        return nt__unwind_frames((uintptr_t)__builtin_frame_address(0), pc, max);
+    unwind.backtrace(on_frame, &w);
     return w.n;
 }

@@ -30,4 +30,7 @@ NT_HIDDEN int nt__unwind_start(enum nt_unwinder how);
  * if nt__unwind_start was not called. */
 NT_HIDDEN unsigned nt__unwind(enum nt_unwinder how, uintptr_t *pc, unsigned max);
 
+/* By frames, from the frame pointer `frame` on, whatever it is. */
+NT_HIDDEN unsigned nt__unwind_frames(uintptr_t frame, uintptr_t *pc, unsigned max);
+
 #endif

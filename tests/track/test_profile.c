@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* The tables of the profile, beside plain sums. Interval 1: estimates are exact. */
+#include "src/track/profile.h"
+#include "src/track/profile_out.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { SITES = 3000, BLOCKS = 20000 };
+
+static struct nt_stack stack_of(unsigned n)
+{
+    struct nt_stack stack = {.depth = 1 + n % 5};
+    for (unsigned i = 0; i < stack.depth; i++)
+        stack.pc[i] = 0x1000 + n * 16 + i;
+    return stack;
+}
+
+static void add(uintptr_t block, uint64_t size, unsigned site)
+{
+    struct nt_stack stack = stack_of(site);
+    struct nt_sample sample = {.block = (const void *)block,
+                               .size = size,
+                               .interval = 1,
+                               .block_bytes = size,
+                               .tid = 7,
+                               .node = 0};
+    assert_true(nt__profile_add(&sample, &stack));
+}
+
+static bool drop(uintptr_t block)
+{
+    struct nt_sample sample;
+    return nt__profile_remove((const void *)block, &sample);
+}
+
+static struct nt_site_figures find(unsigned n)
+{
+    static struct nt_site_figures sites[SITES + 100];
+    struct nt_stack stack = stack_of(n);
+    long count = nt__profile_sites(sites, SITES + 100);
+    for (long i = 0; i < count; i++)
+        if (sites[i].depth == stack.depth && sites[i].stack[0] == stack.pc[0])
+            return sites[i];
+    fail_msg("site %u is not there", n);
+    return sites[0];
+}
+
+static void test_sums(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < BLOCKS; i++)
+        add(0x100000 + 16 * (uintptr_t)i, 100 + i % 7, i % SITES);
+    assert_int_equal(nt__profile_sites(NULL, 0), SITES);
+    assert_int_equal(nt__profile_samples(NULL, 0), BLOCKS);
+    uint64_t blocks = 0, bytes = 0;
+    for (unsigned i = 5; i < BLOCKS; i += SITES) {
+        blocks++;
+        bytes += 100 + i % 7;
+    }
+    struct nt_site_figures site = find(5);
+    assert_int_equal(site.samples_total, blocks);
+    assert_int_equal(site.allocations_total, blocks);
+    assert_int_equal(site.live_requested_bytes_now, bytes);
+    assert_int_equal(site.live_requested_bytes_now_error, 0);
+    /* Every other one goes; each is found once. */
+    for (unsigned i = 0; i < BLOCKS; i += 2)
+        assert_true(drop(0x100000 + 16 * (uintptr_t)i));
+    assert_false(drop(0x100000));
+    for (unsigned i = 1; i < BLOCKS; i += 2)
+        assert_true(drop(0x100000 + 16 * (uintptr_t)i));
+    assert_int_equal(nt__profile_samples(NULL, 0), 0);
+    site = find(5);
+    assert_int_equal(site.live_samples_now, 0);
+    assert_int_equal(site.live_requested_bytes_now, 0);
+    assert_int_equal(site.sampled_frees_total, blocks);
+    assert_int_equal(site.at_peak_requested_bytes, bytes);
+    uint64_t lived = 0;
+    for (int i = 0; i < NT_LIFETIMES; i++)
+        lived += site.lifetimes[i];
+    assert_int_equal(lived, blocks);
+}
+
+/* At the peak of all sites together, not of each. */
+static void test_peak(void **state)
+{
+    (void)state;
+    enum { A = SITES + 1, B, C };
+    const uintptr_t at = 0x9000000;
+    add(at, 50000000, A);
+    add(at + 16, 10, B);
+    assert_true(drop(at));     /* A falls */
+    add(at + 32, 40000000, B); /* below the peak */
+    assert_int_equal(find(B).at_peak_requested_bytes, 10);
+    add(at + 48, 60000000, C); /* a new peak: without A */
+    assert_int_equal(find(A).at_peak_requested_bytes, 0);
+    assert_int_equal(find(B).at_peak_requested_bytes, 40000010);
+    assert_true(drop(at + 48));
+    assert_true(drop(at + 32));
+    add(at + 64, 1, A);
+    assert_int_equal(find(A).at_peak_requested_bytes, 0);
+    assert_int_equal(find(B).at_peak_requested_bytes, 40000010);
+    assert_int_equal(find(C).at_peak_requested_bytes, 60000000);
+    nt__profile_remove_range(at, at + 64);
+    assert_int_equal(nt__profile_samples(NULL, 0), 1);
+    nt__profile_remove_range(at, at + 65);
+    assert_int_equal(nt__profile_samples(NULL, 0), 0);
+}
+
+static void test_remote(void **state)
+{
+    (void)state;
+    static struct nt_remote_figures pairs[2000];
+    struct nt_sample sample;
+    for (unsigned i = 0; i < 3000; i++) {
+        struct nt_stack stack = stack_of(SITES + 10 + i % 40);
+        add(0x20000, 24, i % 30);
+        assert_true(nt__profile_remove((const void *)0x20000, &sample));
+        nt__profile_add_remote(&sample, &stack);
+    }
+    long n = nt__profile_remotes(pairs, 2000);
+    assert_int_equal(n, 120); /* the least common multiple of 30 and 40 */
+    for (long i = 0; i < n; i++) {
+        assert_int_equal(pairs[i].samples_total, 25);
+        assert_int_equal(pairs[i].frees_total, 25);
+        assert_int_equal(pairs[i].requested_bytes_total, 25 * 24);
+    }
+    assert_int_equal(find(3).remote_frees_total, 100);
+}
+
+static void test_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/numatally-profile-XXXXXX";
+    struct nt_profile p, q;
+    close(mkstemp(path));
+    add(0x30000, 24, 1);
+    assert_true(nt__profile_read(&p, true));
+    assert_int_equal(p.nsites, nt__profile_sites(NULL, 0));
+    assert_int_equal(p.nsamples, 1);
+    assert_int_equal(nt__profile_save(path, &p), 0);
+    assert_int_equal(nt__profile_load(path, &q), 0);
+    assert_int_equal(q.nsites, p.nsites);
+    assert_memory_equal(q.sites, p.sites, p.nsites * sizeof *p.sites);
+    assert_memory_equal(q.samples, p.samples, sizeof *p.samples);
+    assert_memory_equal(q.remotes, p.remotes, p.nremotes * sizeof *p.remotes);
+    assert_memory_equal(q.modules, p.modules, p.nmodules * sizeof *p.modules);
+    assert_memory_equal(&q.total, &p.total, sizeof p.total);
+    nt__profile_free(&q);
+    nt__profile_free(&p);
+    /* What is cut off is not believed. */
+    assert_int_equal(truncate(path, 5000), 0);
+    assert_int_equal(nt__profile_load(path, &q), -EBADMSG);
+    assert_int_equal(truncate(path, 3), 0);
+    assert_int_equal(nt__profile_load(path, &q), -EBADMSG);
+    unlink(path);
+    assert_int_equal(nt__profile_load(path, &q), -ENOENT);
+    char name[32];
+    assert_true(nt__profile_path(name, sizeof name, "numatally-5.live"));
+    assert_string_equal(name, "numatally-5.profile");
+    assert_false(nt__profile_path(name, sizeof name, "numatally-5.json"));
+    assert_false(nt__profile_path(name, 19, "numatally-5.live"));
+    assert_true(drop(0x30000));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_peak),
+        cmocka_unit_test(test_remote),
+        cmocka_unit_test(test_file),
+    };
+    nt__profile_start(NT_UNWIND_FRAMES, 1);
+    nt__profile_set(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
