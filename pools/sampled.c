@@ -30,12 +30,12 @@ static void restart(struct nt_shard *s, unsigned c)
     struct nt_sampling *st = &s->sampling;
     uint64_t total = s->requested[c] + st->drawn[c];
     uint64_t draw = nt__profile_draw(st->interval);
+    /* Each store's release keeps the ones before it before it. */
     __atomic_store_n(&st->class, c, __ATOMIC_RELAXED);
     __atomic_store_n(&st->total, total, __ATOMIC_RELAXED);
     __atomic_store_n(&st->changes, st->changes + 1, __ATOMIC_RELEASE);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    __atomic_store_n(&s->requested[c], -draw, __ATOMIC_RELAXED);
-    __atomic_store_n(&st->drawn[c], total + draw, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->requested[c], -draw, __ATOMIC_RELEASE);
+    __atomic_store_n(&st->drawn[c], total + draw, __ATOMIC_RELEASE);
     __atomic_store_n(&st->changes, st->changes + 1, __ATOMIC_RELEASE);
 }
 
@@ -43,12 +43,12 @@ uint64_t nt__sampled_requested(const struct nt_shard *s, unsigned c)
 {
     const struct nt_sampling *st = &s->sampling;
     for (;;) {
+        /* Each load's acquire keeps the ones behind it behind it. */
         uint32_t changes = __atomic_load_n(&st->changes, __ATOMIC_ACQUIRE);
-        uint64_t total =
-            nt__count_read(&s->requested[c]) + nt__count_read(&st->drawn[c]);
-        if (changes % 2 != 0 && __atomic_load_n(&st->class, __ATOMIC_RELAXED) == c)
-            total = nt__count_read(&st->total);
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        uint64_t total = __atomic_load_n(&s->requested[c], __ATOMIC_ACQUIRE) +
+                         __atomic_load_n(&st->drawn[c], __ATOMIC_ACQUIRE);
+        if (changes % 2 != 0 && __atomic_load_n(&st->class, __ATOMIC_ACQUIRE) == c)
+            total = __atomic_load_n(&st->total, __ATOMIC_ACQUIRE);
         if (__atomic_load_n(&st->changes, __ATOMIC_RELAXED) == changes)
             return total;
     }

@@ -7,6 +7,7 @@
 #include "src/heap/calls.h"
 #include "src/heap/figures.h"
 #include "src/heap/start.h"
+#include "src/heap/thread.h"
 #include "src/track/live.h"
 #include "src/track/profile_out.h"
 
@@ -35,6 +36,15 @@ static int make_ready(void)
     return 0;
 }
 
+/* For the calling thread at once; others come by. */
+static void set(uint64_t interval)
+{
+    nt__profile_set(interval);
+    struct nt_shard *s = nt__thread_shard();
+    if (s)
+        nt__sampled_sync(s);
+}
+
 int nt_sample(size_t interval)
 {
     NT_FORWARD(sample(interval));
@@ -45,7 +55,7 @@ int nt_sample(size_t interval)
     nt__start_check_fork();
     int result = interval != 0 ? make_ready() : 0;
     if (result == 0)
-        nt__profile_set(interval);
+        set(interval);
     errno = saved;
     return result;
 }
@@ -97,7 +107,7 @@ __attribute__((constructor)) static void begin(void)
             "no sampling: libgcc_s.so.1 cannot be loaded; sample_stack:frames does "
             "without");
     else if (conf->sample != 0)
-        nt__profile_set(conf->sample);
+        set(conf->sample);
 }
 
 long nt_snapshot_sites(struct nt_site_figures *out, size_t max)

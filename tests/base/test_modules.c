@@ -102,12 +102,12 @@ static void test_unload(void **state)
     dlclose(guest);
 }
 
-static volatile bool stop;
+static bool stop;
 
 static void *refresh(void *unused)
 {
     (void)unused;
-    while (!stop)
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
         nt__modules_refresh();
     return NULL;
 }
@@ -124,7 +124,7 @@ static void test_stress(void **state)
         if (guest)
             dlclose(guest);
     }
-    stop = true;
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
     uint32_t after = nt__modules_refresh();

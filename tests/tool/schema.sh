@@ -22,6 +22,7 @@ t = [threading.Thread(target=lambda: [bytes(n) for n in range(3000)]) for _ in r
 [x.start() for x in t]; [x.join() for x in t]'
 try 0 env LD_PRELOAD="$library" NUMATALLY_CONF=report:exit.json "$python" -c "$threads"
 try 0 env LD_PRELOAD="$library" NUMATALLY_TOPOLOGY=3x1 NUMATALLY_CONF=report:nodes.json "$python" -c "$threads"
+try 0 env LD_PRELOAD="$library" NUMATALLY_CONF=report:sampled.json,sample:1K "$python" -c "$threads"
 try 0 env LD_PRELOAD="$library" NUMATALLY_CONF=report:fork-%p.json "$python" -c 'import os, sys
 if os.fork():
     os.wait()'
