@@ -139,7 +139,7 @@ static struct nt_site *site_of(const struct nt_stack *stack)
     struct nt_site *site = find_site(stack, hash);
     if (site)
         return site;
-    if (!make_room(&nt__profile.sites, sizeof site, put_site_again))
+    if (!make_room(&nt__profile.sites, sizeof(struct nt_site *), put_site_again))
         return NULL;
     site = nt__meta_alloc(sizeof *site + stack->depth * sizeof site->pc[0],
                           sizeof(uint64_t));

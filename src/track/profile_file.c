@@ -96,8 +96,9 @@ static bool is_whole(const struct nt_profile *p)
     return p->total.depth == 0;
 }
 
-static int read_mapped(const struct head *head, size_t bytes, struct nt_profile *out)
+static int read_mapped(size_t bytes, struct nt_profile *out)
 {
+    const struct head *head = out->memory;
     size_t left = bytes - sizeof *head;
     char *at = (char *)out->memory + sizeof *head;
     const uint64_t counts[] = {head->nsites, head->nsamples, head->nremotes,
@@ -142,16 +143,16 @@ int nt__profile_load(const char *path, struct nt_profile *out)
     else if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(struct head))
         err = -EBADMSG;
     if (err == 0) {
-        out->memory_bytes = nt__align_up((size_t)st.st_size, nt__os_page_size());
-        out->memory = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (out->memory == MAP_FAILED) {
+        void *memory = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (memory == MAP_FAILED)
             err = -errno;
-            out->memory = NULL;
-        }
+        else
+            out->memory = memory;
+        out->memory_bytes = nt__align_up((size_t)st.st_size, nt__os_page_size());
     }
     close(fd);
     if (err == 0)
-        err = read_mapped(out->memory, (size_t)st.st_size, out);
+        err = read_mapped((size_t)st.st_size, out);
     if (err != 0)
         nt__profile_free(out);
     return err;
