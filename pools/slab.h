@@ -15,9 +15,9 @@
  * owner's frees, and is set so that it comes to 0 at the next event:
  *
  *   place     back is                              at 0
- *   CURRENT   -2^31 + frees                        start again
- *             -128 + frees, while memory waits      look whether it is time to give
- *             to be given back to the system       it back
+ *   CURRENT   -65536 + frees                       was sampling switched? start again
+ *             -128 + frees, while memory waits      the same, and is it time to give
+ *             to be given back to the system       it back?
  *   FULL      frees - room                         it has room again: -> PARTIAL
  *   PARTIAL   frees - live blocks                  it is empty: -> EMPTY
  *   EMPTY     0                                    no block is out: there is no event
