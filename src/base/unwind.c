@@ -16,6 +16,7 @@
 static struct {
     _Unwind_Reason_Code (*backtrace)(_Unwind_Trace_Fn, void *);
     uintptr_t (*get_ip)(struct _Unwind_Context *, int *);
+    uintptr_t (*get_cfa)(struct _Unwind_Context *);
     uintptr_t start, end; /* of this library's code; 0: not known apart */
     bool ready[2];        /* by enum nt_unwinder */
 } unwind;
@@ -23,26 +24,56 @@ static struct {
 struct walk {
     uintptr_t *pc;
     unsigned n, max;
+    struct nt_trace *trace; /* NULL: none is wanted */
 };
+
+static bool is_ours(const struct walk *w, uintptr_t pc)
+{
+    return w->n == 0 && pc - 1 - unwind.start < unwind.end - unwind.start;
+}
 
 /* False: enough. */
 static bool note(struct walk *w, uintptr_t pc)
 {
-    if (w->n == 0 && pc - 1 - unwind.start < unwind.end - unwind.start)
-        return true; /* ours */
+    if (is_ours(w, pc))
+        return true;
     w->pc[w->n++] = pc;
     return w->n < w->max;
 }
 
 /* ---- By tables ----------------------------------------------------------------------- */
 
+/* The address `pc`, of this library if `ours`, is to be at `slot`. */
+static void add_to_trace(struct nt_trace *t, uintptr_t pc, uintptr_t slot, bool ours)
+{
+    if (t->frame == 0)
+        return;
+    if (slot - t->frame > UINT32_MAX || t->n == NT_ARRAY_LEN(t->pc) ||
+        *(const uintptr_t *)slot != pc) {
+        t->frame = 0;
+        return;
+    }
+    t->at[t->n] = (uint32_t)(slot - t->frame);
+    t->pc[t->n++] = pc;
+    t->own += ours;
+}
+
 static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *argument)
 {
+    struct walk *w = argument;
     int before = 0;
     uintptr_t pc = unwind.get_ip(context, &before);
-    if (pc == 0 || !note(argument, before ? pc + 1 : pc))
+    if (pc == 0)
         return _URC_END_OF_STACK;
-    return _URC_NO_REASON;
+    if (w->trace && before) {
+        w->trace->frame = 0; /* a signal came: no call pushed this */
+    } else if (w->trace) {
+        uintptr_t slot = unwind.get_cfa(context) - sizeof pc;
+        if (slot < w->trace->frame)
+            return _URC_NO_REASON; /* what the one who looks has called */
+        add_to_trace(w->trace, pc, slot, is_ours(w, pc));
+    }
+    return note(w, before ? pc + 1 : pc) ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
 static int load_libgcc(void)
@@ -52,11 +83,34 @@ static int load_libgcc(void)
         return -ENOENT;
     void *backtrace = dlsym(library, "_Unwind_Backtrace");
     void *get_ip = dlsym(library, "_Unwind_GetIPInfo");
-    if (!backtrace || !get_ip)
+    void *get_cfa = dlsym(library, "_Unwind_GetCFA");
+    if (!backtrace || !get_ip || !get_cfa)
         return -ENOENT;
     __builtin_memcpy(&unwind.get_ip, &get_ip, sizeof get_ip);
+    __builtin_memcpy(&unwind.get_cfa, &get_cfa, sizeof get_cfa);
     __builtin_memcpy(&unwind.backtrace, &backtrace, sizeof backtrace);
     return 0;
+}
+
+unsigned nt__unwind_trace(uintptr_t frame, uintptr_t *pc, unsigned max,
+                          struct nt_trace *trace)
+{
+    struct walk w = {.pc = pc, .max = max, .trace = trace};
+    trace->frame = frame;
+    trace->n = trace->own = 0;
+    if (__atomic_load_n(&unwind.ready[NT_UNWIND_TABLES], __ATOMIC_ACQUIRE))
+        unwind.backtrace(on_frame, &w);
+    if (trace->n == 0)
+        trace->frame = 0;
+    return w.n;
+}
+
+bool nt__unwind_is(const struct nt_trace *t)
+{
+    for (unsigned i = 0; i < t->n; i++)
+        if (*(const uintptr_t *)(t->frame + t->at[i]) != t->pc[i])
+            return false;
+    return t->n != 0;
 }
 
 /* ---- By frames ----------------------------------------------------------------------- */

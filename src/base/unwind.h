@@ -30,6 +30,33 @@ NT_HIDDEN int nt__unwind_start(enum nt_unwinder how);
  * if nt__unwind_start was not called. */
 NT_HIDDEN unsigned nt__unwind(enum nt_unwinder how, uintptr_t *pc, unsigned max);
 
+/*
+ * Where a stack's return addresses lie, so that it is known again without unwinding: if
+ * they are all there still when the same function is called at the same depth, it is
+ * the same stack. For the size of a frame is fixed by the address in the function, so each
+ * address that is found says where its caller's is. (A function whose frame varies, by
+ * alloca, and that leaves an older call's addresses lie where they were, in front of others
+ * that did not change either, would have the older call's stack.) Stacks through signal
+ * frames are not known again, nor others than x86-64's, where calls push the address.
+ */
+#define NT_TRACE_OWN 8
+
+struct nt_trace {
+    uintptr_t frame;     /* of the function that looked; 0: nothing is known */
+    uint32_t generation; /* of modules: for who keeps it */
+    uint16_t n, own;     /* addresses; of them this library's */
+    uint32_t at[NT_TRACE_OWN + NT_STACK_MAX]; /* from `frame` on */
+    uintptr_t pc[NT_TRACE_OWN + NT_STACK_MAX];
+};
+
+/* As nt__unwind, by tables, of the function with the frame address `frame`, which runs and
+ * whose callees are left out; `*trace`: to know it by. */
+NT_HIDDEN unsigned nt__unwind_trace(uintptr_t frame, uintptr_t *pc, unsigned max,
+                                    struct nt_trace *trace);
+
+/* Is this the stack of the function with the frame address trace->frame, which runs? */
+NT_HIDDEN bool nt__unwind_is(const struct nt_trace *trace);
+
 /* By frames, from the frame pointer `frame` on, whatever it is. */
 NT_HIDDEN unsigned nt__unwind_frames(uintptr_t frame, uintptr_t *pc, unsigned max);
 

@@ -57,13 +57,6 @@ void nt__profile_set(uint64_t interval)
     __atomic_add_fetch(&nt__sampler.generation, 1, __ATOMIC_RELEASE);
 }
 
-void nt__profile_stack(struct nt_stack *out)
-{
-    out->depth = nt__unwind((enum nt_unwinder)nt__sampler.how, out->pc, NT_STACK_MAX);
-    /* After it: what is on our stack is not unloaded while we are here. */
-    out->generation = nt__modules_refresh();
-}
-
 /* ---- Tables ------------------------------------------------------------------------ */
 
 static uint64_t hash_of(uint64_t x)
@@ -89,6 +82,60 @@ static bool make_room(struct table *t, size_t size,
         nt__os_unmap(t->rows, nt__align_up(t->room * size, page));
     *t = larger;
     return true;
+}
+
+/* ---- Stacks ------------------------------------------------------------------------- */
+
+/* Stacks that were unwound, in rows by the depth that they began at. */
+#define TRACE_ROWS 16
+#define TRACES 4
+
+static struct nt_trace traces[TRACE_ROWS][TRACES];
+
+/* Is it one of them? Under the lock. */
+static bool recall(uintptr_t frame, struct nt_stack *out)
+{
+    const struct nt_trace *row = traces[hash_of(frame >> 4) % TRACE_ROWS];
+    for (const struct nt_trace *t = row; t < row + TRACES; t++) {
+        if (t->frame != frame || t->generation != out->generation || !nt__unwind_is(t))
+            continue;
+        out->depth = t->n - t->own;
+        memcpy(out->pc, t->pc + t->own, out->depth * sizeof out->pc[0]);
+        return true;
+    }
+    return false;
+}
+
+/* In the place of the row's oldest. Under the lock. */
+static void remember(const struct nt_trace *trace)
+{
+    struct nt_trace *row = traces[hash_of(trace->frame >> 4) % TRACE_ROWS];
+    memmove(row + 1, row, (TRACES - 1) * sizeof *row);
+    row[0] = *trace;
+}
+
+NT_SLOW void nt__profile_stack(struct nt_stack *out)
+{
+    uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    struct nt_trace trace;
+    /* What is on our stack is not unloaded while we are here. */
+    out->generation = nt__modules_refresh();
+    if (nt__sampler.how == NT_UNWIND_FRAMES) {
+        out->depth = nt__unwind(NT_UNWIND_FRAMES, out->pc, NT_STACK_MAX);
+        return;
+    }
+    nt__lock(&nt__profile.lock);
+    bool known = recall(frame, out);
+    nt__unlock(&nt__profile.lock);
+    if (known)
+        return;
+    out->depth = nt__unwind_trace(frame, out->pc, NT_STACK_MAX, &trace);
+    trace.generation = out->generation;
+    if (trace.frame == 0)
+        return;
+    nt__lock(&nt__profile.lock);
+    remember(&trace);
+    nt__unlock(&nt__profile.lock);
 }
 
 /* ---- Sites ------------------------------------------------------------------------- */

@@ -244,13 +244,95 @@ static void test_thread(void **state)
     pthread_join(thread, NULL);
 }
 
+/* ---- Known again ---------------------------------------------------------------------- */
+
+static struct nt_trace trace;
+static bool known;
+void look_again(void);
+void by_inner(void);
+void by_other(void);
+void on_the_way(void (*f)(void));
+
+/* Is it the stack of `trace`? And what is it really? */
+NOINLINE void look_again(void)
+{
+    uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    struct nt_trace other;
+    known = trace.frame == frame && nt__unwind_is(&trace);
+    depth = nt__unwind_trace(frame, stack, NT_STACK_MAX, known ? &other : &trace);
+    AFTER;
+}
+
+NOINLINE void by_inner(void)
+{
+    look_again();
+    AFTER;
+}
+
+NOINLINE void by_other(void)
+{
+    look_again();
+    AFTER;
+}
+
+NOINLINE void on_the_way(void (*f)(void))
+{
+    f();
+    AFTER;
+}
+
+static void test_known_again(void **state)
+{
+    (void)state;
+#ifndef __x86_64__
+    skip();
+#endif
+    how = NT_UNWIND_TABLES;
+    void (*volatile f)(void) = by_inner;
+    for (int i = 0; i < 4; i++) {
+        if (i == 2)
+            f = by_other; /* the same depth and the same return addresses further out */
+        on_the_way(f);
+        assert_int_equal(known, i == 1 || i == 3);
+        assert_true(trace.frame != 0);
+        assert_int_equal(trace.n - trace.own, depth);
+        assert_memory_equal(trace.pc + trace.own, stack, depth * sizeof stack[0]);
+        assert_true(lies_in(stack[0], i < 2 ? by_inner : by_other));
+        assert_true(lies_in(stack[1], (void (*)(void))on_the_way));
+    }
+}
+
+static void look_in_handler(int number)
+{
+    (void)number;
+    look_again();
+}
+
+static void test_signal_is_not_known_again(void **state)
+{
+    (void)state;
+    how = NT_UNWIND_TABLES;
+    signal(SIGUSR2, look_in_handler);
+    for (int i = 0; i < 3; i++) {
+        raise(SIGUSR2);
+        assert_false(known);
+        assert_int_equal(trace.frame, 0);
+        assert_true(depth > 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chain),      cmocka_unit_test(test_signal),
-        cmocka_unit_test(test_tail_call),  cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_bad_frames), cmocka_unit_test(test_coroutine),
+        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_signal),
+        cmocka_unit_test(test_tail_call),
+        cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_bad_frames),
+        cmocka_unit_test(test_coroutine),
         cmocka_unit_test(test_thread),
+        cmocka_unit_test(test_known_again),
+        cmocka_unit_test(test_signal_is_not_known_again),
     };
     if (nt__unwind(NT_UNWIND_TABLES, stack, 1) != 0 || /* not started yet */
         nt__unwind_start(NT_UNWIND_TABLES) != 0 ||
