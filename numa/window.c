@@ -8,7 +8,9 @@
 
 #define BASE_ALIGN NT_GIB
 #define HEADER_BYTES(bytes) ((bytes) >> (NT_SLICE_SHIFT - NT_HEADER_SHIFT))
-/* Headers are mapped this far ahead: 1 GiB of window costs 2 MiB of addresses. */
+#define MAP_BYTES(bytes) ((bytes) >> NT_SLICE_SHIFT << 3)
+/* Headers and the map are mapped this far ahead: 1 GiB of window costs 2 MiB and 128 KiB of
+ * addresses. */
 #define HEADER_STEP NT_GIB
 
 struct nt_window nt__window;
@@ -29,19 +31,39 @@ static bool open_range(void *at, size_t size, bool hugetlb)
     return nt__os_map_at(at, size, hugetlb);
 }
 
+/* Map what stands for the window from `from` to `end`. */
+static bool map_headers(size_t from, size_t end)
+{
+    char *headers = nt__window.headers + HEADER_BYTES(from);
+    char *map = (char *)nt__window.map + MAP_BYTES(from);
+    if (!nt__os_map_at(headers, HEADER_BYTES(end - from), false))
+        return false;
+    if (nt__os_map_at(map, MAP_BYTES(end - from), false))
+        return true;
+    nt__os_unmap(headers, HEADER_BYTES(end - from));
+    return false;
+}
+
+/* The map, the headers, and then the window itself. */
+static void set_place(uintptr_t base, size_t size)
+{
+    nt__window.base = base;
+    nt__window.headers = (char *)base - HEADER_BYTES(size);
+    nt__window.map = (void **)(void *)(nt__window.headers - MAP_BYTES(size));
+    window.size = size;
+}
+
 static bool try_place(uintptr_t base, size_t size)
 {
-    uintptr_t headers = base - HEADER_BYTES(size);
-    if (!nt__os_map_at((void *)headers, HEADER_BYTES(HEADER_STEP), false))
+    set_place(base, size);
+    if (!map_headers(0, HEADER_STEP))
         return false;
     if (!nt__os_map_at((void *)base, NT_UNIT, false)) {
-        nt__os_unmap((void *)headers, HEADER_BYTES(HEADER_STEP));
+        nt__os_unmap(nt__window.headers, HEADER_BYTES(HEADER_STEP));
+        nt__os_unmap(nt__window.map, MAP_BYTES(HEADER_STEP));
         return false;
     }
     nt__os_unmap((void *)base, NT_UNIT);
-    nt__window.base = base;
-    nt__window.headers = (char *)headers;
-    window.size = size;
     window.headered = HEADER_STEP;
     return true;
 }
@@ -49,19 +71,19 @@ static bool try_place(uintptr_t base, size_t size)
 /* The kernel chooses: as much as it lets us have, down to 64 MiB. */
 static void reserve_place(void)
 {
+    window.size = 0;
     for (size_t size = 256 * NT_GIB; size >= 64 * NT_MIB; size /= 4) {
-        size_t headers = nt__align_up(HEADER_BYTES(size), nt__os_page_size());
-        char *p = nt__os_reserve(size + headers + NT_UNIT);
+        size_t ahead =
+            nt__align_up(HEADER_BYTES(size) + MAP_BYTES(size), nt__os_page_size());
+        char *p = nt__os_reserve(size + ahead + NT_UNIT);
         if (!p)
             continue;
-        char *base = (char *)nt__align_up((uintptr_t)p + headers, NT_UNIT);
-        if (!nt__os_remap(base - headers, headers)) {
-            nt__os_unmap(p, size + headers + NT_UNIT);
+        char *base = (char *)nt__align_up((uintptr_t)p + ahead, NT_UNIT);
+        if (!nt__os_remap(base - ahead, ahead)) {
+            nt__os_unmap(p, size + ahead + NT_UNIT);
             continue;
         }
-        nt__window.base = (uintptr_t)base;
-        nt__window.headers = base - headers;
-        window.size = size;
+        set_place((uintptr_t)base, size);
         window.headered = size;
         window.reserved = true;
         return;
@@ -89,16 +111,22 @@ void nt__window_start(void)
     reserve_place();
 }
 
-/* Map the headers of the window up to `end` bytes. */
 static bool grow_headers(size_t end)
 {
     while (window.headered < end) {
-        char *at = nt__window.headers + HEADER_BYTES(window.headered);
-        if (!nt__os_map_at(at, HEADER_BYTES(HEADER_STEP), false))
+        if (!map_headers(window.headered, window.headered + HEADER_STEP))
             return false;
         window.headered += HEADER_STEP;
     }
     return true;
+}
+
+/* The slices up to `end`, of no slab, speak for themselves. */
+static void grow_map(size_t end)
+{
+    size_t i = nt__window.limit >> NT_SLICE_SHIFT;
+    for (; i < end >> NT_SLICE_SHIFT; i++)
+        nt__window.map[i] = nt__window.headers + (i << NT_HEADER_SHIFT);
 }
 
 static uint32_t hole_take(uint32_t units, size_t align, bool hugetlb)
@@ -144,6 +172,7 @@ uint32_t nt__window_map(uint32_t units, size_t align, bool hugetlb)
         } else {
             end = nt__min(end, nt__window.limit + NT_GIB);
         }
+        grow_map(end);
         /* Release: a reader that sees the limit sees the headers mapped. */
         __atomic_store_n(&nt__window.limit, end, __ATOMIC_RELEASE);
     }

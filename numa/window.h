@@ -6,10 +6,12 @@
  *   unit   2 MiB    32 slices; what is mapped, bound to a node, given back
  *   piece  many units mapped (and bound, and advised) at once for one arena
  *
- * Every slice has a header of 128 bytes in an array of its own, so from any address
- * to its header is a subtraction, a comparison and a shift; whatever is not in the
- * window is foreign. Headers lie apart from the memory they describe because headers
- * at 64 KiB strides would share one cache set (measured: docs/design.md).
+ * Every slice has a header of 128 bytes in one array and a pointer in another, the
+ * *map*, which names the header that speaks for it: its own, or that of the first slice
+ * of its slab. So from any address to its slab is a subtraction, a comparison, a shift
+ * and a load; whatever is not in the window is foreign. Headers lie apart from the memory
+ * they describe because headers at 64 KiB strides would share one cache set (measured:
+ * docs/design.md).
  *
  * The window is not reserved: it begins at an address where nothing else goes, 16 TiB
  * wide, and is mapped piece by piece from the bottom. Should somebody else sit there,
@@ -17,8 +19,8 @@
  * address space), a stretch is reserved from the kernel instead and pieces are opened
  * in it. So address space at rest is what is used plus less than a piece.
  *
- * Always: limit only grows; headers of all slices below limit are mapped, and are
- * zero for slices that never were used. Units that pressure gave back to the kernel
+ * Always: limit only grows; all slices below limit are in the map, and their headers are
+ * mapped, and are zero for slices that never were used. Units that pressure gave back to the kernel
  * are holes: they are on the hole list and are mapped again before the limit grows.
  */
 #ifndef NT_NUMA_WINDOW_H
@@ -39,6 +41,7 @@
 struct nt_window {
     uintptr_t base; /* first byte, a multiple of NT_UNIT; 1 GiB in fact */
     size_t limit;   /* bytes from base that have headers */
+    void **map;     /* of each slice, the header that speaks for it: slab.h writes it */
     char *headers;  /* header of slice 0 */
 };
 
@@ -67,10 +70,15 @@ static inline bool nt__window_has(const void *p)
            __atomic_load_n(&nt__window.limit, __ATOMIC_ACQUIRE);
 }
 
+static inline size_t nt__window_index(const void *p)
+{
+    return ((uintptr_t)p - nt__window.base) >> NT_SLICE_SHIFT;
+}
+
+/* The slice's own header. */
 static inline char *nt__window_header(const void *p)
 {
-    size_t slice = ((uintptr_t)p - nt__window.base) >> NT_SLICE_SHIFT;
-    return nt__window.headers + (slice << NT_HEADER_SHIFT);
+    return nt__window.headers + (nt__window_index(p) << NT_HEADER_SHIFT);
 }
 
 /* The address of the slice whose header this is. */

@@ -6,6 +6,13 @@
 #define CARVE_CLEAN (4 * NT_KIB) /* bytes of fresh memory to touch at once */
 #define CARVE_RESIDENT 64u       /* blocks */
 
+/* `slab` speaks for the slice with this header. Read by anyone who frees what is not his. */
+static void speak_for(struct nt_slab *header, struct nt_slab *slab)
+{
+    __atomic_store_n(&nt__window.map[nt__window_index(nt__window_slice(header))], slab,
+                     __ATOMIC_RELAXED);
+}
+
 struct nt_slab *nt__slab_open(void *run, unsigned c, unsigned slices,
                               struct nt_shard *owner, bool clean)
 {
@@ -30,19 +37,17 @@ struct nt_slab *nt__slab_open(void *run, unsigned c, unsigned slices,
     slab->clean = clean;
     slab->next = slab->prev = NULL;
     __atomic_store_n(&slab->remote, 0, __ATOMIC_RELAXED);
-    for (unsigned i = 0; i < slab->slices; i++) {
-        slab[i].self = slab;
-        __atomic_store_n(&slab[i].owner, owner, __ATOMIC_RELAXED);
-        slab[i].kind = i == 0 ? NT_SLAB_BLOCKS : NT_SLAB_TAIL;
-    }
+    __atomic_store_n(&slab->owner, owner, __ATOMIC_RELAXED);
+    slab->kind = NT_SLAB_BLOCKS;
+    for (unsigned i = 1; i < slices; i++)
+        speak_for(slab + i, slab);
     return slab;
 }
 
 void nt__slab_change_owner(struct nt_slab *slab, struct nt_shard *owner)
 {
     /* Release: senders that see the new owner see its shard. */
-    for (unsigned i = 0; i < slab->slices; i++)
-        __atomic_store_n(&slab[i].owner, owner, __ATOMIC_RELEASE);
+    __atomic_store_n(&slab->owner, owner, __ATOMIC_RELEASE);
 }
 
 struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes,
@@ -60,7 +65,6 @@ struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes,
     slab->parts = 0;
     slab->class = (uint8_t)nt__sizeclass_large();
     slab->next = slab->prev = NULL;
-    slab->self = slab;
     slab->kind = NT_SLAB_LARGE;
     return slab;
 }
@@ -68,10 +72,10 @@ struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes,
 void nt__slab_close(struct nt_slab *slab)
 {
     unsigned slices = slab->kind == NT_SLAB_BLOCKS ? slab->slices : 1;
-    for (unsigned i = 0; i < slices; i++) {
-        __atomic_store_n(&slab[i].owner, NULL, __ATOMIC_RELAXED);
-        slab[i].kind = NT_SLAB_NONE;
-    }
+    for (unsigned i = 1; i < slices; i++)
+        speak_for(slab + i, slab + i);
+    __atomic_store_n(&slab->owner, NULL, __ATOMIC_RELAXED);
+    slab->kind = NT_SLAB_NONE;
 }
 
 void *nt__slab_carve(struct nt_slab *slab)

@@ -2,8 +2,9 @@
 /*
  * A slab: a run of slices cut into blocks of one class; or one large block.
  *
- * The slab is its first slice's header (window.h); the header of each of its slices
- * names the owner and the slab. So from a block to its slab is arithmetic and a load.
+ * The slab is its first slice's header (window.h), and the map has it for each of its
+ * slices; so from a block to its slab is arithmetic and a load. Other headers are not used.
+ * A large block is in the map by its first slice only.
  *
  * Free blocks are on one LIFO list through their first word; the second word of a free
  * block is the *key*, a random address of our own that a block in use does not have
@@ -44,7 +45,6 @@ enum nt_slab_kind {
     NT_SLAB_NONE = 0, /* the slice belongs to no slab: zero, as fresh headers are */
     NT_SLAB_BLOCKS,
     NT_SLAB_LARGE, /* one block; fields marked L are in use */
-    NT_SLAB_TAIL,  /* a later slice of a slab: only owner and self mean anything */
 };
 
 enum nt_slab_place {
@@ -57,7 +57,6 @@ enum nt_slab_place {
 struct nt_slab {
     /* read by every free, written by the owner's */
     struct nt_shard *owner; /* NULL in LARGE headers: never the caller's */
-    struct nt_slab *self;   /* the slab */
     union {
         void *free;            /* first block of the list */
         struct nt_shard *home; /* L: the shard it is counted in */
@@ -106,11 +105,11 @@ struct nt_block {
     const void *key;
 };
 
-/* The mark of free blocks: where the headers are, which no program has a use for. A
+/* The mark of free blocks: where the map is, which no program has a use for. A
  * register has it anyway when a block is freed. */
-#define NT_KEY ((const void *)nt__window.headers)
+#define NT_KEY ((const void *)nt__window.map)
 
-/* The header of the slice `p` lies in. `p` is in the window. */
+/* The own header of the slice `p` lies in. `p` is in the window. */
 NT_FAST struct nt_slab *nt__slab_header(const void *p)
 {
     return (struct nt_slab *)(void *)nt__window_header(p);
@@ -119,8 +118,8 @@ NT_FAST struct nt_slab *nt__slab_header(const void *p)
 /* The slab of any address in the window: NULL when it belongs to none. */
 static inline struct nt_slab *nt__slab_of(const void *p)
 {
-    struct nt_slab *header = nt__slab_header(p);
-    return header->kind == NT_SLAB_NONE ? NULL : header->self;
+    struct nt_slab *slab = NT_RACY(nt__window.map[nt__window_index(p)]);
+    return slab->kind == NT_SLAB_NONE ? NULL : slab;
 }
 
 /* Does a block start at `p`? Tests divisibility with one multiplication: Lemire, Kaser

@@ -409,10 +409,9 @@ NT_FAST bool stays(void *p, size_t size)
     struct nt_shard *s = nt__heap_shard;
     if (!nt__window_has(p))
         return false;
-    const struct nt_slab *header = nt__slab_header(p);
-    if (NT_RACY(header->owner) != s)
+    const struct nt_slab *slab = NT_RACY(nt__window.map[nt__window_index(p)]);
+    if (NT_RACY(slab->owner) != s)
         return false;
-    const struct nt_slab *slab = header->self;
     const struct nt_block *block = p;
     if (size > slab->size || size <= slab->size / 2 || slab->pooled ||
         !nt__slab_starts(slab, p) || block->key == NT_KEY)

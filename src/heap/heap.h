@@ -38,25 +38,17 @@ NT_FAST void *nt__heap_malloc(size_t size)
     return NT_UNLIKELY(due) ? nt__sampled_instead(s, size, p) : p;
 }
 
-NT_FAST const struct nt_slab *header_at(const char *headers, size_t at)
-{
-    return (const struct nt_slab *)(const void *)(headers + at);
-}
-
 NT_FAST void nt__heap_free(void *p)
 {
     struct nt_shard *s = nt__heap_shard;
     uintptr_t offset = (uintptr_t)p - nt__window.base;
     if (NT_LIKELY(offset < NT_RACY(nt__window.limit))) {
-        const char *headers = nt__window.headers;
-        size_t at = offset >> NT_SLICE_SHIFT << NT_HEADER_SHIFT;
-        if (NT_LIKELY(NT_RACY(header_at(headers, at)->owner) == s)) {
-            /* Compilers would add the two up for both loads; addressing does it. */
-            __asm__("" : "+r"(at));
-            struct nt_slab *slab = header_at(headers, at)->self;
+        void *const *map = nt__window.map;
+        struct nt_slab *slab = NT_RACY(map[offset >> NT_SLICE_SHIFT]);
+        if (NT_LIKELY(NT_RACY(slab->owner) == s)) {
             const struct nt_block *block = p;
             if (NT_LIKELY(!NT_CHECKING ||
-                          (nt__slab_starts(slab, p) && block->key != headers))) {
+                          (nt__slab_starts(slab, p) && block->key != map))) {
                 nt__shard_push(s, slab, p);
                 return;
             }

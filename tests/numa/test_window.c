@@ -60,6 +60,7 @@ static void test_addresses(void **state)
         char *at = p + slice * NT_SLICE;
         assert_ptr_equal(nt__window_slice(nt__window_header(at)), at);
         assert_ptr_equal(nt__window_header(at + NT_SLICE - 1), nt__window_header(at));
+        assert_ptr_equal(nt__window.map[nt__window_index(at)], nt__window_header(at));
         if (slice > 0)
             assert_int_equal(nt__window_header(at) - nt__window_header(at - 1),
                              NT_HEADER);
