@@ -29,7 +29,7 @@ class Allocator:
     def environment(self):
         """The environment of a bench program: nobody else's preload or settings."""
         env = {key: value for key, value in os.environ.items()
-               if key not in ("LD_PRELOAD", "MALLOC_CONF", "GLIBC_TUNABLES")
+               if key not in ("LD_PRELOAD", "MALLOC_CONF", "GLIBC_TUNABLES", "HEAPPROFILE")
                and not key.startswith(("MALLOC_", "MIMALLOC_", "TCMALLOC_", "NUMATALLY_"))}
         if self.preload:
             env["LD_PRELOAD"] = self.preload
@@ -50,12 +50,17 @@ def library_folders():
             "/usr/local/lib"]
 
 
+def find_library(file):
+    """Its path, None if it is not here."""
+    paths = (os.path.join(folder, file) for folder in library_folders())
+    return next((path for path in paths if os.path.exists(path)), None)
+
+
 def packaged():
     """(found, missing): glibc and the packaged allocators here; names of those not."""
     found, missing = [Allocator("glibc", peer=True, package="libc6")], []
     for package, name, file in PACKAGED:
-        paths = (os.path.join(folder, file) for folder in library_folders())
-        path = next((path for path in paths if os.path.exists(path)), None)
+        path = find_library(file)
         if path:
             found.append(Allocator(name, path, peer=True, package=package))
         else:
