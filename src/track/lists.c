@@ -35,6 +35,10 @@ static const struct nt_figure phase_figures[] = {
 static const struct nt_figure site_figures[] = {
     NT_SITE_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
 #undef NT_OF
+#define NT_OF struct nt_tracked_figures
+static const struct nt_figure tracked_figures[] = {
+    NT_TRACKED_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
+#undef NT_OF
 
 /* The lists of report.h name every field of the structs in stats.h. */
 _Static_assert(sizeof(struct nt_thread_figures) == sizeof(struct {
@@ -66,7 +70,7 @@ const struct nt_figure *nt__figures(enum nt_figure_list list)
         [NT_LIST_PROCESS] = process_figures, [NT_LIST_NODE] = node_figures,
         [NT_LIST_CLASS] = class_figures,     [NT_LIST_THREAD] = thread_figures,
         [NT_LIST_POOL] = pool_figures,       [NT_LIST_PHASE] = phase_figures,
-        [NT_LIST_SITE] = site_figures,
+        [NT_LIST_SITE] = site_figures,       [NT_LIST_TRACKED] = tracked_figures,
     };
 
     return lists[list];

@@ -260,6 +260,22 @@ static void text_phases(struct nt_fmt *f, const struct nt_phase_figures *p, size
     }
 }
 
+static void text_tracked(struct nt_fmt *f, const struct nt_tracked_figures *t, size_t n,
+                         uint64_t all)
+{
+    char label[sizeof t->name];
+
+    columns_head(f, "Tracked allocators", nt__figures(NT_LIST_TRACKED));
+    for (size_t i = 0; i < n; i++) {
+        nt__fmt_into(label, sizeof label, "%.31s", t[i].name);
+        nt__fmt_name(f, LABEL_WIDTH, label);
+        columns(f, nt__figures(NT_LIST_TRACKED), &t[i]);
+    }
+    if (n < all)
+        nt__fmt_print(f, "(%llu more tracked allocators are not shown)\n",
+                      (unsigned long long)(all - n));
+}
+
 static void text(struct nt_fmt *f, const struct nt_snapshot *s,
                  const struct nt_tables *t)
 {
@@ -281,6 +297,8 @@ static void text(struct nt_fmt *f, const struct nt_snapshot *s,
         text_phases(f, t->phases, t->nphases);
     if (t->npools > 0)
         text_pools(f, t->pools, t->npools, s->pools_now);
+    if (t->ntracked > 0)
+        text_tracked(f, t->tracked, t->ntracked, s->tracked_now);
     if (t->nthreads > 0)
         text_threads(f, t->threads, t->nthreads, s->threads_now);
     if (t->profile)
@@ -429,6 +447,28 @@ static void json_phases(struct nt_fmt *f, const struct nt_phase_figures *p, size
     nt__json_close(f, ']');
 }
 
+static void json_tracked(struct nt_fmt *f, const struct nt_tracked_figures *t, size_t n)
+{
+    nt__json_key(f, "tracked");
+    nt__json_open(f, '[');
+    for (size_t i = 0; i < n; i++) {
+        char name[sizeof t->name + 1] = {0};
+
+        memcpy(name, t[i].name, sizeof t->name);
+        nt__json_open(f, '{');
+        nt__json_key(f, "name");
+        nt__json_str(f, name);
+        json_figures(f, nt__figures(NT_LIST_TRACKED), &t[i]);
+        nt__json_key(f, "sizes");
+        nt__json_open(f, '[');
+        for (size_t k = 0; k < NT_TRACKED_SIZES; k++)
+            nt__json_u64(f, t[i].sizes[k]);
+        nt__json_close(f, ']');
+        nt__json_close(f, '}');
+    }
+    nt__json_close(f, ']');
+}
+
 static void json(struct nt_fmt *f, const struct nt_snapshot *s,
                  const struct nt_tables *t)
 {
@@ -440,6 +480,8 @@ static void json(struct nt_fmt *f, const struct nt_snapshot *s,
         json_phases(f, t->phases, t->nphases);
     if (t->npools > 0)
         json_pools(f, t->pools, t->npools);
+    if (t->ntracked > 0)
+        json_tracked(f, t->tracked, t->ntracked);
     if (t->nthreads > 0)
         json_threads(f, t->threads, t->nthreads);
     if (t->profile)
