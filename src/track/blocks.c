@@ -7,6 +7,9 @@
 #define FIRST_ROWS 256 /* a page of 4 KiB */
 #define COUNTS (sizeof(struct nt_block_counts) / sizeof(uint64_t))
 
+struct nt_block_lock nt__block_locks[NT_BLOCK_SHARDS] = {
+    [0 ... NT_BLOCK_SHARDS - 1] = {.lock = NT_LOCK_INIT(NT_RANK_TRACKED)}};
+
 /* ---- Rows ------------------------------------------------------------------------------ */
 
 /* Low bits say where in a table, the four highest which shard. */
@@ -16,9 +19,22 @@ static uint64_t hash_of(uintptr_t address)
     return x ^ x >> 32;
 }
 
-static struct nt_block_shard *shard_of(struct nt_blocks *b, const void *p)
+static unsigned number_of(const void *p)
 {
-    return &b->shard[hash_of((uintptr_t)p) >> 60];
+    return (unsigned)(hash_of((uintptr_t)p) >> 60);
+}
+
+/* The shard of `p`, locked. */
+static struct nt_block_shard *lock_shard(struct nt_blocks *b, const void *p)
+{
+    unsigned n = number_of(p);
+    nt__lock(&nt__block_locks[n].lock);
+    return &b->shard[n];
+}
+
+static void unlock_shard(const void *p)
+{
+    nt__unlock(&nt__block_locks[number_of(p)].lock);
 }
 
 static size_t next(const struct nt_block_shard *s, size_t i)
@@ -75,35 +91,36 @@ static void unmap(struct nt_block_row *rows, size_t room)
         nt__os_unmap(rows, nt__align_up(room * sizeof *rows, nt__os_page_size()));
 }
 
-/* The lock is held, and is given up meanwhile. False: no memory. */
-static bool grow(struct nt_block_shard *s)
+/* The lock of `p`, which is of this shard, is held, and given up meanwhile. False: no
+ * memory. */
+static bool grow(struct nt_block_shard *s, const void *p)
 {
+    struct nt_lock *lock = &nt__block_locks[number_of(p)].lock;
     size_t room = s->room != 0 ? 2 * s->room : FIRST_ROWS;
-    nt__unlock(&s->lock);
+    nt__unlock(lock);
     struct nt_block_row *rows =
         nt__os_map(nt__align_up(room * sizeof *rows, nt__os_page_size()));
-    nt__lock(&s->lock);
+    nt__lock(lock);
     if (!rows)
         return false;
     if (room > s->room) /* else another thread was here */
         move_to(s, &rows, &room);
-    nt__unlock(&s->lock);
+    nt__unlock(lock);
     unmap(rows, room);
-    nt__lock(&s->lock);
+    nt__lock(lock);
     return true;
 }
 
 /* The shard of `p`, locked, with room for one more row; NULL, not locked: there is none. */
 static struct nt_block_shard *lock_with_room(struct nt_blocks *b, const void *p)
 {
-    struct nt_block_shard *s = shard_of(b, p);
-    nt__lock(&s->lock);
+    struct nt_block_shard *s = lock_shard(b, p);
     while (NT_UNLIKELY(is_crowded(s)))
-        if (!grow(s))
+        if (!grow(s, p))
             break;
     if (NT_LIKELY(s->used + 1 < s->room)) /* a search must come to an empty row */
         return s;
-    nt__unlock(&s->lock);
+    unlock_shard(p);
     return NULL;
 }
 
@@ -155,7 +172,7 @@ static bool add(struct nt_blocks *b, const void *p, size_t size, size_t before)
     if (NT_LIKELY(s != NULL)) {
         before += put(s, p, size);
         count_allocation(s, size);
-        nt__unlock(&s->lock);
+        unlock_shard(p);
     }
     change_live(b, (s ? size : 0) - before);
     return s != NULL;
@@ -179,47 +196,43 @@ static bool take(struct nt_block_shard *s, const void *p, size_t *size)
 
 void nt__blocks_remove(struct nt_blocks *b, const void *p)
 {
-    struct nt_block_shard *s = shard_of(b, p);
+    struct nt_block_shard *s = lock_shard(b, p);
     size_t size = 0;
-    nt__lock(&s->lock);
     if (take(s, p, &size))
         count_free(s, size);
     else
         nt__count_add(&s->counts.foreign, 1);
-    nt__unlock(&s->lock);
+    unlock_shard(p);
     if (size != 0)
         change_live(b, (uint64_t)0 - size);
 }
 
 bool nt__blocks_find(struct nt_blocks *b, const void *p, size_t *size)
 {
-    struct nt_block_shard *s = shard_of(b, p);
+    struct nt_block_shard *s = lock_shard(b, p);
     bool found = false;
-    nt__lock(&s->lock);
     if (s->room != 0) {
         const struct nt_block_row *row = &s->rows[search(s, (uintptr_t)p)];
         found = row->address != 0;
         *size = row->size;
     }
-    nt__unlock(&s->lock);
+    unlock_shard(p);
     return found;
 }
 
 bool nt__blocks_take(struct nt_blocks *b, const void *p, size_t *size)
 {
-    struct nt_block_shard *s = shard_of(b, p);
-    nt__lock(&s->lock);
+    struct nt_block_shard *s = lock_shard(b, p);
     bool found = take(s, p, size);
-    nt__unlock(&s->lock);
+    unlock_shard(p);
     return found;
 }
 
 static void count_lost(struct nt_blocks *b, const void *p, size_t size)
 {
-    struct nt_block_shard *s = shard_of(b, p);
-    nt__lock(&s->lock);
+    struct nt_block_shard *s = lock_shard(b, p);
     count_free(s, size);
-    nt__unlock(&s->lock);
+    unlock_shard(p);
 }
 
 /* The block that was taken is still at `p`, whether it was resized or not. */
@@ -237,7 +250,7 @@ static void stayed(struct nt_blocks *b, const void *p, size_t old, size_t size,
         nt__count_add_two(&s->counts.requested, size, &s->counts.freed, old);
         nt__count_add(&s->counts.in_place, 1);
     }
-    nt__unlock(&s->lock);
+    unlock_shard(p);
     change_live(b, (uint64_t)size - old - stale);
 }
 
@@ -254,10 +267,9 @@ void nt__blocks_settle(struct nt_blocks *b, const void *p, size_t old, const voi
 
 void nt__blocks_adopt(struct nt_blocks *b, const void *p, const void *q, size_t size)
 {
-    struct nt_block_shard *s = shard_of(b, p);
-    nt__lock(&s->lock);
+    struct nt_block_shard *s = lock_shard(b, p);
     nt__count_add(&s->counts.foreign, 1);
-    nt__unlock(&s->lock);
+    unlock_shard(p);
     add(b, q, size, 0);
 }
 
@@ -278,37 +290,32 @@ void nt__blocks_restart_peak(struct nt_blocks *b)
                      __ATOMIC_RELAXED);
 }
 
-/* ---- Begin, end, fork -------------------------------------------------------------------- */
-
-void nt__blocks_init(struct nt_blocks *b)
-{
-    for (unsigned i = 0; i < NT_BLOCK_SHARDS; i++)
-        nt__lock_init(&b->shard[i].lock, NT_RANK_TRACKED);
-}
+/* ---- End, check, fork -------------------------------------------------------------------- */
 
 void nt__blocks_close(struct nt_blocks *b)
 {
     for (unsigned i = 0; i < NT_BLOCK_SHARDS; i++) {
         struct nt_block_shard *s = &b->shard[i];
-        nt__lock(&s->lock);
+        nt__lock(&nt__block_locks[i].lock);
         struct nt_block_row *rows = s->rows;
         size_t room = s->room;
         s->rows = NULL;
         s->room = s->used = 0;
-        nt__unlock(&s->lock);
+        nt__unlock(&nt__block_locks[i].lock);
         unmap(rows, room);
     }
 }
 
-static bool check_shard(const struct nt_blocks *b, const struct nt_block_shard *s)
+static bool check_shard(const struct nt_blocks *b, unsigned number)
 {
+    const struct nt_block_shard *s = &b->shard[number];
     size_t used = 0;
     uint64_t bytes = 0;
     for (size_t i = 0; i < s->room; i++) {
         uintptr_t address = s->rows[i].address;
         if (address == 0)
             continue;
-        if (search(s, address) != i || &b->shard[hash_of(address) >> 60] != s)
+        if (search(s, address) != i || hash_of(address) >> 60 != number)
             return false;
         used++;
         bytes += s->rows[i].size;
@@ -321,45 +328,48 @@ bool nt__blocks_check(struct nt_blocks *b)
 {
     bool good = true;
     for (unsigned i = 0; i < NT_BLOCK_SHARDS; i++) {
-        nt__lock(&b->shard[i].lock);
-        good = good && check_shard(b, &b->shard[i]);
-        nt__unlock(&b->shard[i].lock);
+        nt__lock(&nt__block_locks[i].lock);
+        good = good && check_shard(b, i);
+        nt__unlock(&nt__block_locks[i].lock);
     }
     return good;
 }
 
-void nt__blocks_fork_lock(struct nt_blocks *b)
+void nt__blocks_fork_lock(void)
 {
     for (unsigned i = 0; i < NT_BLOCK_SHARDS; i++)
-        nt__lock_for_fork(&b->shard[i].lock);
+        nt__lock_for_fork(&nt__block_locks[i].lock);
 }
 
-/* Half changed: its blocks are forgotten, and their frees will be foreign ones. */
-static void forget(struct nt_block_shard *s)
+uint32_t nt__blocks_fork_unlock(enum nt_fork how)
 {
-    s->rows = NULL;
-    s->room = s->used = 0;
-    s->counts.frees = s->counts.allocations;
-    s->counts.freed = s->counts.requested;
+    uint32_t torn = 0;
+    for (unsigned i = 0; i < NT_BLOCK_SHARDS; i++) {
+        struct nt_lock *lock = &nt__block_locks[i].lock;
+        if (how == NT_FORK_PARENT)
+            nt__unlock_after_fork(lock);
+        else if (how == NT_FORK_RAW && nt__lock_raw(lock))
+            torn |= 1u << i;
+        else
+            nt__lock_init(lock, NT_RANK_TRACKED);
+    }
+    return torn;
 }
 
-void nt__blocks_fork_unlock(struct nt_blocks *b, enum nt_fork how)
+/* Their blocks' frees will be foreign ones. */
+void nt__blocks_forget(struct nt_blocks *b, uint32_t shards)
 {
-    bool torn = false;
+    if (shards == 0)
+        return;
     for (unsigned i = 0; i < NT_BLOCK_SHARDS; i++) {
         struct nt_block_shard *s = &b->shard[i];
-        if (how == NT_FORK_PARENT) {
-            nt__unlock_after_fork(&s->lock);
+        if ((shards >> i & 1) == 0)
             continue;
-        }
-        if (how == NT_FORK_RAW && nt__lock_raw(&s->lock)) {
-            forget(s);
-            torn = true;
-        }
-        nt__lock_init(&s->lock, NT_RANK_TRACKED);
+        s->rows = NULL;
+        s->room = s->used = 0;
+        s->counts.frees = s->counts.allocations;
+        s->counts.freed = s->counts.requested;
     }
-    if (!torn)
-        return;
     struct nt_block_counts sums;
     nt__blocks_sums(b, &sums);
     b->live = (int64_t)(sums.requested - sums.freed);

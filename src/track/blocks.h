@@ -2,8 +2,9 @@
 /*
  * Blocks in use of an allocator that is not ours, and what was counted of them.
  *
- * A table by address, in sixteen shards, each behind a lock of its own that is held for some
- * instructions: rows are found by linear probing and moved up when one goes. A crowded shard
+ * A table by address, in sixteen shards, each behind a lock that is held for some
+ * instructions: rows are found by linear probing and moved up when one goes. There are
+ * sixteen locks for all tables, so that a fork takes no more, however many tables there are. A crowded shard
  * is given a larger table, mapped and unmapped while the lock is not held. Where no memory is
  * to be had the old one is filled up to its last row but one; then a block finds no room.
  *
@@ -37,22 +38,26 @@ struct nt_block_row {
     size_t size;       /* asked for */
 };
 
+/* The locks of the shards of that number, of all tables. */
+struct nt_block_lock {
+    struct nt_lock lock;
+} __attribute__((aligned(NT_CACHE_LINE)));
+extern NT_HIDDEN struct nt_block_lock nt__block_locks[NT_BLOCK_SHARDS];
+
+/* All under its lock; counts are read without. */
 struct nt_block_shard {
-    struct nt_lock lock; /* guards all; counts are read without */
     struct nt_block_row *rows;
     size_t room; /* rows there are; a power of two, or 0 */
     size_t used;
     struct nt_block_counts counts;
 } __attribute__((aligned(NT_CACHE_LINE)));
 
+/* Zeroed, it is empty. */
 struct nt_blocks {
     struct nt_block_shard shard[NT_BLOCK_SHARDS];
     int64_t live; /* bytes asked for; changed by anyone, atomically */
     int64_t peak; /* the largest `live` was */
 };
-
-/* Of zeroed memory. */
-NT_HIDDEN void nt__blocks_init(struct nt_blocks *b);
 
 /* The block at `p` was handed out; one that was still in mind there is counted as freed.
  * False: no room for it, nothing was counted. */
@@ -89,7 +94,10 @@ NT_HIDDEN void nt__blocks_close(struct nt_blocks *b);
 /* Are the rows where they are found, and do they agree with the counters? */
 NT_HIDDEN bool nt__blocks_check(struct nt_blocks *b);
 
-NT_HIDDEN void nt__blocks_fork_lock(struct nt_blocks *b);
-NT_HIDDEN void nt__blocks_fork_unlock(struct nt_blocks *b, enum nt_fork how);
+NT_HIDDEN void nt__blocks_fork_lock(void);
+
+/* A bit for each shard, of any table, that may be half changed: nt__blocks_forget it. */
+NT_HIDDEN uint32_t nt__blocks_fork_unlock(enum nt_fork how);
+NT_HIDDEN void nt__blocks_forget(struct nt_blocks *b, uint32_t shards);
 
 #endif

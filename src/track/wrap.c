@@ -186,7 +186,6 @@ static struct nt_tracker *find_unused(void)
     t = nt__meta_alloc(sizeof *t, NT_CACHE_LINE);
     if (!t)
         return NULL;
-    nt__blocks_init(&t->blocks);
     if (trackers.last)
         trackers.last->next = t;
     else
@@ -331,21 +330,20 @@ uint64_t nt__trackers_count(void)
 void nt__trackers_fork_lock(void)
 {
     nt__lock_for_fork(&trackers.lock);
-    for (struct nt_tracker *t = trackers.first; t; t = t->next)
-        nt__blocks_fork_lock(&t->blocks);
+    nt__blocks_fork_lock();
 }
 
 void nt__trackers_fork_unlock(enum nt_fork how)
 {
+    uint32_t torn = nt__blocks_fork_unlock(how);
+    if (how == NT_FORK_PARENT) {
+        nt__unlock_after_fork(&trackers.lock);
+        return;
+    }
+    nt__lock_init(&trackers.lock, NT_RANK_REGISTER);
     for (struct nt_tracker *t = trackers.first; t; t = t->next) {
-        nt__blocks_fork_unlock(&t->blocks, how);
-        if (how == NT_FORK_PARENT)
-            continue;
+        nt__blocks_forget(&t->blocks, torn);
         begin_anew(t);
         t->closing = false; /* its tables are empty, if there are any left */
     }
-    if (how == NT_FORK_PARENT)
-        nt__unlock_after_fork(&trackers.lock);
-    else
-        nt__lock_init(&trackers.lock, NT_RANK_REGISTER);
 }

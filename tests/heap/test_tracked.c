@@ -417,7 +417,7 @@ static void test_fork(void **state)
     assert_int_equal(nt_tracked_release(&shared), 0);
 }
 
-static volatile int stop;
+static atomic_bool stop;
 
 static void *churn(void *arg)
 {
@@ -444,12 +444,12 @@ static void test_fork_beside_threads(void **state)
     pthread_t thread[2];
     (void)state;
     shared = track(nt_system_allocator(), "shared");
-    stop = 0;
+    stop = false;
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, churn, NULL), 0);
     for (int i = 0; i < 50; i++)
         assert_int_equal(child_of(plain_fork, in_child_of_threads), 0);
-    stop = 1;
+    stop = true;
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
     assert_int_equal(figures(&shared)->live_blocks_now, 0);
