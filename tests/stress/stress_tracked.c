@@ -5,7 +5,7 @@
  * the threads themselves asked for. Beside them one thread reads figures all the time, and
  * one makes and releases tracked allocators.
  *
- *   tracked [SEED [THREADS [OPERATIONS]]]
+ *   stress_tracked [SEED [THREADS [OPERATIONS]]]
  */
 #include "tests/shim.h"
 
@@ -43,7 +43,7 @@ static struct {
 
 static _Noreturn void fail(const char *what)
 {
-    fprintf(stderr, "tracked: %s\n", what);
+    fprintf(stderr, "stress_tracked: %s\n", what);
     abort();
 }
 
