@@ -59,6 +59,8 @@ done
 row='^printing  *5  *12.00  *0  *5  *12.00  *0  *0.00  *12.00  *0  *0$'
 NUMATALLY_CONF=report:$work/own.txt "$work/left" >/dev/null
 grep -A 2 '^Tracked allocators' "$work/own.txt" | grep -q "$row"
+NUMATALLY_CONF=report:$work/own.json "$work/left" >/dev/null
+"$NT_BUILD/numatally" report "$work/own.json" | grep -q "$row"
 LD_PRELOAD=$NT_BUILD/libnumatally_malloc.so NUMATALLY_CONF=report:$work/one.txt \
     "$work/left" >/dev/null
 grep -q "$row" "$work/one.txt"

@@ -439,21 +439,39 @@ static int in_child_of_threads(void)
     return 0;
 }
 
-static void test_fork_beside_threads(void **state)
+static void fork_beside_threads(pid_t (*how)(void))
 {
     pthread_t thread[2];
-    (void)state;
-    shared = track(nt_system_allocator(), "shared");
     stop = false;
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, churn, NULL), 0);
     for (int i = 0; i < 50; i++)
-        assert_int_equal(child_of(plain_fork, in_child_of_threads), 0);
+        assert_int_equal(child_of(how, in_child_of_threads), 0);
     stop = true;
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
     assert_int_equal(figures(&shared)->live_blocks_now, 0);
     assert_int_equal(nt_tracked_release(&shared), 0);
+}
+
+static void test_fork_beside_threads(void **state)
+{
+    (void)state;
+    shared = track(nt_system_allocator(), "shared");
+    fork_beside_threads(plain_fork);
+}
+
+/* Nobody takes the locks for such a child. Below is a pool, which can do with that, too. */
+static void test_raw_fork_beside_threads(void **state)
+{
+    struct nt_pool *pool;
+    struct nt_allocator inner;
+    (void)state;
+    assert_int_equal(nt_pool_create(NULL, &pool), 0);
+    assert_int_equal(nt_pool_allocator(pool, &inner), 0);
+    shared = track(inner, "shared");
+    fork_beside_threads(raw_fork);
+    nt_pool_destroy(pool);
 }
 
 int main(void)
@@ -462,10 +480,15 @@ int main(void)
     unsetenv("NUMATALLY_TOPOLOGY");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arguments), /* first: there is none yet */
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_many),
-        cmocka_unit_test(test_system),    cmocka_unit_test(test_pool),
-        cmocka_unit_test(test_nested),    cmocka_unit_test(test_curious),
-        cmocka_unit_test(test_fork),      cmocka_unit_test(test_fork_beside_threads),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_system),
+        cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_curious),
+        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_fork_beside_threads),
+        cmocka_unit_test(test_raw_fork_beside_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,7 +200,7 @@ int main(int argc, char **argv)
 {
     uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     uint64_t threads = argc > 2 ? strtoull(argv[2], NULL, 0) : 4;
-    g.operations = argc > 3 ? strtoull(argv[3], NULL, 0) : 100000;
+    g.operations = argc > 3 ? strtoull(argv[3], NULL, 0) : 300000;
     if (threads < 1 || threads > THREADS_MAX)
         fail("1 to 64 threads");
     struct nt_allocator inner = shim_around(&g.shim, nt_system_allocator());
