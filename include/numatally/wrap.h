@@ -26,7 +26,7 @@ extern "C" {
 /* An allocator. Each call is handed `context`. Zero everything, set `size`, then what there
  * is: malloc and free must be there, all others may be NULL. What is expected of them is
  * what libc's promise: blocks are aligned to 16 bytes, failure is NULL (with errno, if they
- * have any to say; else it is taken for ENOMEM). */
+ * have any to say; else it is taken for ENOMEM), also of a request for 0 bytes. */
 struct nt_allocator {
     size_t size;   /* sizeof(struct nt_allocator): lets the struct grow */
     void *context; /* the allocator's own; may be NULL */
