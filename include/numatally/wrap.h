@@ -95,6 +95,10 @@ NT_API int nt_tracked_figures(const struct nt_allocator *tracked,
 /* Totals begin again at 0, and the peak at what is live. -EINVAL as above. */
 NT_API int nt_tracked_reset(const struct nt_allocator *tracked);
 
+/* Inner took all its blocks back at once, as an arena that was emptied does, or nt_pool_reset:
+ * those in use count as freed now. -EINVAL as above. Nobody may use it during the call. */
+NT_API int nt_tracked_forget(const struct nt_allocator *tracked);
+
 /* It is used no more. -EBUSY: blocks of it are in use, and nothing happened; -EINVAL as
  * above. Nobody may use it during the call. Calls of it that come later fail with EINVAL,
  * until another tracked allocator takes its place. */

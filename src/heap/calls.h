@@ -74,6 +74,7 @@
     X(tracked)                                                                         \
     X(tracked_figures)                                                                 \
     X(tracked_reset)                                                                   \
+    X(tracked_forget)                                                                  \
     X(tracked_release)                                                                 \
     X(snapshot_tracked)                                                                \
     X(pool_allocator)                                                                  \

@@ -111,6 +111,16 @@ int nt_tracked_reset(const struct nt_allocator *tracked)
     return t ? nt__tracker_reset(t) : -EINVAL;
 }
 
+int nt_tracked_forget(const struct nt_allocator *tracked)
+{
+    NT_FORWARD(tracked_forget(tracked));
+    const void *t = tracker_of(tracked);
+    int saved = errno;
+    int result = t ? nt__tracker_forget(t) : -EINVAL;
+    errno = saved;
+    return result;
+}
+
 int nt_tracked_release(const struct nt_allocator *tracked)
 {
     NT_FORWARD(tracked_release(tracked));

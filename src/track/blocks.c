@@ -292,17 +292,27 @@ void nt__blocks_restart_peak(struct nt_blocks *b)
 
 /* ---- End, check, fork -------------------------------------------------------------------- */
 
+static size_t bytes_of(const struct nt_block_shard *s)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < s->room; i++)
+        bytes += s->rows[i].address != 0 ? s->rows[i].size : 0;
+    return bytes;
+}
+
 void nt__blocks_close(struct nt_blocks *b)
 {
     for (unsigned i = 0; i < NT_BLOCK_SHARDS; i++) {
         struct nt_block_shard *s = &b->shard[i];
         nt__lock(&nt__block_locks[i].lock);
+        size_t bytes = bytes_of(s), room = s->room;
         struct nt_block_row *rows = s->rows;
-        size_t room = s->room;
+        nt__count_add_two(&s->counts.frees, s->used, &s->counts.freed, bytes);
         s->rows = NULL;
         s->room = s->used = 0;
         nt__unlock(&nt__block_locks[i].lock);
         unmap(rows, room);
+        change_live(b, (uint64_t)0 - bytes);
     }
 }
 
@@ -310,7 +320,6 @@ static bool check_shard(const struct nt_blocks *b, unsigned number)
 {
     const struct nt_block_shard *s = &b->shard[number];
     size_t used = 0;
-    uint64_t bytes = 0;
     for (size_t i = 0; i < s->room; i++) {
         uintptr_t address = s->rows[i].address;
         if (address == 0)
@@ -318,10 +327,9 @@ static bool check_shard(const struct nt_blocks *b, unsigned number)
         if (search(s, address) != i || hash_of(address) >> 60 != number)
             return false;
         used++;
-        bytes += s->rows[i].size;
     }
     return used == s->used && used == s->counts.allocations - s->counts.frees &&
-           bytes == s->counts.requested - s->counts.freed;
+           bytes_of(s) == s->counts.requested - s->counts.freed;
 }
 
 bool nt__blocks_check(struct nt_blocks *b)

@@ -88,7 +88,7 @@ NT_HIDDEN void nt__blocks_sums(const struct nt_blocks *b, struct nt_block_counts
 /* The peak begins anew. */
 NT_HIDDEN void nt__blocks_restart_peak(struct nt_blocks *b);
 
-/* Give the tables back. No block is in use. */
+/* Give the tables back: what is in use counts as freed. No call is under way. */
 NT_HIDDEN void nt__blocks_close(struct nt_blocks *b);
 
 /* Are the rows where they are found, and do they agree with the counters? */

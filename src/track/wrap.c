@@ -279,6 +279,16 @@ int nt__tracker_reset(const void *p)
     return t ? 0 : -EINVAL;
 }
 
+int nt__tracker_forget(const void *p)
+{
+    nt__lock(&trackers.lock);
+    struct nt_tracker *t = find(p);
+    nt__unlock(&trackers.lock);
+    if (t)
+        nt__blocks_close(&t->blocks);
+    return t ? 0 : -EINVAL;
+}
+
 int nt__tracker_release(const void *p)
 {
     struct nt_block_counts sums;

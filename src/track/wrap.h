@@ -32,10 +32,11 @@ struct nt_tracker {
 NT_HIDDEN struct nt_tracker *nt__tracker_new(const struct nt_allocator *inner,
                                              const char *name);
 
-/* What nt_tracked_figures, nt_tracked_reset and nt_tracked_release do. `t` may be anything:
+/* What nt_tracked_figures and its like do. `t` may be anything:
  * -EINVAL if it is no open tracker. */
 NT_HIDDEN int nt__tracker_figures(const void *t, struct nt_tracked_figures *out);
 NT_HIDDEN int nt__tracker_reset(const void *t);
+NT_HIDDEN int nt__tracker_forget(const void *t);
 NT_HIDDEN int nt__tracker_release(const void *t);
 
 /* The calls of a tracked allocator. Those on one that was released fail with EINVAL, or pass

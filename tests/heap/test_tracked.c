@@ -90,6 +90,8 @@ static void test_arguments(void **state)
     assert_int_equal(nt_tracked_reset(&inner), -EINVAL);
     assert_int_equal(nt_tracked_release(NULL), -EINVAL);
     assert_int_equal(nt_tracked_release(&inner), -EINVAL);
+    assert_int_equal(nt_tracked_forget(NULL), -EINVAL);
+    assert_int_equal(nt_tracked_forget(&inner), -EINVAL);
     bad = out;
     bad.context = &bad;
     assert_int_equal(nt_tracked_figures(&bad, &f), -EINVAL);
@@ -252,6 +254,31 @@ static void test_pool(void **state)
     drop(&a, p);
     drop(&a, q);
     assert_int_equal(nt_tracked_release(&a), 0);
+    nt_pool_destroy(pool);
+}
+
+/* Blocks that inner takes back at once. */
+static void test_forget(void **state)
+{
+    struct nt_pool *pool;
+    struct nt_allocator a;
+    (void)state;
+    assert_int_equal(nt_pool_create(NULL, &pool), 0);
+    assert_int_equal(nt_pool_allocator(pool, &a), 0);
+    assert_int_equal(nt_tracked(&a, "reset", &a), 0);
+    for (int round = 1; round <= 3; round++) {
+        for (size_t i = 0; i < 1000; i++)
+            assert_non_null(get(&a, i));
+        assert_int_equal(nt_tracked_release(&a), -EBUSY);
+        nt_pool_reset(pool);
+        assert_int_equal(nt_tracked_forget(&a), 0);
+        assert_int_equal(figures(&a)->frees_total, 1000 * round);
+        assert_int_equal(f.freed_requested_bytes_total, f.requested_bytes_total);
+        assert_int_equal(f.live_blocks_now + f.live_requested_bytes_now, 0);
+        assert_int_equal(f.live_requested_bytes_peak, 999 * 500);
+    }
+    assert_int_equal(nt_tracked_release(&a), 0);
+    assert_int_equal(nt_tracked_forget(&a), -EINVAL);
     nt_pool_destroy(pool);
 }
 
@@ -485,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_system),
         cmocka_unit_test(test_pool),
         cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_forget),
         cmocka_unit_test(test_curious),
         cmocka_unit_test(test_fork),
         cmocka_unit_test(test_fork_beside_threads),

@@ -132,6 +132,24 @@ static void test_again(void **state)
     assert_true(nt__blocks_check(&b));
 }
 
+/* All at once. */
+static void test_close(void **state)
+{
+    size_t size;
+    (void)state;
+    for (int round = 1; round <= 3; round++) {
+        for (size_t i = 0; i < 20000; i++)
+            assert_true(nt__blocks_add(&b, at(i), 3));
+        nt__blocks_close(&b);
+        assert_int_equal(sums().frees, 20000 * round);
+        assert_int_equal(sums().freed, 60000 * round);
+        assert_int_equal(b.live, 0);
+        assert_int_equal(b.peak, 60000);
+        assert_false(nt__blocks_find(&b, at(1), &size));
+        assert_true(nt__blocks_check(&b));
+    }
+}
+
 static void test_reallocs(void **state)
 {
     size_t size;
@@ -251,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_growth, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sizes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_close, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reallocs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_torn, set_up, tear_down),

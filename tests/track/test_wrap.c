@@ -407,6 +407,7 @@ static void test_release(void **state)
     assert_int_equal(nt__tracker_release(t), 0);
     assert_int_equal(nt__tracker_release(t), -EINVAL);
     assert_int_equal(nt__tracker_reset(t), -EINVAL);
+    assert_int_equal(nt__tracker_forget(t), -EINVAL);
     assert_int_equal(nt__tracker_figures(t, &f), -EINVAL);
     assert_int_equal(nt__tracker_figures(&shim, &f), -EINVAL);
     assert_int_equal(nt__tracker_figures(NULL, &f), -EINVAL);
