@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define PROVED 8
-#define PROBE_FIRST 8
+#define PROVED 4
+#define PROBE_FIRST 4
 #define PROBE_LAST 512
 #define PAGES_PROVED 32
 #define PAGES_PROBED 8

@@ -7,7 +7,7 @@
 
 #include <numatally/numatally.h>
 
-enum { SIZE = 1 << 20, LOCAL = 30, PROVED = 8 };
+enum { SIZE = 1 << 20, LOCAL = 30, PROVED = 4 };
 
 static void touch_rest(void *arg)
 {
@@ -38,7 +38,7 @@ static void run_shared(void)
 }
 
 /* One that becomes shared has some wrong until the next probe, fewer than were right by the
- * habit before, and then none for ever: after 8 come the probes after 8 and 16 more. */
+ * habit before, and then none for ever: after 4 come the probes after 4, 8 and 16 more. */
 static void run_changed(void)
 {
     lab_go(lab_node[0]);
@@ -48,7 +48,7 @@ static void run_changed(void)
     while (!cycle(lab_node[0], lab_node[1]))
         wrong++;
     printf("%d blocks by the old habit\n", wrong);
-    CHECK(wrong == 8 + 8 + 16 - LOCAL);
+    CHECK(wrong == 4 + 4 + 8 + 16 - LOCAL);
     for (int i = 0; i < 64; i++)
         CHECK(cycle(lab_node[0], lab_node[1]));
     /* And once more by the new one. */

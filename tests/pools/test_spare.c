@@ -11,7 +11,7 @@
 
 #include <sys/mman.h>
 
-enum { TRUSTED = 8, PROBES = 8, MOST = 512 };
+enum { TRUSTED = 4, PROBES = 8, MOST = 512 };
 
 static size_t resident(const char *p, size_t size)
 {
