@@ -111,6 +111,20 @@ static void *unit_lend(struct nt_arena *a, uint32_t u, unsigned at, unsigned sli
     return nt__window_unit_address(u) + ((size_t)at << NT_SLICE_SHIFT);
 }
 
+/* A run at the beginning of a free unit. */
+static void *take_unit(struct nt_arena *a, unsigned slices, bool *clean)
+{
+    uint32_t at;
+    uint32_t u = nt__extent_find(a, 1, NT_UNIT, &at);
+    if (u == NT_NO_UNIT)
+        return NULL;
+    uint32_t dirty = nt__window_unit(u)->dirty;
+    nt__extent_cut(a, u, at, 1);
+    nt__window_unit(at)->used = 0;
+    nt__window_unit(at)->dirty = dirty;
+    return unit_lend(a, at, 0, slices, clean);
+}
+
 /* A run within one unit: the fullest unit that has room, else a free one. */
 static void *take_small(struct nt_arena *a, unsigned slices, size_t align, bool *clean)
 {
@@ -128,15 +142,7 @@ static void *take_small(struct nt_arena *a, unsigned slices, size_t align, bool 
             u = nt__window_unit(u)->next;
         }
     }
-    uint32_t at;
-    uint32_t u = nt__extent_find(a, 1, NT_UNIT, &at);
-    if (u == NT_NO_UNIT)
-        return NULL;
-    uint32_t dirty = nt__window_unit(u)->dirty;
-    nt__extent_cut(a, u, at, 1);
-    nt__window_unit(at)->used = 0;
-    nt__window_unit(at)->dirty = dirty;
-    return unit_lend(a, at, 0, slices, clean);
+    return take_unit(a, slices, clean);
 }
 
 /* Lend `slices` from the extent at `u` on: `units` units, the last perhaps in part. */
@@ -183,6 +189,16 @@ void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align, bool *clea
         if (run || !grow(a, units, nt__max(align, NT_UNIT), piece))
             return run;
     }
+}
+
+void *nt__arena_take_ahead(struct nt_arena *a, size_t slices, bool *clean)
+{
+    if (slices >= NT_UNIT_SLICES)
+        return NULL;
+    nt__lock(&a->lock);
+    void *run = take_unit(a, (unsigned)slices, clean);
+    nt__unlock(&a->lock);
+    return run;
 }
 
 /* Slices [at, at+slices) of unit `u` come back. */
@@ -251,12 +267,10 @@ bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices)
 bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices, size_t more,
                       bool *clean)
 {
-    uint32_t u = nt__window_unit_number((char *)run + (slices << NT_SLICE_SHIFT));
-    unsigned at = (unsigned)(slices % NT_UNIT_SLICES);
+    const char *end = (char *)run + (slices << NT_SLICE_SHIFT);
+    uint32_t u = nt__window_unit_number(end);
+    unsigned at = (unsigned)(((uintptr_t)end >> NT_SLICE_SHIFT) % NT_UNIT_SLICES);
     size_t want = more - slices;
-    /* A run that does not begin a unit stays within it. */
-    if (((uintptr_t)run & (NT_UNIT - 1)) != 0)
-        return false;
     size_t here = at == 0 ? 0 : nt__min(want, NT_UNIT_SLICES - at);
     uint32_t units = (uint32_t)((want - here + NT_UNIT_SLICES - 1) / NT_UNIT_SLICES);
     uint32_t next = u + (at != 0);

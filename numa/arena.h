@@ -74,6 +74,10 @@ NT_HIDDEN void nt__arena_init(struct nt_arena *a, unsigned index, unsigned slot,
 NT_HIDDEN void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align,
                                bool *clean);
 
+/* A run of less than a unit with room behind it, for a block that grows: at the beginning of
+ * a free unit. NULL: there is none; no memory is asked for. */
+NT_HIDDEN void *nt__arena_take_ahead(struct nt_arena *a, size_t slices, bool *clean);
+
 /* Give a run, or the end of one, back. `clean`: it still reads as zero. */
 NT_HIDDEN void nt__arena_give(struct nt_arena *a, void *run, size_t slices, bool clean);
 

@@ -12,6 +12,9 @@
  * than the program will use. */
 #define ZERO_BY_PURGE (4 * NT_MIB)
 
+/* Up to here copying costs less than mapping pages elsewhere, and their runs anew. */
+#define MOVED_BY_COPY NT_CLASSED_MAX
+
 static size_t page_bytes(size_t size)
 {
     return nt__align_up(size, nt__os_page_size());
@@ -112,25 +115,42 @@ static void give(struct nt_slab *slab, void *run, size_t slices)
         nt__arena_give(a, run, slices, slab->clean);
 }
 
-void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
+/* The run becomes a block, which is counted. */
+static void *open_run(struct nt_shard *s, void *run, size_t bytes, size_t size)
 {
-    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
-        return NULL;
-    size_t bytes = page_bytes(size ? size : 1);
-    size_t slices = slices_of(bytes);
-    bool placed, clean;
-    void *run = take_run(s, slices, align, &placed, &clean);
-    if (!run)
-        return NULL;
-    if (!clean)
-        make_fresh(run, bytes, zero, placed);
-    struct nt_slab *slab = nt__slab_open_large(run, slices, bytes, s);
+    struct nt_slab *slab = nt__slab_open_large(run, slices_of(bytes), bytes, s);
     slab->arena = s->large_arena->index;
     link_in(s, slab);
     nt__sampled_sync(s);
     if (count_malloc(s, bytes, size))
         nt__sampled_large(s, slab, size);
     return run;
+}
+
+void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
+{
+    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
+        return NULL;
+    size_t bytes = page_bytes(size ? size : 1);
+    bool placed, clean;
+    void *run = take_run(s, slices_of(bytes), align, &placed, &clean);
+    if (!run)
+        return NULL;
+    if (!clean)
+        make_fresh(run, bytes, zero, placed);
+    return open_run(s, run, bytes, size);
+}
+
+void *nt__large_malloc_ahead(struct nt_shard *s, size_t size)
+{
+    size_t bytes = page_bytes(size), slices = slices_of(bytes);
+    bool clean, possible = !s->pool && !nt__shard_by_first_touch(s);
+    void *run = possible ? nt__arena_take_ahead(s->large_arena, slices, &clean) : NULL;
+    if (!run)
+        return nt__large_malloc(s, size, NT_SLICE, false);
+    if (!clean)
+        make_fresh(run, bytes, false, false);
+    return open_run(s, run, bytes, size);
 }
 
 bool nt__large_free(struct nt_shard *s, struct nt_slab *slab)
@@ -163,7 +183,18 @@ static void resize(struct nt_shard *s, struct nt_slab *slab, size_t size)
     if (nt__count_add_two_passes(&s->reallocs, 1, &s->requested[nt__sizeclass_large()],
                                  size))
         nt__sampled_large(s, slab, size);
-    nt__peak_publish(s, nt__sizeclass_large());
+    if (bytes != old)
+        nt__peak_publish(s, nt__sizeclass_large());
+}
+
+bool nt__large_stays(struct nt_shard *s, struct nt_slab *slab, const void *p,
+                     size_t size)
+{
+    if (slab->kind != NT_SLAB_LARGE || slab->home != s || slab->pooled ||
+        p != nt__window_slice(slab) || page_bytes(size) != slab->bytes)
+        return false;
+    resize(s, slab, size);
+    return true;
 }
 
 static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t slices)
@@ -195,12 +226,14 @@ static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
 {
     size_t kept = nt__min(slab->bytes, page_bytes(size)); /* it may become smaller */
     char *from = nt__window_slice(slab);
-    void *to = nt__large_malloc(s, size, NT_SLICE, false);
+    void *to = nt__large_malloc_ahead(s, size);
     if (!to)
         return NULL;
     struct nt_slab *target = nt__slab_header(to);
     bool remade;
-    if (nt__os_move(from, to, kept, &remade)) {
+    if (kept <= MOVED_BY_COPY) {
+        memcpy(to, from, kept);
+    } else if (nt__os_move(from, to, kept, &remade)) {
         target->moved = 1;
         slab->moved |= remade; /* no policy is left there */
         /* Behind the last page its run may hold what was there before. */

@@ -27,10 +27,18 @@
 NT_HIDDEN void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align,
                                  bool zero);
 
+/* The same, for one that grew and may go on to: with room behind it, if that is at hand. */
+NT_HIDDEN void *nt__large_malloc_ahead(struct nt_shard *s, size_t size);
+
 /* Free a block, counted in `s`. False: another free came first. */
 NT_HIDDEN bool nt__large_free(struct nt_shard *s, struct nt_slab *slab);
 
-/* Give the block `size` bytes (more than NT_CLASSED_MAX), keeping its contents. The
+/* Is `p` a block of `s` that has just the pages that `size` bytes need? Then it is that large
+ * now. */
+NT_HIDDEN bool nt__large_stays(struct nt_shard *s, struct nt_slab *slab, const void *p,
+                               size_t size);
+
+/* Give the block `size` bytes (more than it has, or than NT_CLASSED_MAX), keeping its contents. The
  * block, perhaps elsewhere, or NULL: no memory, nothing changed. `s` must be its home;
  * another's is moved as if freed here and allocated here. */
 NT_HIDDEN void *nt__large_realloc(struct nt_shard *s, struct nt_slab *slab,

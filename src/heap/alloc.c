@@ -110,21 +110,21 @@ static void *allocate(size_t size, size_t align, bool zero)
     return p;
 }
 
-/* A block of a size that the fast path leaves to us: because it is not small, or with
- * several nodes (shard.h). */
-static void *pop(size_t size)
+/* A block for `size` bytes with room for `room`, of a size that the fast path leaves to us:
+ * because it is not small, or with several nodes (shard.h). */
+static void *pop(size_t size, size_t room)
 {
     struct nt_shard *s = nt__heap_shard;
     bool due;
-    if (size > NT_CLASSED_MAX || nt__shard_is_elsewhere(s))
+    if (room > NT_CLASSED_MAX || nt__shard_is_elsewhere(s))
         return NULL;
-    void *p = nt__shard_pop_class(s, nt__sizeclass_of(size), size, &due);
+    void *p = nt__shard_pop_class(s, nt__sizeclass_of(room), size, &due);
     return due ? nt__sampled_instead(s, size, p) : p;
 }
 
 NT_SLOW static void *malloc_rest(size_t size)
 {
-    void *p = pop(size);
+    void *p = pop(size, size);
     if (p)
         return p;
     NT_FORWARD(malloc(size));
@@ -167,7 +167,7 @@ void *nt_malloc(size_t size)
 
 NT_SLOW static void *calloc_rest(size_t count, size_t size, size_t bytes)
 {
-    void *p = pop(bytes);
+    void *p = pop(bytes, bytes);
     if (p)
         return memset(p, 0, bytes);
     NT_FORWARD(calloc(count, size));
@@ -377,10 +377,20 @@ void nt_free_aligned_sized(void *p, size_t alignment, size_t size)
 
 /* ---- realloc ------------------------------------------------------------------------------ */
 
+/* A block for what was `old` bytes large. One that grew goes on to grow, perhaps: if a block
+ * with a quarter more is at hand, it gets that, so that the bytes that are copied are a few
+ * times those that are kept, however small the steps (as tcmalloc's realloc has it). */
+static void *resized(size_t old, size_t size)
+{
+    size_t room = old + old / 4;
+    void *to = size > old && size < room ? pop(size, room) : NULL;
+    return to ? to : nt__heap_malloc(size);
+}
+
 static void *move(void *p, size_t old, size_t size, struct nt_pool *pool)
 {
     int saved = errno;
-    void *to = pool ? nt__pool_malloc(pool, size, 1, false) : nt__heap_malloc(size);
+    void *to = pool ? nt__pool_malloc(pool, size, 1, false) : resized(old, size);
     errno = to ? saved : ENOMEM;
     if (!to)
         return NULL;
@@ -437,17 +447,38 @@ NT_FAST bool stays(void *p, size_t size)
     return true;
 }
 
+/* The block outgrew its class: what grows beyond small sizes does so again, so it becomes a
+ * large block, which can grow where it is. Not by first touch: what a large block grows by
+ * must have been given back first there, which costs more than copying. */
+static void *grow(void *p, size_t old, size_t size)
+{
+    int saved = errno;
+    struct nt_shard *s = nt__heap_hold();
+    void *to =
+        s && !nt__shard_by_first_touch(s) ? nt__large_malloc_ahead(s, size) : NULL;
+    nt__heap_let_go();
+    errno = saved;
+    if (!to)
+        return move(p, old, size, NULL);
+    memcpy(to, p, old);
+    nt__heap_free(p);
+    nt__figures_tick();
+    return to;
+}
+
 static void *reallocate(struct nt_slab *slab, void *p, size_t size)
 {
     bool large = slab->kind == NT_SLAB_LARGE;
     struct nt_pool *pool = slab->pooled ? owner_of(slab)->pool : NULL;
     size_t old = large ? slab->bytes : slab->size;
-    if (large && size > NT_CLASSED_MAX)
+    if (large && (size > NT_CLASSED_MAX || size > old))
         return realloc_large(slab, size, pool);
     if (size <= old && size > old / 2) {
         count_in_place(slab, pool, size);
         return p;
     }
+    if (size > old && size > NT_SMALL_MAX && !pool)
+        return grow(p, old, size);
     return move(p, old, size, pool);
 }
 
@@ -473,6 +504,9 @@ void *nt_realloc(void *p, size_t size)
         errno = EINVAL;
         return NULL;
     }
+    if (nt__large_stays(nt__heap_shard, NT_RACY(nt__window.map[nt__window_index(p)]), p,
+                        size))
+        return p;
     struct nt_slab *slab = checked(p, "realloc");
     if (slab)
         return reallocate(slab, p, size);

@@ -137,7 +137,7 @@ static int act_recycled(void)
     struct nt_shard *s = new_shard(0);
     static const size_t sizes[] = {NT_MIB, 2 * NT_MIB - 5000, 4 * NT_MIB,
                                    9 * NT_MIB + 1};
-    for (unsigned round = 0; round < 3; round++)
+    for (unsigned round = 0; round < 2; round++)
         for (unsigned i = 0; i < NT_ARRAY_LEN(sizes); i++) {
             char *p = nt__large_malloc(s, sizes[i], 1, true);
             size_t bytes = nt__slab_of(p)->bytes;
