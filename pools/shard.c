@@ -274,8 +274,10 @@ static struct nt_slab *take_with_room(struct nt_shard *s, unsigned c)
     struct nt_slab *slab = s->partial[c];
     if (slab)
         remove(&s->partial[c], slab);
-    else if ((slab = s->empty[c]) != NULL)
+    else if ((slab = s->empty[c]) != NULL) {
         take_empty(s, slab);
+        nt__slab_tidy(slab);
+    }
     return slab;
 }
 

@@ -5,6 +5,8 @@
 
 #define CARVE_CLEAN (4 * NT_KIB) /* bytes of fresh memory to touch at once */
 #define CARVE_RESIDENT 64u       /* blocks */
+#define ORDER_SEEN 16u           /* blocks of a list that are looked at */
+#define ORDER_MATTERS 256u       /* bytes: larger blocks share no lines, and few pages */
 
 /* `slab` speaks for the slice with this header. Read by anyone who frees what is not his. */
 static void speak_for(struct nt_slab *header, struct nt_slab *slab)
@@ -102,6 +104,28 @@ void *nt__slab_carve(struct nt_slab *slab)
     slab->free = list;
     __atomic_store_n(&slab->carved, (uint16_t)(slab->carved + n), __ATOMIC_RELAXED);
     return first;
+}
+
+/* Upwards or downwards: both are walked in turn. */
+static bool is_in_order(const struct nt_slab *slab)
+{
+    const struct nt_block *b = slab->free;
+    ptrdiff_t step = b && b->next ? (const char *)b->next - (const char *)b : 0;
+    if (step != (ptrdiff_t)slab->size && step != -(ptrdiff_t)slab->size)
+        return false;
+    for (unsigned i = 0; i < ORDER_SEEN && b && b->next; i++, b = b->next)
+        if ((const char *)b->next - (const char *)b != step)
+            return false;
+    return true;
+}
+
+void nt__slab_tidy(struct nt_slab *slab)
+{
+    if (slab->size > ORDER_MATTERS || slab->carved < 2 || is_in_order(slab))
+        return;
+    slab->free = NULL;
+    slab->clean = 0;
+    __atomic_store_n(&slab->carved, 0, __ATOMIC_RELAXED);
 }
 
 unsigned nt__slab_listed(const struct nt_slab *slab)

@@ -168,6 +168,10 @@ NT_HIDDEN void nt__slab_close(struct nt_slab *slab);
  * many as share its page, from clean memory; more from memory that is resident. */
 NT_HIDDEN void *nt__slab_carve(struct nt_slab *slab);
 
+/* No block is out. If the list is not in the order of addresses, as far as a look at its head
+ * tells, the blocks are to be carved anew: what is allocated in turn then lies in turn. */
+NT_HIDDEN void nt__slab_tidy(struct nt_slab *slab);
+
 /* Blocks on the list. Walks it. */
 NT_HIDDEN unsigned nt__slab_listed(const struct nt_slab *slab);
 
