@@ -126,7 +126,7 @@ static void grow_map(size_t end)
 {
     size_t i = nt__window.limit >> NT_SLICE_SHIFT;
     for (; i < end >> NT_SLICE_SHIFT; i++)
-        nt__window.map[i] = nt__window.headers + (i << NT_HEADER_SHIFT);
+        nt__window.map[i] = nt__window_header_at(i);
 }
 
 static uint32_t hole_take(uint32_t units, size_t align, bool hugetlb)

@@ -11,7 +11,8 @@
  * of its slab. So from any address to its slab is a subtraction, a comparison, a shift
  * and a load; whatever is not in the window is foreign. Headers lie apart from the memory
  * they describe because headers at 64 KiB strides would share one cache set (measured:
- * docs/design.md).
+ * docs/design.md). For the same reason those of a unit are shuffled within it, each unit's
+ * in another way: slabs of a whole unit, and the blocks in them, would all use set 0.
  *
  * The window is not reserved: it begins at an address where nothing else goes, 16 TiB
  * wide, and is mapped piece by piece from the bottom. Should somebody else sit there,
@@ -75,24 +76,33 @@ static inline size_t nt__window_index(const void *p)
     return ((uintptr_t)p - nt__window.base) >> NT_SLICE_SHIFT;
 }
 
+/* Where the i-th slice's header is in the array, and whose the i-th header is. */
+static inline size_t nt__window_shuffle(size_t i)
+{
+    return i ^ (i / NT_UNIT_SLICES % NT_UNIT_SLICES);
+}
+
+static inline char *nt__window_header_at(size_t index)
+{
+    return nt__window.headers + (nt__window_shuffle(index) << NT_HEADER_SHIFT);
+}
+
 /* The slice's own header. */
 static inline char *nt__window_header(const void *p)
 {
-    return nt__window.headers + (nt__window_index(p) << NT_HEADER_SHIFT);
+    return nt__window_header_at(nt__window_index(p));
 }
 
 /* The address of the slice whose header this is. */
 static inline char *nt__window_slice(const void *header)
 {
-    size_t slice =
-        (size_t)((const char *)header - nt__window.headers) >> NT_HEADER_SHIFT;
-    return (char *)(nt__window.base + (slice << NT_SLICE_SHIFT));
+    size_t i = (size_t)((const char *)header - nt__window.headers) >> NT_HEADER_SHIFT;
+    return (char *)(nt__window.base + (nt__window_shuffle(i) << NT_SLICE_SHIFT));
 }
 
 static inline struct nt_unit *nt__window_unit(uint32_t number)
 {
-    char *header =
-        nt__window.headers + ((size_t)number * NT_UNIT_SLICES << NT_HEADER_SHIFT);
+    char *header = nt__window_header_at((size_t)number * NT_UNIT_SLICES);
     return (struct nt_unit *)(void *)(header + NT_HEADER - sizeof(struct nt_unit));
 }
 

@@ -53,9 +53,9 @@ static const struct nt_slab *around(const void *p)
     const struct nt_slab *slab = nt__slab_of(p);
     if (slab)
         return slab;
-    slab = nt__slab_header(p);
-    for (size_t back = 1; (const char *)(slab - back) >= nt__window.headers; back++) {
-        const struct nt_slab *before = slab - back;
+    size_t index = nt__window_index(p);
+    for (size_t back = 1; back <= index; back++) {
+        const struct nt_slab *before = (const void *)nt__window_header_at(index - back);
         if (before->kind != NT_SLAB_NONE)
             return before->kind == NT_SLAB_LARGE && before->run_slices > back ? before
                                                                               : NULL;

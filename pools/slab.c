@@ -6,13 +6,12 @@
 #define CARVE_CLEAN (4 * NT_KIB) /* bytes of fresh memory to touch at once */
 #define CARVE_RESIDENT 64u       /* blocks */
 #define ORDER_SEEN 16u           /* blocks of a list that are looked at */
-#define ORDER_MATTERS 256u       /* bytes: larger blocks share no lines, and few pages */
+#define ORDER_MATTERS 256u /* bytes: larger blocks share no lines, and few pages */
 
-/* `slab` speaks for the slice with this header. Read by anyone who frees what is not his. */
-static void speak_for(struct nt_slab *header, struct nt_slab *slab)
+/* The header `by` speaks for the slice. Read by anyone who frees what is not his. */
+static void speak_for(size_t index, void *by)
 {
-    __atomic_store_n(&nt__window.map[nt__window_index(nt__window_slice(header))], slab,
-                     __ATOMIC_RELAXED);
+    __atomic_store_n(&nt__window.map[index], by, __ATOMIC_RELAXED);
 }
 
 struct nt_slab *nt__slab_open(void *run, unsigned c, unsigned slices,
@@ -42,8 +41,8 @@ struct nt_slab *nt__slab_open(void *run, unsigned c, unsigned slices,
     __atomic_store_n(&slab->remote, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&slab->owner, owner, __ATOMIC_RELAXED);
     slab->kind = NT_SLAB_BLOCKS;
-    for (unsigned i = 1; i < slices; i++)
-        speak_for(slab + i, slab);
+    for (size_t first = nt__window_index(run), i = 1; i < slices; i++)
+        speak_for(first + i, slab);
     return slab;
 }
 
@@ -75,8 +74,8 @@ struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes,
 void nt__slab_close(struct nt_slab *slab)
 {
     unsigned slices = slab->kind == NT_SLAB_BLOCKS ? slab->slices : 1;
-    for (unsigned i = 1; i < slices; i++)
-        speak_for(slab + i, slab + i);
+    for (size_t first = nt__window_index((void *)slab->start), i = 1; i < slices; i++)
+        speak_for(first + i, nt__window_header_at(first + i));
     __atomic_store_n(&slab->owner, NULL, __ATOMIC_RELAXED);
     slab->kind = NT_SLAB_NONE;
     slab->plain = 0;

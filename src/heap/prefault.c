@@ -141,14 +141,16 @@ static void *touch_there(void *arg)
 /* The large block that the range lies in, or NULL. */
 static const struct nt_slab *block_at(const void *p)
 {
-    const struct nt_slab *slab = nt__window_has(p) ? nt__slab_header(p) : NULL;
-    for (; slab && (const char *)slab >= nt__window.headers; slab--)
+    size_t ahead = nt__window_has(p) ? nt__window_index(p) + 1 : 0;
+    while (ahead-- > 0) {
+        const struct nt_slab *slab = (const void *)nt__window_header_at(ahead);
         if (slab->kind != NT_SLAB_NONE)
             return slab->kind == NT_SLAB_LARGE &&
                            (uintptr_t)p - (uintptr_t)nt__window_slice(slab) <
                                slab->bytes
                        ? slab
                        : NULL;
+    }
     return NULL;
 }
 
