@@ -72,6 +72,10 @@ BLOCKS = (
 )
 
 
+# Real programs: the names in the table, and those in programs.py.
+PROGRAMS = {"python3 json": "python3", "sqlite3": "sqlite3", "gcc -O2": "cc1"}
+
+
 def choose_columns(build, folder):
     """(columns, what is missing): off and on of all that is here."""
     library = os.path.join(build, "libnumatally_malloc.so")
@@ -90,7 +94,7 @@ def choose_columns(build, folder):
     return columns, missing
 
 
-def measure_times(reader, columns, cases, real, options):
+def measure_times(reader, columns, cases, real, options, runner):
     """{case: {column: [cost in each round, None if it failed]}}: ns, of programs s."""
     cpus, files = sorted(os.sched_getaffinity(0)), {case: file for file, case in cases}
     times = {case: {column.name: [] for column in columns} for case in [*files, *real]}
@@ -105,7 +109,7 @@ def measure_times(reader, columns, cases, real, options):
                                                      str(options.ms)], cpu)
                     cost = figures.cost_of(line) if line else None
                 else:
-                    cost = programs.cpu_seconds(reader, column, case, *real[case], cpu)
+                    cost, _ = runner.run(column, case, real[case], cpu)
                 row[column.name].append(cost)
     progress.end()
     return times
@@ -254,9 +258,9 @@ def main():
         columns, notes = choose_columns(options.build, folder)
         if not shutil.which("valgrind"):
             notes.append("missing: valgrind (Debian package valgrind)")
-        real, missing = programs.prepare(folder)
-        real = {name: program for name, program in real.items()
-                if re.search(options.only, name)}
+        found, missing = programs.prepare(folder, PROGRAMS.values())
+        real = {name: found[program] for name, program in PROGRAMS.items()
+                if program in found and re.search(options.only, name)}
         cases = [pair for pair in run.find_cases(os.path.join(options.build, "bench"),
                                                  f"^({CASES})$", False)
                  if re.search(options.only, pair[1])]
@@ -268,18 +272,21 @@ def main():
         if shutil.which("valgrind"):
             counted = measure_instructions(reader, columns[0].preload, cases, options,
                                            folder)
-        times = measure_times(reader, columns, cases, real, options)
-    report = "\n\n".join([conditions, time_report(times),
+        runner = programs.Runner(os.path.join(options.build, "bench", "launch"), folder,
+                                 reader)
+        times = measure_times(reader, columns, cases, real, options, runner)
+        reader.problems += programs.differing(runner.outputs)
+    text = "\n\n".join([conditions, time_report(times),
                           instruction_report(counted, options.steps),
                           f"load after   {allocators.load()}"])
-    report += "".join(f"\nproblem: {problem}" for problem in reader.problems)
-    print(report[len(conditions) + 2:])
+    text += "".join(f"\nproblem: {problem}" for problem in reader.problems)
+    print(text[len(conditions) + 2:])
     if options.save:
         os.makedirs(options.save, exist_ok=True)
         write_csv(os.path.join(options.save, "sampling.csv"), times, counted)
         with open(os.path.join(options.save, "sampling.txt"), "w",
                   encoding="utf-8") as file:
-            file.write(report + "\n")
+            file.write(text + "\n")
         print(f"written: sampling.csv and sampling.txt in {options.save}")
     return 1 if reader.problems else 0
 
