@@ -30,6 +30,7 @@ sys.dont_write_bytecode = True  # leave the source folder as it is
 import allocators  # noqa: E402
 import figures  # noqa: E402
 import programs  # noqa: E402
+import report  # noqa: E402
 import run  # noqa: E402
 
 ROOT = os.path.dirname(HERE)
@@ -168,7 +169,7 @@ def time_report(times):
             head += [name] if BASE_OF[name] == OFF else [f"{BASE_OF[name]} off", name]
         for case, row in times.items():
             def off(base, row=row, case=case):
-                return run.show(middle(row, base), 1 if "/" in case else 3)
+                return report.show(middle(row, base), 1 if "/" in case else 3)
             again = said(ratio(row, AGAIN))
             cells = [case, off(OFF), again]
             for name in names:
@@ -179,7 +180,7 @@ def time_report(times):
                 if high:
                     worse.append(f"  {case} {name} {said(figure)}, {AGAIN} {again}")
             rows.append(cells)
-        parts.append(f"{title}\n" + run.table_text(head, rows))
+        parts.append(f"{title}\n" + report.table_text(head, rows))
     return "\n\n".join(parts + [f"* {OFF} above the mark of {TIME_MARK}:\n"
                                 + ("\n".join(worse) or "  nowhere")])
 
@@ -199,7 +200,7 @@ def instruction_report(counted, steps):
             f"armed: {ARMED}, on without a sample in these pairs: what the fast path "
             f"pays.\non: {TABLES}, with so many samples among the pairs; each: "
             "(on - armed) * pairs / samples,\nwhat one took from malloc to free\n"
-            + run.table_text(["case", "off", "armed", "armed - off", "on", "samples",
+            + report.table_text(["case", "off", "armed", "armed - off", "on", "samples",
                               "each"], rows)
             + f"\n* above the mark of {INSTRUCTION_MARK}: "
             + (", ".join(worse) or "nowhere"))
