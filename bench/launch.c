@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,6 +63,7 @@ int main(int count, char **arguments)
         fputs("usage: launch FILE SECONDS [NAME=VALUE]... -- COMMAND...\n", stderr);
         return 125;
     }
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* whoever waits for the figures is gone */
     child = fork();
     if (child < 0)
         die("fork");

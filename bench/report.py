@@ -141,6 +141,13 @@ def worst(table, columns):
     return f"{name} {found[name]:.2f}"
 
 
+def dearest(table, name, base, most=5):
+    """The cases in which one column is furthest above another, as text."""
+    found = figures.ratios(table, name, base)
+    return ", ".join(f"{case} {found[case]:.2f}"
+                     for case in sorted(found, key=lambda case: -found[case])[:most]) or "-"
+
+
 def part(what, bootstrap, layout, columns):
     """Groups, means and the worst of one kind of figures."""
     table = bootstrap.table
@@ -153,7 +160,10 @@ def part(what, bootstrap, layout, columns):
         + mean_text(mean_table(table, layout, columns), columns),
         f"{what}, worst to best: of the programs "
         f"{worst(figures.together(table, layout.programs), columns)}, of the cases "
-        f"{worst(table, columns)}"]
+        f"{worst(table, columns)}"
+        + (f"; {figures.TWO_NODES} to {columns.subject}: "
+           f"{dearest(table, figures.TWO_NODES, columns.subject)}"
+           if figures.TWO_NODES in columns.names else "")]
 
 
 def other_table(others, columns):

@@ -91,7 +91,7 @@ class Tables(unittest.TestCase):
         text = report.time_report(TIMES, PEAKS, {"fragment/tide rss": {"us": [1.5]}},
                                   LAYOUT, COLUMNS)
         self.assertIn("worst to best: of the programs programs/z3 1.05, of the cases "
-                      "pairs/2 2.00", text)
+                      "pairs/2 2.00; 2x1 to us: pairs/2 2.00, pairs/1 1.00", text)
         self.assertIn(["fragment/tide", "rss", "1.500", "-", "-", "-", "-"], words(text))
         self.assertIn(["programs/z3", "105", "105", "100", "120", "105", "1.05", "a",
                        "1.05", "[1.05", "1.05]"], words(text))
