@@ -371,7 +371,7 @@ def choose_cases(options):
     """[(program path, case name)] of this run; of --quick only those that it wants."""
     pick = options.only or "."
     cases = find_cases(os.path.join(options.build, "bench"), pick, options.instructions,
-                       options.quick and not options.only)
+                       (options.quick or options.two_nodes) and not options.only)
     if options.instructions and options.quick:
         cases = [pair for pair in cases if re.fullmatch(REFERENCE, pair[1])]
         if not cases:
