@@ -72,8 +72,9 @@ def fail(message):
     sys.exit(2)
 
 
-def find_cases(folder, pattern, counted_only):
-    """[(program path, case name)] of all programs in the folder, as they list them."""
+def find_cases(folder, pattern, counted_only, quick=False):
+    """[(program path, case name)] of all programs in the folder, as they list them; with
+    `quick` without those that they call slow."""
     try:
         names = sorted(name for name in os.listdir(folder) if name.startswith("bench_")
                        and os.access(os.path.join(folder, name), os.X_OK))
@@ -88,7 +89,7 @@ def find_cases(folder, pattern, counted_only):
         if listed.returncode != 0:
             fail(f"{program} --list ended with status {listed.returncode}: build it again")
         for words in (line.split() for line in listed.stdout.splitlines()):
-            if counted_only and "counted" not in words:
+            if (counted_only and "counted" not in words) or (quick and "slow" in words):
                 continue
             if re.search(pattern, words[0]):
                 cases.append((program, words[0]))
@@ -384,7 +385,7 @@ def main():
         fail("--two-nodes needs strace, which is not installed: apt-get install strace")
     columns, subject, notes = choose_allocators(options)
     cases = find_cases(os.path.join(options.build, "bench"), options.only,
-                       options.instructions)
+                       options.instructions, options.quick and not options.only)
     if options.instructions and options.quick:
         cases = [pair for pair in cases if re.fullmatch(REFERENCE, pair[1])]
         if not cases:
