@@ -385,7 +385,8 @@ def main():
         fail("--two-nodes needs strace, which is not installed: apt-get install strace")
     columns, subject, notes = choose_allocators(options)
     cases = find_cases(os.path.join(options.build, "bench"), options.only,
-                       options.instructions, options.quick and not options.only)
+                       options.instructions,
+                       (options.quick or options.two_nodes) and not options.only)
     if options.instructions and options.quick:
         cases = [pair for pair in cases if re.fullmatch(REFERENCE, pair[1])]
         if not cases:
