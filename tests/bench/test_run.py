@@ -157,6 +157,11 @@ class Lines(unittest.TestCase):
                          ("pairs/16", 2000, 1216))
         self.assertEqual(line["malloc"], "/opt/my libs/liba=b.so")
 
+    def test_figures_of_a_programs_own_come_along(self):
+        line = figures.parse_line(self.text.replace("malloc=", "rss_live=1.25 malloc="))
+        self.assertEqual(line["rss_live"], "1.25")
+        self.assertEqual(line["malloc"], "/opt/my libs/liba=b.so")
+
     def test_one_thread_is_timed_by_cpu_several_by_the_clock(self):
         self.assertEqual(figures.cost_of(figures.parse_line(self.text)), 8.25)
         several = self.text.replace("threads=1", "threads=2")
@@ -172,6 +177,24 @@ class Lines(unittest.TestCase):
                      self.text.replace("ops=2000", "ops=many")):
             with self.assertRaises(ValueError, msg=text):
                 figures.parse_line(text)
+
+
+class Cases(unittest.TestCase):
+    def found(self, *arguments):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "bench_x")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("#!/bin/sh\necho x/1 counted\necho x/2 slow\necho y/3\n")
+            os.chmod(path, 0o755)
+            return [case for _, case in run.find_cases(folder, *arguments)]
+
+    def test_all_unless_said_otherwise(self):
+        self.assertEqual(self.found("", False), ["x/1", "x/2", "y/3"])
+        self.assertEqual(self.found("^x/", False), ["x/1", "x/2"])
+        self.assertEqual(self.found("", True), ["x/1"])
+
+    def test_quick_runs_leave_out_what_is_slow(self):
+        self.assertEqual(self.found("", False, True), ["x/1", "y/3"])
 
 
 class Callgrind(unittest.TestCase):
