@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The goal's table: what was aimed at (issue 5), the measured figure, met or not, and
-every cell that is above its goal. Why one is above is written by hand in docs/bench.md."""
+every cell that is above its goal. Why one is above is written by hand in docs/design.md."""
 import math
 import re
 

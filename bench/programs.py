@@ -116,6 +116,13 @@ POSTSCRIPT = """%!PS
 """
 
 
+# Debian's packages; python3 is the one that runs the bench.
+PACKAGES = {"lammps": "lammps", "gromacs": "gromacs", "python3": "python3", "cc1": "gcc",
+            "redis": "redis-server", "perl": "perl", "sqlite3": "sqlite3", "z3": "z3",
+            "ghostscript": "ghostscript"}
+NAMES = tuple(PACKAGES)
+
+
 class Program:
     """A program that is here: how it is run, and where its output is."""
 
@@ -236,10 +243,6 @@ class Maker:
                         self.write("work.ps", POSTSCRIPT)], output="pages.ppm")
 
 
-NAMES = ("lammps", "gromacs", "python3", "cc1", "redis", "perl", "sqlite3", "z3",
-         "ghostscript")
-
-
 class Missing(Exception):
     """A program or what it needs is not here."""
 
@@ -247,6 +250,12 @@ class Missing(Exception):
 def need(command, package):
     if not shutil.which(command):
         raise Missing(f"{command} (Debian package {package})")
+
+
+def version(name):
+    if name == "python3":
+        return sys.version.split()[0]
+    return allocators.package_version(PACKAGES[name]) or "of unknown version"
 
 
 def prepare(folder, names=NAMES):

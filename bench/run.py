@@ -400,8 +400,13 @@ def run_times(columns, cases, options, notes):
         if not cases and not real:
             fail(f"nothing matches {options.only!r}: neither a case of the programs in "
                  f"{options.build} nor a real program")
-        notes = notes + missing + [f"note: {name}: {program.note}" for name, program
-                                   in real.items() if program.note]
+        notes = notes + missing
+        if real:
+            notes.append("programs     " + ", ".join(
+                f"{name} {programs.version(name)}"
+                for name in (path.rpartition("/")[2] for path in real)))
+        notes += [f"note: {name}: {program.note}" for name, program in real.items()
+                  if program.note]
         seen = probe(reader, columns[0], cases)
         out = []
         if options.quick:
