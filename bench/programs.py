@@ -212,7 +212,7 @@ class Maker:
         for name in ("redis-server", "redis-benchmark", "redis-cli"):
             need(name, "redis-server and redis-tools")
         self.write("redis.in", "".join(
-            f"SET key:{i} {'x' * (i * 37 % 900)}\r\nRPUSH list:{i % 500} {i}\r\n"
+            f"SET key:{i} {'x' * (1 + i * 37 % 900)}\r\nRPUSH list:{i % 500} {i}\r\n"
             for i in range(30000)))
         program = Program(["sh", self.write("redis.sh", REDIS)])
         if "libjemalloc" in self.run("ldd", shutil.which("redis-server")):
