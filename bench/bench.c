@@ -4,7 +4,9 @@
  *
  *   PROGRAM [--list] [--case NAME] [--ms N | --steps N]
  *
- * --list    one line per case: its name, and "counted" if the instruction mode fits it
+ * --list    one line per case: its name, then "counted" if the instruction mode fits it
+ *           and "slow" if quick runs leave it out. Cases for which this machine has too
+ *           little memory are named on stderr instead
  * --case    only this case (without it: all of them, one after the other)
  * --ms      repeat steps for so many milliseconds (default 100), after a tenth of that
  *           as warm-up
@@ -16,6 +18,7 @@
  *   wall_ns cpu_ns          nanoseconds per operation by the clock, by CPU time
  *   faults                  minor page faults per operation
  *   peak_kib                the most memory the process ever had resident (VmHWM), 0: unknown
+ *   ...                     figures of the program's own, if it has any
  *   malloc                  the file that malloc came from; last, for it may hold blanks
  */
 #define _GNU_SOURCE
@@ -36,6 +39,17 @@ struct options {
     uint64_t steps; /* 0: by time */
     int list;
 };
+
+enum { FIGURES_MOST = 4, STATUS_SKIPPED = 77 };
+
+/* Figures of the case that runs, besides the common ones. */
+static struct {
+    unsigned count;
+    struct figure {
+        const char *name;
+        double value;
+    } figure[FIGURES_MOST];
+} extra;
 
 struct reading {
     uint64_t wall_ns;
@@ -60,6 +74,23 @@ _Noreturn void bench_no_memory(void)
     _exit(written < 0 ? 4 : 3);
 }
 
+_Noreturn void bench_wrong(const char *what)
+{
+    fprintf(stderr, "bench: a result is wrong: %s\n", what);
+    exit(3);
+}
+
+void bench_figure(const char *name, double value)
+{
+    unsigned at = 0;
+    while (at < extra.count && strcmp(extra.figure[at].name, name) != 0)
+        at++;
+    if (at == FIGURES_MOST)
+        bench_wrong("a program has more figures than bench.c keeps");
+    extra.figure[at] = (struct figure){name, value};
+    extra.count += at == extra.count;
+}
+
 static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec now;
@@ -76,14 +107,11 @@ static struct reading read_clocks(void)
                             .faults = (uint64_t)used.ru_minflt};
 }
 
-/*
- * The resident peak of this process image alone. getrusage would carry over what the
- * parent had resident before exec.
- */
-static uint64_t peak_kib(void)
+/* The number behind a word in a file of /proc, such as KiB; 0: unknown. */
+static uint64_t number_in(const char *path, const char *word)
 {
     char text[4096];
-    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
     ssize_t length = read(fd, text, sizeof text - 1);
@@ -91,8 +119,31 @@ static uint64_t peak_kib(void)
     if (length <= 0)
         return 0;
     text[length] = '\0';
-    const char *line = strstr(text, "VmHWM:");
-    return line ? strtoull(line + strlen("VmHWM:"), NULL, 10) : 0;
+    const char *at = strstr(text, word);
+    return at ? strtoull(at + strlen(word), NULL, 10) : 0;
+}
+
+/*
+ * The resident peak of this process image alone. getrusage would carry over what the
+ * parent had resident before exec.
+ */
+static uint64_t peak_kib(void)
+{
+    return number_in("/proc/self/status", "VmHWM:");
+}
+
+/* Whether the machine has the memory for a case; says so if not. */
+static int has_memory(const struct bench_case *c)
+{
+    uint64_t need = c->memory / 1024;
+    uint64_t have = need ? number_in("/proc/meminfo", "MemAvailable:") : 0;
+    if (have >= need)
+        return 1;
+    fprintf(stderr,
+            "bench: %s left out: it needs %" PRIu64 " MiB, and %" PRIu64
+            " MiB are available\n",
+            c->name, need / 1024, have / 1024);
+    return 0;
 }
 
 static const char *malloc_file(void)
@@ -127,6 +178,7 @@ static void run_case(const struct bench_case *c, const struct options *options)
 {
     uint64_t ops;
 
+    extra.count = 0;
     if (c->begin)
         c->begin(c);
     if (options->steps)
@@ -141,12 +193,14 @@ static void run_case(const struct bench_case *c, const struct options *options)
         ops = run_time(c, options->budget_ns);
     struct reading end = read_clocks();
     printf("case=%s unit=%s threads=%u ops=%" PRIu64
-           " wall_ns=%.3f cpu_ns=%.3f faults=%.6f peak_kib=%" PRIu64 " malloc=%s\n",
+           " wall_ns=%.3f cpu_ns=%.3f faults=%.6f peak_kib=%" PRIu64,
            c->name, c->unit, c->threads, ops,
            (double)(end.wall_ns - start.wall_ns) / (double)ops,
            (double)(end.cpu_ns - start.cpu_ns) / (double)ops,
-           (double)(end.faults - start.faults) / (double)ops, peak_kib(),
-           malloc_file());
+           (double)(end.faults - start.faults) / (double)ops, peak_kib());
+    for (unsigned i = 0; i < extra.count; i++)
+        printf(" %s=%.3f", extra.figure[i].name, extra.figure[i].value);
+    printf(" malloc=%s\n", malloc_file());
 }
 
 /* A whole number from 1 to a billion; 0 if it is none. */
@@ -195,7 +249,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 int bench_main(int argc, char **argv, const struct bench_case *cases, size_t count)
 {
     struct options options = {.budget_ns = 100000000u};
-    size_t matched = 0;
+    size_t matched = 0, skipped = 0;
     int status = parse_options(argc, argv, &options);
 
     if (status)
@@ -204,12 +258,17 @@ int bench_main(int argc, char **argv, const struct bench_case *cases, size_t cou
         if (options.only && strcmp(options.only, cases[i].name) != 0)
             continue;
         matched++;
-        if (options.list)
-            printf("%s%s\n", cases[i].name, cases[i].counted ? " counted" : "");
+        if (!has_memory(&cases[i]))
+            skipped++;
+        else if (options.list)
+            printf("%s%s%s\n", cases[i].name, cases[i].counted ? " counted" : "",
+                   cases[i].slow ? " slow" : "");
         else
             run_case(&cases[i], &options);
     }
     if (!matched)
         return usage(argv[0], options.only, "no such case (--list names them)");
-    return fflush(stdout) ? 1 : 0;
+    if (fflush(stdout))
+        return 1;
+    return options.only && skipped ? STATUS_SKIPPED : 0;
 }

@@ -27,12 +27,15 @@ struct bench_case {
     const char *unit; /* what one operation is: pair, block, growth, thread */
     /* One piece of work; returns the number of operations made. */
     uint64_t (*step)(const struct bench_case *self);
-    /* Optional: fills tables before the first step. May allocate nothing. */
+    /* Optional: fills tables before the first step. Allocates nothing, unless what lies
+     * in memory is what the case is about. */
     void (*begin)(const struct bench_case *self);
-    size_t size; /* block size in bytes, 0: mixed */
+    size_t size;   /* block size in bytes, 0: mixed */
+    size_t memory; /* bytes the machine must have available, 0: no need to ask */
     /* At work; with 1 the CPU time is the figure, else the wall clock. */
     unsigned threads;
     int counted; /* 1: fit for the instruction mode (see above) */
+    int slow;    /* 1: left out of a quick run: its step or its set-up is long */
 };
 
 /* Runs the cases that the command line asks for; the exit status of the program. */
@@ -40,6 +43,13 @@ int bench_main(int argc, char **argv, const struct bench_case *cases, size_t cou
 
 /* Says that the allocator gave no block, and stops the program. */
 _Noreturn void bench_no_memory(void);
+
+/* Says that a result is not what it must be, and stops the program. */
+_Noreturn void bench_wrong(const char *what);
+
+/* Adds NAME=VALUE to the line of the case that runs; a later value replaces it. The name
+ * is a string that stays, without blanks. */
+void bench_figure(const char *name, double value);
 
 /* Writes one byte of a block, as every program does with what it allocates. */
 static inline void bench_touch(void *block)
@@ -56,6 +66,12 @@ static inline void bench_touch_pages(char *block, size_t from, size_t to)
         bench_no_memory();
     for (size_t at = from; at < to; at += 4096)
         ((volatile char *)block)[at] = 1;
+}
+
+/* Uses a result: what led to it cannot be left out by the compiler. */
+static inline void bench_use(uint64_t value)
+{
+    __asm__ volatile("" ::"r"(value) : "memory");
 }
 
 /* A small generator (xorshift64*): the same sequence on every run and allocator. */
@@ -79,6 +95,13 @@ static inline size_t bench_random_below(uint64_t *state, size_t bound)
 static inline size_t bench_random_size(uint64_t *state)
 {
     return 16 + bench_random_below(state, 2032);
+}
+
+/* A size from `least` to (least << doublings) - 1, all doublings alike likely. */
+static inline size_t bench_random_scale(uint64_t *state, size_t least, size_t doublings)
+{
+    size_t scale = least << bench_random_below(state, doublings);
+    return scale + bench_random_below(state, scale);
 }
 
 /* Fills order[0..count) with a random permutation of 0..count-1 (count < 65536). */

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """From readings to figures: medians, ratios, instruction counts. No input or output.
 
-Readings are kept as {case: {allocator: [value, ...]}}, one value per round. Values are
-costs: lower is better.
+Readings are kept as {case: {allocator: [value, ...]}}, one value per round, None if that
+reading failed. Values are costs: lower is better.
 """
 import math
 import random
@@ -11,12 +11,21 @@ import statistics
 
 CONTROL = "again"  # the name of the A/A control: the subject, measured a second time
 WITHOUT = ("uncounted", "unchecked")  # the subject built without its counters, checks
+TWO_NODES = "2x1"   # the subject on two made-up nodes
+CHECK_OFF = "check-off"  # the subject with its setting check:off
+# The subject again, in some other way: no competitors.
+VARIANTS = (CONTROL, *WITHOUT, TWO_NODES, CHECK_OFF)
+
+
+def known(values):
+    """The readings that did not fail."""
+    return [value for value in values if value is not None]
 
 
 def medians(readings):
     """{case: {allocator: median}}; an allocator without a reading is left out."""
-    return {case: {name: statistics.median(values)
-                   for name, values in row.items() if values}
+    return {case: {name: statistics.median(known(values))
+                   for name, values in row.items() if known(values)}
             for case, row in readings.items()}
 
 
@@ -32,7 +41,7 @@ def ratio_to_best(row, subject):
 
     The control is no competitor: it is the subject again, whole or without a part."""
     best = min(value for name, value in row.items()
-               if name == subject or name not in (CONTROL, *WITHOUT))
+               if name == subject or name not in VARIANTS)
     return row[subject] / best if best > 0 else math.nan
 
 
@@ -45,26 +54,46 @@ def ratio_to_median_peer(row, subject, peers):
     return row[subject] / middle if middle > 0 else math.nan
 
 
-def group_of(case):
-    return case.split("/", 1)[0]
+def best_peer(row, subject, peers):
+    """The name of the cheapest peer in the row; None if there is none."""
+    return min((name for name in peers if name in row and name != subject),
+               key=row.get, default=None)
 
 
-def group_means(table, names):
-    """{group: {name: geometric mean of its ratios to the best}}, and "all" at the end.
+def ratio_to_best_peer(row, subject, peers):
+    best = best_peer(row, subject, peers)
+    return row[subject] / row[best] if best and row[best] > 0 else math.nan
 
-    A name counts in a group with the cases it has."""
-    ratios = {}
-    for case, row in table.items():
-        for group in (group_of(case), "all"):
-            for name in names:
-                if name in row:
-                    ratios.setdefault(group, {}).setdefault(name, []).append(
-                        ratio_to_best(row, name))
-    whole = ratios.pop("all", None)
-    if whole is not None:
-        ratios["all"] = whole
-    return {group: {name: geometric_mean(values) for name, values in row.items()}
-            for group, row in ratios.items()}
+
+def mean_ratio(table, name, base):
+    """The geometric mean of what `name` costs over what `base` costs, of the cases that
+    have both."""
+    return geometric_mean(ratios(table, name, base).values())
+
+
+def mean_to_best(table, name):
+    """The geometric mean of its ratios to the best of each case, of the cases it has."""
+    return geometric_mean(ratio_to_best(row, name) for row in table.values()
+                          if name in row)
+
+
+def mean_to_best_peer(table, subject, peers):
+    found = [ratio_to_best_peer(row, subject, peers) for row in table.values()
+             if subject in row]
+    return geometric_mean(ratio for ratio in found if not math.isnan(ratio))
+
+
+def together(table, sets):
+    """{set: {allocator: geometric mean of its figures}} of sets {set: [case, ...]}, each
+    over the cases that the first allocator of the table has. An allocator that lacks one
+    of these is left out of the set: means over other cases compare with nothing."""
+    found = {}
+    for name, cases in sets.items():
+        rows = [table[case] for case in cases if table.get(case)]
+        common = [key for key in (rows[0] if rows else ()) if all(key in r for r in rows)]
+        if common:
+            found[name] = {key: geometric_mean(row[key] for row in rows) for key in common}
+    return found
 
 
 def control_spread(table, subject):
@@ -89,6 +118,43 @@ def interval(values, resamples=2000):
     return statistics.median(values), quantile(found, 0.025), quantile(found, 0.975)
 
 
+class Bootstrap:
+    """95 % intervals of anything that is computed from a table of medians.
+
+    The rounds are drawn anew with replacement, as many as there were, the same for all
+    cases and columns of as many rounds, since they took turns: what disturbed the machine
+    in a round disturbed them all. Between low and high lie 95 % of the figures that tables
+    of such draws yield."""
+
+    def __init__(self, readings, resamples=400):
+        self.readings = readings
+        self.table = medians(readings)
+        draw = random.Random(1)
+        lengths = {len(values) for row in readings.values() for values in row.values()}
+        self.tables = []
+        for _ in range(resamples):
+            picks = {length: draw.choices(range(length), k=length)
+                     for length in sorted(lengths) if length}
+            self.tables.append(medians(
+                {case: {name: [values[i] for i in picks[len(values)]]
+                        for name, values in row.items() if values}
+                 for case, row in readings.items()}))
+
+    def of(self, statistic, cases=None):
+        """(figure, low, high) of statistic(table), with these cases only if given. nan
+        three times: there is no such figure. A draw may lack what it needs: left out."""
+        def figure(table):
+            if cases is not None:
+                table = {case: table[case] for case in cases if case in table}
+            try:
+                return statistic(table)
+            except (KeyError, ValueError):
+                return math.nan
+        value = figure(self.table)
+        found = sorted(x for x in map(figure, self.tables) if not math.isnan(x))
+        return value, quantile(found, 0.025), quantile(found, 0.975)
+
+
 def parse_line(text):
     """A bench program's line to a dict; ValueError if it is not one."""
     fields = {}
@@ -105,6 +171,13 @@ def parse_line(text):
     if "case" not in fields or None in fields.values():
         raise ValueError(f"not a bench line: {text!r}")
     return fields
+
+
+def own_figures(fields):
+    """{name: value} of the figures in a line that only its program has."""
+    common = ("case", "unit", "threads", "ops", "wall_ns", "cpu_ns", "faults", "peak_kib",
+              "malloc")
+    return {name: float(value) for name, value in fields.items() if name not in common}
 
 
 def cost_of(fields):
@@ -156,7 +229,7 @@ UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
 
 def is_large(case):
     size = re.search(r"[/-]([0-9]+)([KM]?)$", case)
-    return group_of(case) == "large" or bool(
+    return case.startswith("large/") or bool(
         size and int(size[1]) * UNITS[size[2]] > 512 * 1024)
 
 

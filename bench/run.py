@@ -6,7 +6,12 @@ All allocators take turns, case by case and round by round, so that whatever the
 does meanwhile hits them alike; the order rotates with each round. Each reading is a
 process of its own. The figure is the median over the rounds. Columns: this library
 (numatally), the same library measured a second time (again: what differs between these
-two is noise), glibc, and Debian's packaged allocators as far as they are installed.
+two is noise), glibc, Debian's packaged allocators as far as they are installed, and this
+library on two made-up nodes (2x1). After the bench programs come real ones (programs.py).
+report.py makes the tables, goals.py compares with what was aimed at, chart.py draws.
+
+What runs on one thread stays on one cpu in all columns, another one in each round: with
+2x1 each cpu is a node, and a thread that is moved would take other memory.
 
 --instructions counts instead of timing: the instructions inside malloc+free (the calls
 included, the loop and the touch of the block taken off) per pair, by callgrind. The loop
@@ -20,8 +25,6 @@ same number on every allocator, and the calls are exactly two per pair.
 --two-nodes asks what the code for several nodes costs: twonodes.py.
 """
 import argparse
-import csv
-import math
 import os
 import re
 import shutil
@@ -35,13 +38,20 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True  # leave the source folder as it is
 
 import allocators  # noqa: E402
+import chart  # noqa: E402
 import figures  # noqa: E402
+import goals  # noqa: E402
+import programs  # noqa: E402
+import report  # noqa: E402
 import twonodes  # noqa: E402
 
 ROOT = os.path.dirname(HERE)
 HANG_SECONDS = 60  # a reading that takes this long is given up; it is no limit on speed
 # The reference cases of the instruction mode; --quick counts only these.
 REFERENCE = (r"pairs/(16|64|1K|4K|32K)|lifo/(64|4K|32K)|mixed/random|calloc/64")
+# --quick: rounds of cases and of real programs, milliseconds of a reading, and seconds for
+# all cases together: the longest are left out until the rest fits.
+QUICK_ROUNDS, QUICK_PROGRAM_ROUNDS, QUICK_MS, QUICK_SECONDS = 3, 2, 20, 100
 
 
 class Progress:
@@ -72,8 +82,9 @@ def fail(message):
     sys.exit(2)
 
 
-def find_cases(folder, pattern, counted_only):
-    """[(program path, case name)] of all programs in the folder, as they list them."""
+def find_cases(folder, pattern, counted_only, quick=False):
+    """[(program path, case name)] of all programs in the folder, as they list them; with
+    `quick` without those that they call slow."""
     try:
         names = sorted(name for name in os.listdir(folder) if name.startswith("bench_")
                        and os.access(os.path.join(folder, name), os.X_OK))
@@ -88,12 +99,10 @@ def find_cases(folder, pattern, counted_only):
         if listed.returncode != 0:
             fail(f"{program} --list ended with status {listed.returncode}: build it again")
         for words in (line.split() for line in listed.stdout.splitlines()):
-            if counted_only and "counted" not in words:
+            if (counted_only and "counted" not in words) or (quick and "slow" in words):
                 continue
             if re.search(pattern, words[0]):
                 cases.append((program, words[0]))
-    if not cases:
-        fail(f"no case matches {pattern!r} in {folder}")
     return cases
 
 
@@ -115,7 +124,7 @@ def choose_allocators(options):
         name, mark, path = text.partition("=")
         if not mark or not name or not os.path.exists(path):
             fail(f"--with {text}: want NAME=PATH of a shared library that exists")
-        if name == figures.CONTROL or name in [column.name for column in columns]:
+        if name in figures.VARIANTS or name in [column.name for column in columns]:
             fail(f"--with {text}: the name {name} is taken")
         columns.append(allocators.Allocator(name, os.path.abspath(path)))
     by_name = {column.name: column for column in columns}
@@ -131,11 +140,23 @@ def choose_allocators(options):
         if subject.name != allocators.SUBJECT:
             fail(f"no {library}: build it first")
         return twonodes.choose_columns(subject), subject.name, []
-    if not options.instructions:
-        again = allocators.Allocator(figures.CONTROL, subject.preload)
-        again.settings = subject.settings
-        columns.insert(1, again)
+    ours = subject.name == allocators.SUBJECT
+    if options.instructions and ours:
+        columns.append(variant(subject, figures.CHECK_OFF, "NUMATALLY_CONF", "check:off"))
+    elif not options.instructions:
+        columns.insert(1, variant(subject, figures.CONTROL))
+        if ours:
+            columns.append(variant(subject, figures.TWO_NODES, *twonodes.SETTING))
     return columns, subject.name, notes
+
+
+def variant(subject, name, variable=None, value=None):
+    """The subject once more, with one more setting."""
+    column = allocators.Allocator(name, subject.preload)
+    column.settings = dict(subject.settings)
+    if variable:
+        column.settings[variable] = value
+    return column
 
 
 class Reader:
@@ -172,24 +193,76 @@ class Reader:
             self.problems.append(text)
 
 
-def measure_times(columns, cases, options):
-    """({case: {allocator: [ns]}}, the same with peak KiB, problems)."""
-    times = {case: {column.name: [] for column in columns} for _, case in cases}
-    peaks = {case: {column.name: [] for column in columns} for _, case in cases}
-    reader, progress = Reader(), Progress(options.rounds * len(cases) * len(columns))
+def probe(reader, column, cases):
+    """{case: (threads, seconds that the shortest reading takes)} of those that run."""
+    found, progress = {}, Progress(len(cases))
+    for program, case in cases:
+        progress.step(f"looking at {case}")
+        start = time.monotonic()
+        line = reader.run(column, case, [program, "--case", case, "--ms", "1"])
+        if line:
+            found[case] = line["threads"], time.monotonic() - start
+    progress.end()
+    return found
+
+
+def fit(seconds, most):
+    """The cases of {case: seconds} to leave out, the longest first, until the others take
+    no more than so many seconds together."""
+    left, out = sum(seconds.values()), []
+    for case in sorted(seconds, key=lambda case: -seconds[case]):
+        if left <= most:
+            break
+        left -= seconds[case]
+        out.append(case)
+    return out
+
+
+class Readings:
+    """What the rounds read, None where a reading failed, so that rounds stay aligned."""
+
+    def __init__(self, names):
+        self.names = names
+        self.times, self.peaks = {}, {}
+        self.others = {}  # figures of a program's own: {"CASE FIGURE": {name: [value]}}
+
+    def add(self, case, name, cost, peak, others=()):
+        for table, value in ((self.times, cost), (self.peaks, peak or None)):
+            table.setdefault(case, {key: [] for key in self.names})[name].append(value)
+        for figure, value in dict(others).items():
+            self.others.setdefault(f"{case} {figure}", {key: [] for key in self.names})[
+                name].append(value)
+
+
+def measure_times(reader, runner, columns, cases, real, options):
+    """Readings of all rounds. cases: [(program, case, on one thread)], real: {name:
+    Program}."""
+    readings = Readings([column.name for column in columns])
+    cpus = sorted(os.sched_getaffinity(0))
+    progress = Progress(len(columns) * (options.rounds * len(cases)
+                                        + options.program_rounds * len(real)))
     for number in range(options.rounds):
-        for program, case in cases:
+        cpu = cpus[number % len(cpus)]
+        work = [(case, program, single) for program, case, single in cases]
+        if number < options.program_rounds:
+            work += [(name, program, True) for name, program in real.items()]
+        for case, program, single in work:
             turn = (number + len(case)) % len(columns)
             for column in columns[turn:] + columns[:turn]:
                 progress.step(f"round {number + 1}/{options.rounds} {case} {column.name}")
+                if case in real:
+                    seconds, peak = runner.run(column, case, program, cpu)
+                    readings.add(case, column.name, seconds and 1000 * seconds, peak)
+                    continue
                 line = reader.run(column, case, [program, "--case", case, "--ms",
-                                                 str(options.ms)])
+                                                 str(options.ms)], cpu if single else None)
                 if line:
-                    times[case][column.name].append(figures.cost_of(line))
-                    if line["peak_kib"]:
-                        peaks[case][column.name].append(line["peak_kib"])
+                    readings.add(case, column.name, figures.cost_of(line),
+                                 line["peak_kib"], figures.own_figures(line))
+                else:
+                    readings.add(case, column.name, None, None)
     progress.end()
-    return times, peaks, reader.problems
+    return readings
 
 
 def count_once(reader, column, program, case, steps, folder):
@@ -229,94 +302,6 @@ def measure_instructions(columns, cases, options):
     return table, reader.problems
 
 
-def show(value, digits):
-    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
-
-
-def table_text(head, rows):
-    """Columns under each other: the first to the left, all others to the right."""
-    widths = [max(len(row[i]) for row in [head] + rows) for i in range(len(head))]
-    return "\n".join("  ".join([row[0].ljust(widths[0])] +
-                               [cell.rjust(width) for cell, width
-                                in zip(row[1:], widths[1:])]).rstrip()
-                     for row in [head] + rows)
-
-
-def case_table(medians, names, subject, peers, digits):
-    """A row per case: each allocator's figure, then the subject's two ratios."""
-    rows = []
-    for case, row in medians.items():
-        ratios = ["-", "-"]
-        if subject in row:
-            ratios = [show(figures.ratio_to_best(row, subject), 2),
-                      show(figures.ratio_to_median_peer(row, subject, peers), 2)]
-        rows.append([case] + [show(row.get(name), digits) for name in names] + ratios)
-    return table_text(["case"] + names + ["to best", "to median peer"], rows)
-
-
-def mean_table(medians, names, label):
-    means = figures.group_means(medians, names)
-    return table_text([label] + names, [
-        [group] + [show(row.get(name), 2) for name in names]
-        for group, row in means.items()])
-
-
-def losses(medians, subject, peers):
-    """The cases in which the subject is dearer than the median peer, worst first."""
-    found = []
-    for case, row in medians.items():
-        if subject in row:
-            ratio = figures.ratio_to_median_peer(row, subject, peers)
-            if ratio > 1:
-                found.append((ratio, case))
-    return [f"{case} {ratio:.2f}" for ratio, case in sorted(found, reverse=True)]
-
-
-def time_report(times, peaks, names, subject, peers):
-    medians, memory = figures.medians(times), figures.medians(peaks)
-    spread = figures.control_spread(medians, subject)
-    worse = losses(medians, subject, peers)
-    return "\n\n".join([
-        "Nanoseconds per operation, median (one thread: CPU time; several: wall clock)\n"
-        + case_table(medians, names, subject, peers, 1),
-        "Time: geometric mean of the ratios to the best of each case\n"
-        + mean_table(medians, names, "group"),
-        "Peak resident memory: geometric mean of the ratios to the best of each case\n"
-        + mean_table(memory, names, "group"),
-        f"A/A control ({subject} against itself): half of the cases differ by up to "
-        f"{100 * figures.quantile(spread, 0.5):.1f} %, nine of ten by up to "
-        f"{100 * figures.quantile(spread, 0.9):.1f} %, all by up to "
-        f"{100 * figures.quantile(spread, 1):.1f} %",
-        f"{subject} slower than the median peer: "
-        + (", ".join(worse) if worse else "nowhere"),
-    ])
-
-
-def instruction_report(table, names, subject, peers):
-    medians = figures.medians(table)
-    return ("Instructions inside malloc+free per pair (the calls included, the loop and "
-            "the touch taken off)\n" + case_table(medians, names, subject, peers, 1))
-
-
-def write_csv(path, readings, peaks, subject, peers, unit):
-    """One row per case and allocator; ratios are those of that allocator."""
-    medians, memory = figures.medians(readings), figures.medians(peaks)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(["case", "allocator", "subject", "readings", f"median_{unit}",
-                      f"min_{unit}", f"max_{unit}", "ratio_to_best",
-                      "ratio_to_median_peer", "peak_kib"])
-        for case, row in medians.items():
-            for name, median in row.items():
-                values = readings[case][name]
-                out.writerow([
-                    case, name, int(name == subject), len(values), f"{median:.3f}",
-                    f"{min(values):.3f}", f"{max(values):.3f}",
-                    show(figures.ratio_to_best(row, name), 4),
-                    show(figures.ratio_to_median_peer(row, name, peers), 4),
-                    f"{memory.get(case, {}).get(name, 0):.0f}"])
-
-
 def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="bench", description="The bench programs on this library and its peers.")
@@ -347,8 +332,13 @@ def parse_arguments():
     if options.two_nodes and (options.instructions or options.extra or options.env):
         parser.error("--two-nodes has its own columns: leave out --instructions, --with "
                      "and --env")
-    options.rounds = options.rounds or (5 if options.quick else 9)
-    options.ms = options.ms or (40 if options.quick else 200)
+    # --two-nodes has three columns and no real programs, so that more rounds fit.
+    options.program_rounds = options.rounds or (
+        QUICK_PROGRAM_ROUNDS if options.quick else 9)
+    options.rounds = options.rounds or (
+        9 if not options.quick else 5 if options.two_nodes else QUICK_ROUNDS)
+    options.ms = options.ms or (
+        200 if not options.quick else 40 if options.two_nodes else QUICK_MS)
     if min(options.rounds, options.ms, options.steps) < 1:
         parser.error("--rounds, --ms and --steps must be at least 1")
     try:
@@ -371,8 +361,87 @@ def describe(columns, notes, options):
     elif options.two_nodes:
         lines += twonodes.describe(options)
     else:
-        lines.append(f"{'readings':12} {options.rounds} of {options.ms} ms, interleaved")
+        lines.append(f"{'readings':12} {options.rounds} of {options.ms} ms, interleaved"
+                     + (f"; of whole programs {options.program_rounds}"
+                        if getattr(options, "program_rounds", 0) else ""))
     return "\n".join(lines + notes)
+
+
+def choose_cases(options):
+    """[(program path, case name)] of this run; of --quick only those that it wants."""
+    pick = options.only or "."
+    cases = find_cases(os.path.join(options.build, "bench"), pick, options.instructions,
+                       (options.quick or options.two_nodes) and not options.only)
+    if options.instructions and options.quick:
+        cases = [pair for pair in cases if re.fullmatch(REFERENCE, pair[1])]
+        if not cases:
+            fail(f"--quick counts the reference cases only ({REFERENCE}), and none of "
+                 f"them matches {options.only!r}: leave --quick out")
+    return cases
+
+
+def prepare_programs(folder, options):
+    """({"programs/NAME": Program}, what is missing) of those that --only selects."""
+    wanted = [name for name in programs.NAMES
+              if re.search(options.only, f"{report.PROGRAMS}/{name}")]
+    found, missing = programs.prepare(folder, wanted)
+    return {f"{report.PROGRAMS}/{name}": found[name] for name in found}, missing
+
+
+def program_of(path):
+    return os.path.basename(path).removeprefix("bench_")
+
+
+def run_times(columns, cases, options, notes):
+    """A timed run: prints the conditions first, returns what is to be reported."""
+    reader = Reader()
+    with tempfile.TemporaryDirectory(prefix="numatally-bench-") as folder:
+        real, missing = prepare_programs(folder, options)
+        if not cases and not real:
+            fail(f"nothing matches {options.only!r}: neither a case of the programs in "
+                 f"{options.build} nor a real program")
+        notes = notes + missing
+        if real:
+            notes.append("programs     " + ", ".join(
+                f"{name} {programs.version(name)}"
+                for name in (path.rpartition("/")[2] for path in real)))
+        notes += [f"note: {name}: {program.note}" for name, program in real.items()
+                  if program.note]
+        seen = probe(reader, columns[0], cases)
+        out = []
+        if options.quick:
+            turns = options.rounds * len(columns)
+            slow = {case for _, case in find_cases(
+                os.path.join(options.build, "bench"), options.only or ".", False)}
+            out = sorted(slow - {case for _, case in cases}) + fit(
+                {case: turns * (seconds + 0.0011 * options.ms)
+                 for case, (_, seconds) in seen.items()}, QUICK_SECONDS)
+            notes.append(f"left out: {', '.join(out) or 'nothing'} (--quick)")
+        timed = [(program, case, seen[case][0] == 1) for program, case in cases
+                 if case in seen and case not in out]
+        conditions = describe(columns, notes, options)
+        print(conditions + "\n", flush=True)
+        runner = programs.Runner(os.path.join(options.build, "bench", "launch"), folder,
+                                 reader)
+        readings = measure_times(reader, runner, columns, timed, real, options)
+        reader.problems += programs.differing(runner.outputs)
+    layout = report.Layout({**{case: program_of(program) for program, case, _ in timed},
+                            **{name: report.PROGRAMS for name in real}})
+    return conditions, readings, layout, reader.problems
+
+
+def save_charts(folder, times, peaks, layout, columns):
+    """Writes the charts of a timed run; what could not be drawn."""
+    conditions = dict(allocators.conditions())
+    machine = (f"{conditions['cpu']}, {conditions['cpus']} cpus, {conditions['system']}, "
+               f"kernel {conditions['kernel']}, {conditions['date'][:10]}")
+    return [said for said in (
+        chart.draw(report.mean_table(bootstrap.table, layout, columns),
+                   columns.competitors, title, machine, folder, stem)
+        for bootstrap, title, stem in (
+            (times, "Time: geometric mean of the ratios to the best", "time"),
+            (peaks, "Peak resident memory: geometric mean of the ratios to the best",
+             "memory"))) if said]
 
 
 def main():
@@ -382,47 +451,55 @@ def main():
              "apt-get install valgrind")
     if options.two_nodes and not shutil.which("strace"):
         fail("--two-nodes needs strace, which is not installed: apt-get install strace")
-    columns, subject, notes = choose_allocators(options)
-    cases = find_cases(os.path.join(options.build, "bench"), options.only,
-                       options.instructions)
-    if options.instructions and options.quick:
-        cases = [pair for pair in cases if re.fullmatch(REFERENCE, pair[1])]
+    allocators_here, subject, notes = choose_allocators(options)
+    cases = choose_cases(options)
+    timed = not options.instructions and not options.two_nodes
+    if not timed:
         if not cases:
-            fail(f"--quick counts the reference cases only ({REFERENCE}), and none of "
-                 f"them matches {options.only!r}: leave --quick out")
-    names = [column.name for column in columns]
-    peers = [column.name for column in columns if column.peer]
-    conditions = describe(columns, notes, options)
-    print(conditions + "\n", flush=True)
-
-    peaks = {}
+            fail(f"no case matches {options.only!r} in {options.build}")
+        conditions = describe(allocators_here, notes, options)
+        print(conditions + "\n", flush=True)
+    columns = report.Columns([column.name for column in allocators_here], subject,
+                             [column.name for column in allocators_here if column.peer])
+    layout = report.Layout({case: program_of(program) for program, case in cases})
+    peaks, unit = {}, "ns"
     if options.two_nodes:
-        kind, unit = "twonodes", "ns"
+        kind = "twonodes"
         reader = Reader()
-        readings, faults, calls = twonodes.measure(columns, cases, options, reader,
-                                                   Progress)
+        times, faults, calls = twonodes.measure(allocators_here, cases, options, reader,
+                                                Progress)
         problems = reader.problems
-        report = twonodes.report(readings, faults, calls, table_text)
+        text = twonodes.report(times, faults, calls, report.table_text)
     elif options.instructions:
-        kind, unit = "instructions", "instructions"
-        readings, problems = measure_instructions(columns, cases, options)
-        report = instruction_report(readings, names, subject, peers)
+        kind = unit = "instructions"
+        times, problems = measure_instructions(allocators_here, cases, options)
+        counted = figures.medians(times)
+        text = (report.instruction_report(counted, columns) + "\n\n"
+                + goals.of_instructions(counted, columns))
     else:
-        kind, unit = "time", "ns"
-        readings, peaks, problems = measure_times(columns, cases, options)
-        report = time_report(readings, peaks, names, subject, peers)
-    report += f"\n\nload after   {allocators.load()}"
-    print(report)
+        kind = "time"
+        conditions, readings, layout, problems = run_times(allocators_here, cases, options,
+                                                           notes)
+        times, peaks = readings.times, readings.peaks
+    times, peaks = figures.Bootstrap(times), figures.Bootstrap(peaks)
+    if timed:
+        text = (report.time_report(times, peaks, readings.others, layout, columns) + "\n\n"
+                + goals.of_times(times, peaks, layout, columns))
+    text += f"\n\nload after   {allocators.load()}"
+    print(text)
     for problem in problems:
         print(f"problem: {problem}")
     if options.save:
         os.makedirs(options.save, exist_ok=True)
-        write_csv(os.path.join(options.save, f"{kind}.csv"), readings, peaks, subject,
-                  peers, unit)
+        report.write_csv(os.path.join(options.save, f"{kind}.csv"), times, peaks, layout,
+                         columns, unit)
         with open(os.path.join(options.save, f"{kind}.txt"), "w", encoding="utf-8") as file:
-            file.write(conditions + "\n\n" + report + "\n")
+            file.write(conditions + "\n\n" + text + "\n")
             file.writelines(f"problem: {problem}\n" for problem in problems)
         print(f"written: {kind}.csv and {kind}.txt in {options.save}")
+        if timed:
+            said = save_charts(options.save, times, peaks, layout, columns)
+            print("\n".join(said) or "written: time and memory, .svg and .png, there, too")
     return 1 if problems else 0
 
 

@@ -30,6 +30,7 @@ sys.dont_write_bytecode = True  # leave the source folder as it is
 import allocators  # noqa: E402
 import figures  # noqa: E402
 import programs  # noqa: E402
+import report  # noqa: E402
 import run  # noqa: E402
 
 ROOT = os.path.dirname(HERE)
@@ -72,6 +73,10 @@ BLOCKS = (
 )
 
 
+# Real programs: the names in the table, and those in programs.py.
+PROGRAMS = {"python3 json": "python3", "sqlite3": "sqlite3", "gcc -O2": "cc1"}
+
+
 def choose_columns(build, folder):
     """(columns, what is missing): off and on of all that is here."""
     library = os.path.join(build, "libnumatally_malloc.so")
@@ -90,7 +95,7 @@ def choose_columns(build, folder):
     return columns, missing
 
 
-def measure_times(reader, columns, cases, real, options):
+def measure_times(reader, columns, cases, real, options, runner):
     """{case: {column: [cost in each round, None if it failed]}}: ns, of programs s."""
     cpus, files = sorted(os.sched_getaffinity(0)), {case: file for file, case in cases}
     times = {case: {column.name: [] for column in columns} for case in [*files, *real]}
@@ -105,7 +110,7 @@ def measure_times(reader, columns, cases, real, options):
                                                      str(options.ms)], cpu)
                     cost = figures.cost_of(line) if line else None
                 else:
-                    cost = programs.cpu_seconds(reader, column, case, *real[case], cpu)
+                    cost, _ = runner.run(column, case, real[case], cpu)
                 row[column.name].append(cost)
     progress.end()
     return times
@@ -164,7 +169,7 @@ def time_report(times):
             head += [name] if BASE_OF[name] == OFF else [f"{BASE_OF[name]} off", name]
         for case, row in times.items():
             def off(base, row=row, case=case):
-                return run.show(middle(row, base), 1 if "/" in case else 3)
+                return report.show(middle(row, base), 1 if "/" in case else 3)
             again = said(ratio(row, AGAIN))
             cells = [case, off(OFF), again]
             for name in names:
@@ -175,7 +180,7 @@ def time_report(times):
                 if high:
                     worse.append(f"  {case} {name} {said(figure)}, {AGAIN} {again}")
             rows.append(cells)
-        parts.append(f"{title}\n" + run.table_text(head, rows))
+        parts.append(f"{title}\n" + report.table_text(head, rows))
     return "\n\n".join(parts + [f"* {OFF} above the mark of {TIME_MARK}:\n"
                                 + ("\n".join(worse) or "  nowhere")])
 
@@ -195,7 +200,7 @@ def instruction_report(counted, steps):
             f"armed: {ARMED}, on without a sample in these pairs: what the fast path "
             f"pays.\non: {TABLES}, with so many samples among the pairs; each: "
             "(on - armed) * pairs / samples,\nwhat one took from malloc to free\n"
-            + run.table_text(["case", "off", "armed", "armed - off", "on", "samples",
+            + report.table_text(["case", "off", "armed", "armed - off", "on", "samples",
                               "each"], rows)
             + f"\n* above the mark of {INSTRUCTION_MARK}: "
             + (", ".join(worse) or "nowhere"))
@@ -254,9 +259,9 @@ def main():
         columns, notes = choose_columns(options.build, folder)
         if not shutil.which("valgrind"):
             notes.append("missing: valgrind (Debian package valgrind)")
-        real, missing = programs.prepare(folder)
-        real = {name: program for name, program in real.items()
-                if re.search(options.only, name)}
+        found, missing = programs.prepare(folder, PROGRAMS.values())
+        real = {name: found[program] for name, program in PROGRAMS.items()
+                if program in found and re.search(options.only, name)}
         cases = [pair for pair in run.find_cases(os.path.join(options.build, "bench"),
                                                  f"^({CASES})$", False)
                  if re.search(options.only, pair[1])]
@@ -268,18 +273,21 @@ def main():
         if shutil.which("valgrind"):
             counted = measure_instructions(reader, columns[0].preload, cases, options,
                                            folder)
-        times = measure_times(reader, columns, cases, real, options)
-    report = "\n\n".join([conditions, time_report(times),
+        runner = programs.Runner(os.path.join(options.build, "bench", "launch"), folder,
+                                 reader)
+        times = measure_times(reader, columns, cases, real, options, runner)
+        reader.problems += programs.differing(runner.outputs)
+    text = "\n\n".join([conditions, time_report(times),
                           instruction_report(counted, options.steps),
                           f"load after   {allocators.load()}"])
-    report += "".join(f"\nproblem: {problem}" for problem in reader.problems)
-    print(report[len(conditions) + 2:])
+    text += "".join(f"\nproblem: {problem}" for problem in reader.problems)
+    print(text[len(conditions) + 2:])
     if options.save:
         os.makedirs(options.save, exist_ok=True)
         write_csv(os.path.join(options.save, "sampling.csv"), times, counted)
         with open(os.path.join(options.save, "sampling.txt"), "w",
                   encoding="utf-8") as file:
-            file.write(report + "\n")
+            file.write(text + "\n")
         print(f"written: sampling.csv and sampling.txt in {options.save}")
     return 1 if reader.problems else 0
 

@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 
 import allocators  # noqa: E402
 import figures  # noqa: E402
+import report  # noqa: E402
 import run  # noqa: E402
 import twonodes  # noqa: E402
 
@@ -23,8 +24,12 @@ class Medians(unittest.TestCase):
         self.assertEqual(found, {"pairs/16": {"a": 3.0, "b": 5.0}})
 
     def test_an_allocator_without_readings_has_no_figure(self):
-        self.assertEqual(figures.medians({"x/1": {"a": [], "b": [1.0]}}),
+        self.assertEqual(figures.medians({"x/1": {"a": [], "b": [1.0], "c": [None]}}),
                          {"x/1": {"b": 1.0}})
+
+    def test_a_failed_reading_is_none_of_them(self):
+        self.assertEqual(figures.medians({"x/1": {"a": [None, 3.0, 5.0]}}),
+                         {"x/1": {"a": 4.0}})
 
 
 class Ratios(unittest.TestCase):
@@ -34,7 +39,8 @@ class Ratios(unittest.TestCase):
         self.assertAlmostEqual(figures.ratio_to_best(self.row, "us"), 1.2)
 
     def test_what_lacks_a_part_is_no_competitor(self):
-        row = {"us": 12.0, "a": 10.0, "uncounted": 8.0, "unchecked": 4.0}
+        row = {"us": 12.0, "a": 10.0, "uncounted": 8.0, "unchecked": 4.0, "2x1": 3.0,
+               "check-off": 2.0}
         self.assertAlmostEqual(figures.ratio_to_best(row, "us"), 1.2)
 
     def test_the_best_has_ratio_one(self):
@@ -57,20 +63,70 @@ class Ratios(unittest.TestCase):
         self.assertAlmostEqual(figures.geometric_mean([1, 4, 16]), 4)
         self.assertTrue(math.isnan(figures.geometric_mean([])))
 
-    def test_group_means(self):
-        table = {"x/1": {"us": 1.0, "a": 2.0}, "x/2": {"us": 8.0, "a": 1.0},
-                 "y/1": {"us": 3.0}}
-        means = figures.group_means(table, ["us", "a"])
-        self.assertEqual(list(means), ["x", "y", "all"])
-        self.assertAlmostEqual(means["x"]["us"], 8 ** 0.5)
-        self.assertAlmostEqual(means["x"]["a"], 2 ** 0.5)
-        self.assertAlmostEqual(means["all"]["us"], 2)
-        self.assertNotIn("a", means["y"])
+    def test_best_peer_may_be_dearer(self):
+        self.assertEqual(figures.best_peer(self.row, "us", ["b", "a", "absent"]), "a")
+        self.assertAlmostEqual(figures.ratio_to_best_peer(self.row, "us", ["b", "c"]), 0.6)
+        self.assertIsNone(figures.best_peer(self.row, "us", []))
+        self.assertTrue(math.isnan(figures.ratio_to_best_peer(self.row, "us", ["absent"])))
 
-    def test_losses_are_named_worst_first(self):
-        table = {"x/1": {"us": 3.0, "a": 2.0}, "x/2": {"us": 1.0, "a": 2.0},
-                 "x/3": {"us": 8.0, "a": 2.0}, "x/4": {"a": 2.0}}
-        self.assertEqual(run.losses(table, "us", ["a"]), ["x/3 4.00", "x/1 1.50"])
+    table = {"x/1": {"us": 1.0, "a": 2.0}, "x/2": {"us": 8.0, "a": 1.0}, "y/1": {"us": 3.0}}
+
+    def test_means(self):
+        self.assertAlmostEqual(figures.mean_ratio(self.table, "us", "a"), 2)
+        self.assertAlmostEqual(figures.mean_to_best(self.table, "us"), 2)
+        self.assertAlmostEqual(figures.mean_to_best(self.table, "a"), 2 ** 0.5)
+        self.assertAlmostEqual(figures.mean_to_best_peer(self.table, "us", ["a"]), 2)
+        self.assertTrue(math.isnan(figures.mean_to_best(self.table, "absent")))
+
+    def test_a_program_is_the_mean_of_its_cases(self):
+        found = figures.together(self.table, {"x": ["x/1", "x/2"], "y": ["y/1"], "z": []})
+        self.assertEqual(list(found), ["x", "y"])
+        self.assertAlmostEqual(found["x"]["us"], 8 ** 0.5)
+        self.assertAlmostEqual(found["x"]["a"], 2 ** 0.5)
+
+    def test_who_lacks_a_case_is_not_in_the_mean(self):
+        found = figures.together(self.table, {"p": ["x/1", "y/1"]})
+        self.assertEqual(list(found["p"]), ["us"])
+        self.assertAlmostEqual(found["p"]["us"], 3 ** 0.5)
+
+
+class Intervals(unittest.TestCase):
+    def test_equal_rounds_have_no_width(self):
+        found = figures.Bootstrap({"x/1": {"us": [3.0] * 5, "a": [2.0] * 5}})
+        self.assertEqual(found.of(lambda t: figures.ratio_to_best(t["x/1"], "us")),
+                         (1.5, 1.5, 1.5))
+
+    def test_rounds_are_drawn_alike_for_all_columns(self):
+        # Each round has its own speed, and the ratio is 2 in all of them.
+        speeds = [1.0, 7.0, 3.0, 20.0, 5.0]
+        found = figures.Bootstrap({"x/1": {"us": [2 * s for s in speeds], "a": speeds},
+                                   "x/2": {"us": [4 * s for s in speeds],
+                                           "a": [2 * s for s in speeds]}})
+        self.assertEqual(found.of(lambda t: figures.mean_ratio(t, "us", "a")),
+                         (2.0, 2.0, 2.0))
+
+    def test_one_column_is_the_interval_of_its_median(self):
+        # As figures.interval of the same list, which test_sampling.py checks by hand.
+        values = [11.0, 9, 1, 8, 2, 7, 3, 6, 4, 5, 10]
+        found = figures.Bootstrap({"x/1": {"us": values}}, resamples=2000)
+        self.assertEqual(found.of(lambda t: t["x/1"]["us"]), (6, 3, 9))
+
+    def test_cases_are_picked_and_what_is_missing_is_nan(self):
+        found = figures.Bootstrap({"x/1": {"us": [1.0, None], "a": [None, None]},
+                                   "y/1": {"us": [5.0], "a": [1.0]}})
+        for value in found.of(lambda t: figures.mean_ratio(t, "us", "a"), ["y/1"]):
+            self.assertAlmostEqual(value, 5)
+        self.assertTrue(all(map(math.isnan, found.of(lambda t: figures.mean_ratio(
+            t, "us", "a"), ["x/1"]))))
+        self.assertEqual(found.of(lambda t: t["x/1"]["us"]), (1.0, 1.0, 1.0))
+
+
+class Quick(unittest.TestCase):
+    def test_the_longest_cases_are_left_out_until_the_rest_fits(self):
+        seconds = {"a": 1.0, "b": 7.0, "c": 2.0, "d": 5.0}
+        self.assertEqual(run.fit(seconds, 15), [])
+        self.assertEqual(run.fit(seconds, 9), ["b"])
+        self.assertEqual(run.fit(seconds, 3), ["b", "d"])
 
 
 class Control(unittest.TestCase):
@@ -101,16 +157,44 @@ class Lines(unittest.TestCase):
                          ("pairs/16", 2000, 1216))
         self.assertEqual(line["malloc"], "/opt/my libs/liba=b.so")
 
+    def test_figures_of_a_programs_own_come_along(self):
+        line = figures.parse_line(self.text.replace("malloc=", "rss_live=1.25 malloc="))
+        self.assertEqual(line["rss_live"], "1.25")
+        self.assertEqual(line["malloc"], "/opt/my libs/liba=b.so")
+
     def test_one_thread_is_timed_by_cpu_several_by_the_clock(self):
         self.assertEqual(figures.cost_of(figures.parse_line(self.text)), 8.25)
         several = self.text.replace("threads=1", "threads=2")
         self.assertEqual(figures.cost_of(figures.parse_line(several)), 9.5)
+
+    def test_figures_of_a_program_of_its_own(self):
+        self.assertEqual(figures.own_figures(figures.parse_line(self.text)), {})
+        more = self.text.replace(" malloc=", " rss_live=1.250 malloc=")
+        self.assertEqual(figures.own_figures(figures.parse_line(more)), {"rss_live": 1.25})
 
     def test_anything_else_is_refused(self):
         for text in ("", "Segmentation fault\n", self.text.replace("cpu_ns=8.25 ", ""),
                      self.text.replace("ops=2000", "ops=many")):
             with self.assertRaises(ValueError, msg=text):
                 figures.parse_line(text)
+
+
+class Cases(unittest.TestCase):
+    def found(self, *arguments):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "bench_x")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("#!/bin/sh\necho x/1 counted\necho x/2 slow\necho y/3\n")
+            os.chmod(path, 0o755)
+            return [case for _, case in run.find_cases(folder, *arguments)]
+
+    def test_all_unless_said_otherwise(self):
+        self.assertEqual(self.found("", False), ["x/1", "x/2", "y/3"])
+        self.assertEqual(self.found("^x/", False), ["x/1", "x/2"])
+        self.assertEqual(self.found("", True), ["x/1"])
+
+    def test_quick_runs_leave_out_what_is_slow(self):
+        self.assertEqual(self.found("", False, True), ["x/1", "y/3"])
 
 
 class Callgrind(unittest.TestCase):
@@ -159,22 +243,6 @@ class Environment(unittest.TestCase):
         self.assertFalse(allocators.Allocator("glibc").serves("/lib/x/libjemalloc.so.2"))
 
 
-class Table(unittest.TestCase):
-    def test_csv_holds_what_was_read(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "time.csv")
-            run.write_csv(path, {"x/1": {"us": [3.0, 1.0, 2.0], "a": [4.0]}},
-                          {"x/1": {"us": [100]}}, "us", ["a"], "ns")
-            with open(path, encoding="utf-8") as file:
-                lines = file.read().splitlines()
-        self.assertEqual(lines[1], "x/1,us,1,3,2.000,1.000,3.000,1.0000,0.5000,100")
-        self.assertEqual(lines[2], "x/1,a,0,1,4.000,4.000,4.000,2.0000,-,0")
-
-    def test_a_missing_figure_is_a_dash(self):
-        text = run.case_table({"x/1": {"a": 2.0}}, ["us", "a"], "us", ["a"], 1)
-        self.assertEqual(text.splitlines()[1].split(), ["x/1", "-", "2.0", "-", "-"])
-
-
 class TwoNodes(unittest.TestCase):
     def test_large_blocks_are_told_by_name(self):
         for case in ("large/64K", "large/64M", "pairs/1M", "realloc/step-64M", "x/513K"):
@@ -211,7 +279,7 @@ class TwoNodes(unittest.TestCase):
                  "pairs/1M": {one: [10.0], again: [10.0]}}
         faults = {case: {one: [0.5], two: [1.0]} for case in times}
         calls = {case: {one: {}, two: {"mmap": 2.0, "munmap": 1.0}} for case in times}
-        text = twonodes.report(times, faults, calls, run.table_text)
+        text = twonodes.report(times, faults, calls, report.table_text)
         lines = [line.split() for line in text.splitlines()]
         self.assertIn(["pairs/16", "10.0", "9.0", "0.90", "1.10", "0.5", "1", "0", "3"],
                       lines)

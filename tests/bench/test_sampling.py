@@ -12,7 +12,6 @@ sys.dont_write_bytecode = True
 
 import allocators  # noqa: E402
 import figures  # noqa: E402
-import run  # noqa: E402
 import sampling  # noqa: E402
 
 TIMES = {"pairs/64": {"numatally": [10.0, 20.0, 40.0], "again": [10.0, 20.0, 40.0],
@@ -102,20 +101,6 @@ class Callgrind(unittest.TestCase):
                 "fn=sampled_block\n2 4\ncfn=sampled_block\ncalls=2 3\n")
         self.assertEqual(figures.callgrind_calls(text, "sampled_block"), 9)
         self.assertEqual(figures.callgrind_calls(text, "absent"), 0)
-
-
-class Program(unittest.TestCase):
-    def test_one_that_fails_is_a_problem_and_no_figure(self):
-        reader, column = run.Reader(), allocators.Allocator("glibc")
-        cpu = min(os.sched_getaffinity(0))
-        for command, ending in ((["sh", "-c", "exit 3"], "exit status 3"),
-                                (["sh", "-c", "echo numatally: what? >&2"],
-                                 "numatally: what?")):
-            self.assertIsNone(sampling.programs.cpu_seconds(
-                reader, column, "x", command, os.devnull, cpu))
-            self.assertTrue(reader.problems[-1].endswith(ending), reader.problems)
-        self.assertGreaterEqual(sampling.programs.cpu_seconds(
-            reader, column, "x", ["true"], os.devnull, cpu), 0)
 
 
 if __name__ == "__main__":
