@@ -8,8 +8,8 @@
  * likely, and one in 32 of 16 to 64 KiB. Their beginnings are written. One block in eight
  * goes to another worker's mailbox, one in sixteen of those up to 1 KiB is kept by the
  * session, and the others are freed at the end of the request, the last or the first one
- * first. A session ends after 1 to 63 requests; then what it kept is freed. A mailbox that
- * is full makes the sender yield once; if that does not help, the block stays with him.
+ * first. A session ends after 1 to 63 requests; then what it kept is freed. When a mailbox
+ * is full, as when its worker is put aside, the block stays with the sender.
  *   server/2  two workers
  *   server/4  four workers: more than a small machine has CPUs
  * Workers, sessions and mailboxes live on from step to step. One operation is one
@@ -29,7 +29,7 @@ enum {
     BURST_MORE = 32,
     WRITTEN = 256, /* bytes of a block that are written, at most */
     KEPT_MOST = 1024,
-    MAILBOX = 512 /* blocks that may wait */
+    MAILBOX = 2048 /* blocks that may wait */
 };
 
 /* The beginning of each block that waits in a mailbox or in a session. */
@@ -74,19 +74,11 @@ static unsigned free_notes(struct note *note)
     return count;
 }
 
-static int is_full(struct worker *to)
-{
-    return atomic_load_explicit(&to->waiting, memory_order_relaxed) >= MAILBOX;
-}
-
 /* 1 if the block was taken. */
 static int post(struct worker *to, struct note *note)
 {
-    if (is_full(to)) {
-        sched_yield();
-        if (is_full(to))
-            return 0;
-    }
+    if (atomic_load_explicit(&to->waiting, memory_order_relaxed) >= MAILBOX)
+        return 0;
     atomic_fetch_add_explicit(&to->waiting, 1, memory_order_relaxed);
     note->next = atomic_load_explicit(&to->mailbox, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(
