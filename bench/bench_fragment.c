@@ -16,6 +16,7 @@
  *                  phases; what was resident before the first block is taken off
  *   rss_live_most  the most at the end of any phase since the start
  */
+#define _GNU_SOURCE
 #include "bench.h"
 
 #include <fcntl.h>

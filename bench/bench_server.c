@@ -3,12 +3,13 @@
  * What does a request cost in a server: bursts of mixed sizes, sessions that live on, and
  * blocks that other threads free?
  *
- * Each worker has 256 sessions and a mailbox. A request picks a session, frees what is in
+ * Each worker has 128 sessions and a mailbox. A request picks a session, frees what is in
  * the mailbox, and allocates 8 to 39 blocks, each doubling from 16 to 4095 bytes alike
  * likely, and one in 32 of 16 to 64 KiB. Their beginnings are written. One block in eight
  * goes to another worker's mailbox, one in sixteen of those up to 1 KiB is kept by the
  * session, and the others are freed at the end of the request, the last or the first one
- * first. A session ends after 1 to 63 requests; then what it kept is freed.
+ * first. A session ends after 1 to 63 requests; then what it kept is freed. When a mailbox
+ * is full, as when its worker is put aside, the block stays with the sender.
  *   server/2  two workers
  *   server/4  four workers: more than a small machine has CPUs
  * Workers, sessions and mailboxes live on from step to step. One operation is one
@@ -22,12 +23,13 @@
 
 enum {
     WORKERS = 4,
-    SESSIONS = 256,
+    SESSIONS = 128,
     REQUESTS = 8000, /* of all workers in a step */
     BURST_LEAST = 8,
     BURST_MORE = 32,
     WRITTEN = 256, /* bytes of a block that are written, at most */
-    KEPT_MOST = 1024
+    KEPT_MOST = 1024,
+    MAILBOX = 2048 /* blocks that may wait */
 };
 
 /* The beginning of each block that waits in a mailbox or in a session. */
@@ -43,6 +45,7 @@ struct session {
 struct worker {
     /* Pushed on by anybody with release, emptied by its worker with acquire. */
     _Alignas(64) _Atomic(struct note *) mailbox;
+    atomic_uint waiting; /* blocks in it, give or take those under way */
     _Alignas(64) uint64_t state;
     struct session session[SESSIONS];
 };
@@ -59,21 +62,29 @@ static void begin_server(const struct bench_case *c)
         server.worker[i].state = (i + 1) * UINT64_C(0x9E3779B97F4A7C15);
 }
 
-static void free_notes(struct note *note)
+static unsigned free_notes(struct note *note)
 {
-    while (note) {
+    unsigned count = 0;
+
+    for (; note; count++) {
         struct note *next = note->next;
         free(note);
         note = next;
     }
+    return count;
 }
 
-static void post(struct worker *to, struct note *note)
+/* 1 if the block was taken. */
+static int post(struct worker *to, struct note *note)
 {
+    if (atomic_load_explicit(&to->waiting, memory_order_relaxed) >= MAILBOX)
+        return 0;
+    atomic_fetch_add_explicit(&to->waiting, 1, memory_order_relaxed);
     note->next = atomic_load_explicit(&to->mailbox, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(
-        &to->mailbox, &note->next, note, memory_order_release, memory_order_relaxed))
-        ;
+        &to->mailbox, &note->next, note, memory_order_release, memory_order_relaxed)) {
+    }
+    return 1;
 }
 
 static size_t draw_size(uint64_t *state)
@@ -92,8 +103,7 @@ static void *place(struct worker *self, unsigned number, struct session *session
     if (draw < 2) {
         size_t other =
             number + 1 + bench_random_below(&self->state, server.workers - 1);
-        post(&server.worker[other % server.workers], block);
-        return NULL;
+        return post(&server.worker[other % server.workers], block) ? NULL : block;
     }
     if (draw == 2 && size <= KEPT_MOST) {
         struct note *note = block;
@@ -111,7 +121,9 @@ static void serve_request(struct worker *self, unsigned number)
     struct session *session = &self->session[bench_random_below(state, SESSIONS)];
     size_t count = BURST_LEAST + bench_random_below(state, BURST_MORE);
 
-    free_notes(atomic_exchange_explicit(&self->mailbox, NULL, memory_order_acquire));
+    unsigned emptied = free_notes(
+        atomic_exchange_explicit(&self->mailbox, NULL, memory_order_acquire));
+    atomic_fetch_sub_explicit(&self->waiting, emptied, memory_order_relaxed);
     if (session->left-- == 0) {
         free_notes(session->kept);
         session->kept = NULL;
