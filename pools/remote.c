@@ -121,7 +121,8 @@ void nt__remote_free(struct nt_shard *s, struct nt_slab *slab, void *p)
 void nt__remote_flush(struct nt_shard *s)
 {
     for (unsigned i = 0; i < NT_BATCHES; i++)
-        send_batch(s, &s->batch[i]);
+        if (s->batch[i].slab)
+            send_batch(s, &s->batch[i]);
 }
 
 void nt__remote_age(struct nt_shard *s)

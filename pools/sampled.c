@@ -39,7 +39,7 @@ static void restart(struct nt_shard *s, unsigned c)
     __atomic_store_n(&st->changes, st->changes + 1, __ATOMIC_RELEASE);
 }
 
-uint64_t nt__sampled_requested(const struct nt_shard *s, unsigned c)
+uint64_t nt__sampled_both(const struct nt_shard *s, unsigned c)
 {
     const struct nt_sampling *st = &s->sampling;
     for (;;) {
@@ -57,7 +57,9 @@ uint64_t nt__sampled_requested(const struct nt_shard *s, unsigned c)
 void nt__sampled_follow(struct nt_shard *s)
 {
     struct nt_sampling *st = &s->sampling;
-    st->generation = __atomic_load_n(&nt__sampler.generation, __ATOMIC_ACQUIRE);
+    __atomic_store_n(&st->generation,
+                     __atomic_load_n(&nt__sampler.generation, __ATOMIC_ACQUIRE),
+                     __ATOMIC_RELAXED); /* restart's stores come after it */
     st->interval =
         st->never ? 0 : __atomic_load_n(&nt__sampler.interval, __ATOMIC_RELAXED);
     for (unsigned c = 0; !st->never && c <= nt__sizeclass_large(); c++)

@@ -36,7 +36,14 @@ NT_FAST void nt__sampled_sync(struct nt_shard *s)
 }
 
 /* Bytes that were asked for in the class, ever. Any thread. */
-NT_HIDDEN uint64_t nt__sampled_requested(const struct nt_shard *s, unsigned c);
+NT_HIDDEN uint64_t nt__sampled_both(const struct nt_shard *s, unsigned c);
+static inline uint64_t nt__sampled_requested(const struct nt_shard *s, unsigned c)
+{
+    /* In this order, as nt__sampled_follow has it the other way round. */
+    uint64_t requested = __atomic_load_n(&s->requested[c], __ATOMIC_ACQUIRE);
+    bool never = __atomic_load_n(&s->sampling.generation, __ATOMIC_RELAXED) == 0;
+    return never ? requested : nt__sampled_both(s, c);
+}
 
 /* A sample is due at the large block `slab`, which was taken for `size` bytes. */
 NT_HIDDEN NT_SLOW void nt__sampled_large(struct nt_shard *s, struct nt_slab *slab,

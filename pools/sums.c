@@ -10,6 +10,8 @@ void nt__sums_add_shard(struct nt_sums *to, const struct nt_shard *s)
         uint64_t allocs = nt__count_read(&s->allocs[c]);
         uint64_t sent = nt__count_read(&s->sent[c]);
         uint64_t frees = nt__count_read(&s->frees[c]) + sent;
+        if ((allocs | frees) == 0)
+            continue;
         to->allocs += allocs;
         to->allocated += allocs * size;
         to->requested += nt__sampled_requested(s, c);
