@@ -231,9 +231,11 @@ static void release_empty(struct nt_shard *s, uint32_t most)
 
 static void retire_current(struct nt_shard *s, unsigned c);
 
-/* Take current slabs of which nobody used a block since the last look out of use. */
+/* Take current slabs of which nobody used a block since the last look out of use; what is
+ * gathered for others they may be waiting for in the same way. */
 static void age_current(struct nt_shard *s)
 {
+    nt__remote_flush(s);
     nt__remote_receive(s);
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
         uint32_t used = (uint32_t)(s->allocs[c] + s->frees[c]);

@@ -5,6 +5,7 @@
  */
 #include "pools/shard.h"
 
+#include "pools/remote.h"
 #include "tests/pools/room.h"
 
 #include <errno.h>
@@ -278,6 +279,25 @@ static void test_current_ages(void **state)
     nt__arena_config.return_ms = 1000;
 }
 
+/* Blocks of others are sent home when the delay has passed, though no batch is full. */
+static void test_gathered_ages(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard(), *other = new_shard();
+    nt__arena_config.return_ms = 50;
+    char *p = room_malloc(other, 3000);
+    room_free(s, room_malloc(s, 64));
+    leave_waiting(s);
+    nt__shard_watch(s);
+    nt__remote_free(s, nt__slab_of(p), p);
+    assert_int_equal(nt__slab_of(p)->remote, 0);
+    pass_delays(s, 2);
+    assert_int_not_equal(nt__slab_of(p)->remote, 0);
+    nt__shard_trim(s);
+    nt__shard_trim(other);
+    nt__arena_config.return_ms = 1000;
+}
+
 /* What others left is noticed within some hundred frees, by a shard that waits for nothing
  * itself. */
 static void test_notices(void **state)
@@ -415,7 +435,7 @@ int main(void)
         cmocka_unit_test(test_yield),   cmocka_unit_test(test_empty),
         cmocka_unit_test(test_budget),  cmocka_unit_test(test_check_finds),
         cmocka_unit_test(test_errno),   cmocka_unit_test(test_current_ages),
-        cmocka_unit_test(test_notices),
+        cmocka_unit_test(test_notices), cmocka_unit_test(test_gathered_ages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
