@@ -16,7 +16,9 @@
  *   idle      16 threads have random's blocks each, free them, and live on without a call
  *   cross     the same, but each frees those of its neighbour
  *   main      the same, but the main thread frees them all
+ *   wake      the same as idle, but each allocates and frees now and then, too
  *   ended     the same as idle, but the threads end
+ *   late      the same as main, but the threads have ended when it frees
  *   churn     main thread, 16 to 2047 bytes and now and then 64 KiB to 1 MiB: for SECONDS
  *             (60) random blocks are freed and others allocated; live bytes stay the same
  *
@@ -42,20 +44,23 @@ enum { THREADS = 16, EACH_MS = 10 };
 struct shape {
     const char *name;
     size_t least, most;
-    int threads, in_order, ended;
-    int freed_by; /* 0: itself; 1: the neighbour; 2: main */
+    int threads, in_order;
+    enum { LIVES_ON, WAKES, ENDS } then;
+    enum { ITSELF, NEIGHBOUR, MAIN } freed_by;
 };
 
 static const struct shape shapes[] = {
-    {"order", 64, 64, 0, 1, 0, 0},
-    {"random", 16, 2047, 0, 0, 0, 0},
-    {"medium", (size_t)2 << 10, (size_t)128 << 10, 0, 0, 0, 0},
-    {"large", (size_t)1 << 20, (size_t)32 << 20, 0, 0, 0, 0},
-    {"idle", 16, 2047, THREADS, 0, 0, 0},
-    {"cross", 16, 2047, THREADS, 0, 0, 1},
-    {"main", 16, 2047, THREADS, 0, 0, 2},
-    {"ended", 16, 2047, THREADS, 0, 1, 0},
-    {"churn", 16, 2047, 0, 0, 0, 0},
+    {"order", 64, 64, 0, 1, ENDS, ITSELF},
+    {"random", 16, 2047, 0, 0, ENDS, ITSELF},
+    {"medium", (size_t)2 << 10, (size_t)128 << 10, 0, 0, ENDS, ITSELF},
+    {"large", (size_t)1 << 20, (size_t)32 << 20, 0, 0, ENDS, ITSELF},
+    {"idle", 16, 2047, THREADS, 0, LIVES_ON, ITSELF},
+    {"cross", 16, 2047, THREADS, 0, LIVES_ON, NEIGHBOUR},
+    {"main", 16, 2047, THREADS, 0, LIVES_ON, MAIN},
+    {"wake", 16, 2047, THREADS, 0, WAKES, ITSELF},
+    {"ended", 16, 2047, THREADS, 0, ENDS, ITSELF},
+    {"late", 16, 2047, THREADS, 0, ENDS, MAIN},
+    {"churn", 16, 2047, 0, 0, ENDS, ITSELF},
 };
 
 struct heap {
@@ -67,7 +72,8 @@ struct heap {
 
 static struct heap heaps[THREADS];
 static pthread_barrier_t barrier;
-static volatile char sink;
+static _Thread_local volatile char sink;
+static const struct timespec between = {.tv_nsec = EACH_MS * 1000000L};
 
 /* The sum over all mappings, exact: statm's may lack what is still counted per cpu. */
 static size_t resident_kib(void)
@@ -134,6 +140,14 @@ static void drop(struct heap *h)
     munmap(h->blocks, h->room * sizeof *h->blocks);
 }
 
+/* What goes on when all is freed. */
+static void call(void)
+{
+    char *p = written(64);
+    sink = *p;
+    free(p);
+}
+
 /* ---- Threads ------------------------------------------------------------------------ */
 
 /* Main takes part in each wait: there, to be built, built, to be freed, freed. */
@@ -146,14 +160,19 @@ static void *work(void *argument)
     build(h);
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
-    if (h->shape->freed_by == 0)
+    if (h->shape->freed_by == ITSELF)
         drop(h);
-    else if (h->shape->freed_by == 1)
+    else if (h->shape->freed_by == NEIGHBOUR)
         drop(&heaps[(size_t)(h - heaps + 1) % THREADS]);
+    if (h->shape->then == ENDS)
+        return NULL;
     pthread_barrier_wait(&barrier);
-    while (!h->shape->ended)
+    while (h->shape->then == WAKES) {
+        call();
+        nanosleep(&between, NULL);
+    }
+    for (;;)
         pause();
-    return NULL;
 }
 
 static void run_threads(const struct shape *shape, size_t bytes, size_t *built)
@@ -171,18 +190,18 @@ static void run_threads(const struct shape *shape, size_t bytes, size_t *built)
     pthread_barrier_wait(&barrier);
     *built = resident_kib();
     pthread_barrier_wait(&barrier);
-    for (unsigned i = 0; i < THREADS && shape->freed_by == 2; i++)
-        drop(&heaps[i]);
-    pthread_barrier_wait(&barrier);
-    for (unsigned i = 0; i < THREADS && shape->ended; i++)
+    for (unsigned i = 0; i < THREADS && shape->then == ENDS; i++)
         pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < THREADS && shape->freed_by == MAIN; i++)
+        drop(&heaps[i]);
+    if (shape->then != ENDS)
+        pthread_barrier_wait(&barrier);
 }
 
 /* ---- What follows ------------------------------------------------------------------- */
 
 static void call_now_and_then(double seconds)
 {
-    struct timespec pause = {.tv_nsec = EACH_MS * 1000000L};
     uint64_t begin = now_ns();
     unsigned calls = 0;
     for (;;) {
@@ -191,11 +210,9 @@ static void call_now_and_then(double seconds)
             printf("at %.2f %zu\n", at, resident_kib());
         if (at >= seconds)
             return;
-        char *p = written(64);
-        sink = *p;
-        free(p);
+        call();
         calls++;
-        nanosleep(&pause, NULL);
+        nanosleep(&between, NULL);
     }
 }
 
@@ -253,7 +270,8 @@ static void run(const struct shape *shape, size_t bytes, const char *how)
         if (!is_churn)
             drop(&heaps[0]);
     }
-    printf("built %zu\nthreads %d\n", built, shape->ended ? 1 : shape->threads + 1);
+    printf("built %zu\nthreads %d\n", built,
+           shape->then == ENDS ? 1 : shape->threads + 1);
     if (trims)
         trim();
     else if (is_churn)
