@@ -151,8 +151,12 @@ def report(table, names):
                                           for name in names])
         if grown.get(SUBJECT) and grown[SUBJECT][0] > FLAT:
             flat[-1][1] += " *"
+            peers = [grown[name][0] for name in names
+                     if name not in (SUBJECT, AGAIN) and grown[name]]
             over.append(f"  {kind}/{part} {grown[SUBJECT][0]:.2f}, dearest at "
-                        f"{grown[SUBJECT][1]} {described[kind]}")
+                        f"{grown[SUBJECT][1]} {described[kind]}"
+                        + (f"; peers {min(peers):.2f} to {max(peers):.2f}" if peers
+                           else ""))
         else:
             flat[-1][1] += "  "
     return "\n\n".join([

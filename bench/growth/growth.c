@@ -19,7 +19,7 @@
  *     end        one of these: frees its blocks, ends, is joined
  * heap64k COUNT, heap1m COUNT   a heap of COUNT MiB, in blocks of so much; one byte of
  *     each is written: the heap is sparse
- *     build, random, drop
+ *     build, touch, random, drop
  *
  * Output: a line "PART NANOSECONDS-PER-OPERATION OPERATIONS" each, then "malloc FILE".
  * It is CPU time: others at work on the machine are not in it, but for the caches.
@@ -30,7 +30,11 @@
 #include <pthread.h>
 #include <stdio.h>
 
-enum { BLOCK = 64, STEPS = 2000000, NEXT = 200, STACK = 64 * 1024, OWN = 8 };
+#define BLOCK ((size_t)64)
+#define STEPS ((size_t)2000000)
+#define NEXT ((size_t)200)
+#define STACK ((size_t)64 * 1024)
+#define OWN ((size_t)8)
 
 /* CPU time of all threads, the kernel's work for them included: waiting costs nothing. */
 static uint64_t used_ns(void)
@@ -85,15 +89,15 @@ static void drop(void **slots, size_t count)
     say("drop", begin, count);
 }
 
-static void touch_random(void **slots, size_t count)
+static void touch_random(void **slots, size_t count, size_t steps)
 {
     uint64_t random = 1;
-    for (size_t i = 0; i < STEPS / 10; i++)
+    for (size_t i = 0; i < steps / 10; i++)
         bench_touch(slots[bench_random_below(&random, count)]);
     uint64_t begin = used_ns();
-    for (size_t i = 0; i < STEPS; i++)
+    for (size_t i = 0; i < steps; i++)
         bench_touch(slots[bench_random_below(&random, count)]);
-    say("touch", begin, STEPS);
+    say("touch", begin, steps);
 }
 
 static void replace_in_order(void **slots, size_t count)
@@ -112,7 +116,7 @@ static void blocks(size_t count)
     void **slots = own_memory(count * sizeof *slots);
     memset(slots, 1, count * sizeof *slots); /* its page faults are not malloc's */
     build(slots, count, BLOCK);
-    touch_random(slots, count);
+    touch_random(slots, count, STEPS);
     replace_in_order(slots, count);
     replace_random(slots, count, BLOCK, STEPS);
     drop(slots, count);
@@ -124,6 +128,7 @@ static void heap(size_t mib, size_t size)
     void **slots = own_memory(count * sizeof *slots);
     memset(slots, 1, count * sizeof *slots);
     build(slots, count, size);
+    touch_random(slots, count, STEPS / 10);
     replace_random(slots, count, size, STEPS / 10);
     drop(slots, count);
 }
@@ -142,7 +147,7 @@ static struct {
 static void allocate(void **own)
 {
     for (size_t i = 0; i < OWN; i++) {
-        own[i] = malloc(32 << i); /* 32 to 4096 */
+        own[i] = malloc((size_t)32 << i); /* 32 to 4096 */
         bench_touch(own[i]);
     }
 }
