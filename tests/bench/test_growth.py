@@ -39,6 +39,10 @@ class Growing(unittest.TestCase):
         self.assertEqual(growth.growth_of(rows, "glibc"), (2.0, 10**4))
         self.assertIsNone(growth.growth_of(rows, "jemalloc"))
 
+    def test_least_of_the_readings(self):
+        rows = growth.least(TABLE["blocks", "order"])
+        self.assertEqual(rows[10**5], {"numatally": 10.0, "again": 11.0, "glibc": 20.0})
+
     def test_one_point_does_not_grow(self):
         self.assertIsNone(growth.growth_of({1: {"numatally": 5.0}}, "numatally"))
 
@@ -47,6 +51,7 @@ class Growing(unittest.TestCase):
         lines = [line.split() for line in text.splitlines()]
         self.assertIn(["blocks/order", "100000", "11.0", "11.0", "20.0"], lines)
         self.assertIn(["blocks/order", "1000000", "13.0", "11.0", "-"], lines)
+        # by the least readings: 10 at 10,000 and at 100,000, then 13
         self.assertIn(["blocks/order", "1.30", "*", "1.00", "2.00"], lines)
         self.assertIn("  blocks/order 1.30, dearest at 1000000 live blocks", text)
 
