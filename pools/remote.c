@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pools/remote.h"
 
+#include <errno.h>
+
 #define BATCH_BLOCKS 64u
 #define BATCH_BYTES (32 * NT_KIB)
 
@@ -56,8 +58,10 @@ static void look_after_idle(struct nt_shard *s, const struct nt_slab *slab)
         return;
     nt__shard_idle_due(owner->arena);
     if (++s->sent_to_idle % IDLE_SENDS == 0) {
+        int saved = errno; /* nobody else keeps it */
         nt__shard_receive_idle(owner->arena);
         nt__shard_watch(s);
+        errno = saved;
     }
 }
 
@@ -66,7 +70,7 @@ static void send_batch(struct nt_shard *s, struct nt_batch *batch)
     struct nt_slab *slab = batch->slab;
     if (!slab)
         return;
-    send(slab, batch->head, batch->tail, batch->count);
+    send(slab, batch->head, batch->tail, batch->most - batch->left);
     batch->slab = NULL;
     look_after_idle(s, slab);
 }
@@ -78,11 +82,27 @@ static struct nt_batch *batch_of(struct nt_shard *s, const struct nt_slab *slab)
     return &s->batch[(slice ^ slice >> 6 ^ slice >> 12) % NT_BATCHES];
 }
 
+/* The batch becomes `slab`'s, with one block. */
+static __attribute__((noinline)) void begin_batch(struct nt_shard *s,
+                                                  struct nt_batch *batch,
+                                                  struct nt_slab *slab,
+                                                  struct nt_block *block)
+{
+    send_batch(s, batch);
+    block->next = NULL;
+    batch->slab = slab;
+    batch->head = batch->tail = block;
+    batch->most = (uint32_t)nt__min(BATCH_BLOCKS, BATCH_BYTES / slab->size + 1);
+    batch->left = batch->most - 1;
+    if (batch->left == 0)
+        send_batch(s, batch);
+}
+
 void nt__remote_free(struct nt_shard *s, struct nt_slab *slab, void *p)
 {
     struct nt_block *block = p;
     block->key = NT_KEY;
-    if (!s) {
+    if (NT_UNLIKELY(!s)) {
         send(slab, block, block, 1);
         return;
     }
@@ -90,19 +110,13 @@ void nt__remote_free(struct nt_shard *s, struct nt_slab *slab, void *p)
     nt__count_add(&s->sent_blocks[slab->slot], 1);
     nt__count_add(&s->sent_bytes[slab->slot], slab->size);
     struct nt_batch *batch = batch_of(s, slab);
-    if (batch->slab == slab) {
-        block->next = batch->head;
-        batch->count++;
-    } else {
-        send_batch(s, batch);
-        batch->slab = slab;
-        batch->tail = block;
-        batch->count = 1;
-        batch->most = (uint32_t)nt__min(BATCH_BLOCKS, BATCH_BYTES / slab->size + 1);
-        block->next = NULL;
+    if (NT_UNLIKELY(batch->slab != slab)) {
+        begin_batch(s, batch, slab, block);
+        return;
     }
+    block->next = batch->head;
     batch->head = block;
-    if (batch->count >= batch->most)
+    if (NT_UNLIKELY(--batch->left == 0))
         send_batch(s, batch);
 }
 

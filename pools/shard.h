@@ -48,7 +48,7 @@ struct nt_sampling {
 struct nt_batch {
     struct nt_slab *slab; /* NULL: unused */
     struct nt_block *head, *tail;
-    uint32_t count, most; /* sent when they are equal */
+    uint32_t left, most; /* it takes so many more, of so many */
 };
 
 /* What the shards of an explicit pool may hold together; under the pool's lock. */

@@ -34,6 +34,7 @@ struct nt_slab *nt__slab_open(void *run, unsigned c, unsigned slices,
     slab->arena = owner->arena->index;
     slab->moved = 0;
     slab->sampled = owner->sampling.hidden;
+    slab->plain = !slab->pooled && !slab->sampled;
     slab->clean = clean;
     slab->next = slab->prev = NULL;
     __atomic_store_n(&slab->remote, 0, __ATOMIC_RELAXED);
@@ -76,6 +77,7 @@ void nt__slab_close(struct nt_slab *slab)
         speak_for(slab + i, slab + i);
     __atomic_store_n(&slab->owner, NULL, __ATOMIC_RELAXED);
     slab->kind = NT_SLAB_NONE;
+    slab->plain = 0;
 }
 
 void *nt__slab_carve(struct nt_slab *slab)

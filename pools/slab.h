@@ -85,6 +85,7 @@ struct nt_slab {
     uint8_t moved;  /* its mapping is made anew when it is freed: nt__arena_give_anew */
     uint16_t arena; /* index of the arena it is from */
     uint8_t sampled; /* sampled.h: a hidden shard's; L, pools': sampled blocks in it */
+    uint8_t plain; /* blocks of a thread's shard: not L, pooled or hidden, not closed */
 
     /* the second line */
     _Alignas(NT_CACHE_LINE) uint64_t remote; /* remote.h */

@@ -498,6 +498,8 @@ void nt__conf_load(void)
     errno = saved;
 }
 
+__attribute__((weak)) bool nt__conf_is_meant = true;
+
 const struct nt_conf *nt__conf(void)
 {
     if (!C.defaults) {

@@ -59,6 +59,10 @@ NT_HIDDEN void nt__conf_describe(struct nt_fmt *f);
 /* Would `value` do for the setting `key`? NULL, or what is wrong with it. */
 NT_HIDDEN const char *nt__conf_check(const char *key, const char *value);
 
+/* Are the settings meant for this program? Not for the tool, which has the library inside, and
+ * passes them on: it defines this anew. */
+extern NT_HIDDEN bool nt__conf_is_meant;
+
 /* getenv, or NULL in a process with AT_SECURE: for variables of their own, such as
  * NUMATALLY_TOPOLOGY. */
 NT_HIDDEN const char *nt__conf_env(const char *name);

@@ -23,7 +23,7 @@ enum nt_rank {
     NT_RANK_POOL = 2,     /* pool.c: one per explicit pool; alloc.c: orphans */
     NT_RANK_FIGURES = 3,  /* figures.c: one reader fills the static snapshot */
     NT_RANK_PHASES = 4,   /* phases.c, limit.c: what the program asked to be watched */
-    NT_RANK_REGISTER = 5, /* pool.c, thread.c: who exists */
+    NT_RANK_REGISTER = 5, /* pool.c, thread.c, wrap.c: who exists */
     NT_RANK_SAMPLED = 6,  /* sampled.c: the shards of sampled blocks */
     NT_RANK_PLACEMENTS = 7, /* arenas.c: who makes a placement or an arena */
     NT_RANK_SHARDS = 8,     /* adopt.c: idle shards, by arena */
@@ -33,6 +33,7 @@ enum nt_rank {
     NT_RANK_MODULES = 12,   /* modules.c: held over the dynamic linker's */
     NT_RANK_META = 13,      /* meta.c: the library's own memory; held over mmap */
     NT_RANK_PEAK = 14,      /* peak.c: one thread settles; waits for nothing */
+    NT_RANK_TRACKED = 15,   /* blocks.c: one per shard, of all tracked allocators */
 };
 
 /* How the locks are given up after a fork. */

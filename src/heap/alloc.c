@@ -291,7 +291,7 @@ static struct nt_slab *checked(void *p, const char *call)
     return NULL;
 }
 
-void nt__heap_free_slow(void *p)
+NT_SLOW static void free_rest(void *p)
 {
     if (!p)
         return;
@@ -305,6 +305,23 @@ void nt__heap_free_slow(void *p)
             free_block(slab, p);
     }
     errno = saved;
+}
+
+/* Most of these are blocks of other threads, in use, where nothing else is to be seen to. */
+void nt__heap_free_slow(void *p)
+{
+    struct nt_shard *s = nt__heap_shard;
+    const struct nt_block *block = p;
+    if (NT_LIKELY(nt__window_has(p) && s->arena)) {
+        struct nt_slab *slab = NT_RACY(nt__window.map[nt__window_index(p)]);
+        if (NT_LIKELY(NT_RACY(slab->plain) && owner_of(slab) != s &&
+                      nt__slab_starts(slab, p) && nt__slab_carved(slab, p) &&
+                      block->key != NT_KEY)) {
+            nt__remote_free(s, slab, p);
+            return;
+        }
+    }
+    free_rest(p);
 }
 
 void nt_free(void *p)

@@ -28,6 +28,7 @@
 #include <numatally/numa.h>
 #include <numatally/profile.h>
 #include <numatally/stats.h>
+#include <numatally/wrap.h>
 
 /* Every public call that needs the heap; the others are made of these. */
 #define NT_CALLS(X)                                                                    \
@@ -70,6 +71,13 @@
     X(snapshot_sites)                                                                  \
     X(snapshot_samples)                                                                \
     X(snapshot_remote)                                                                 \
+    X(tracked)                                                                         \
+    X(tracked_figures)                                                                 \
+    X(tracked_reset)                                                                   \
+    X(tracked_forget)                                                                  \
+    X(tracked_release)                                                                 \
+    X(snapshot_tracked)                                                                \
+    X(pool_allocator)                                                                  \
     X(node_count)                                                                      \
     X(node_info)                                                                       \
     X(node_distance)                                                                   \

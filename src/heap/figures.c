@@ -17,6 +17,7 @@
 #include "src/heap/thread.h"
 #include "src/track/live.h"
 #include "src/track/report.h"
+#include "src/track/wrap.h"
 
 #include <errno.h>
 #include <numatally/stats.h>
@@ -225,6 +226,7 @@ static void identify(struct nt_snapshot *out, bool wait)
     out->inherited = figures.forked;
     nt__thread_counts(&out->threads_now, &out->threads_total);
     out->pools_now = nt__pool_count();
+    out->tracked_now = nt__trackers_count();
 }
 
 static void read_all(struct nt_snapshot *out, bool wait)
@@ -284,14 +286,16 @@ static void add_lying(struct nt_snapshot *out, const struct nt_lying *lying)
 static bool read_now(uint64_t age_ms, bool wait)
 {
     struct nt_live *now = &figures.now;
-    size_t threads = 0, pools = 0, phases = 0;
+    size_t threads = 0, pools = 0, phases = 0, tracked = 0;
     if (!nt__thread_read(now->threads, NT_LIVE_THREADS, wait, &threads) ||
         !nt__pools_read(now->pools, NT_LIVE_POOLS, wait, &pools) ||
-        !nt__phases_read(now->phases, NT_PHASES_MAX, wait, &phases))
+        !nt__phases_read(now->phases, NT_PHASES_MAX, wait, &phases) ||
+        !nt__trackers_read(now->tracked, NT_LIVE_TRACKED, wait, &tracked))
         return false;
     now->nthreads = (uint32_t)nt__min(threads, NT_LIVE_THREADS);
     now->npools = (uint32_t)nt__min(pools, NT_LIVE_POOLS);
     now->nphases = (uint32_t)phases;
+    now->ntracked = (uint32_t)nt__min(tracked, NT_LIVE_TRACKED);
     uint64_t ms = nt__os_now_ms();
     if (figures.lying_ms == 0 || ms - figures.lying_ms >= age_ms) {
         nt__residency_heap(&figures.lying);

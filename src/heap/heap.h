@@ -18,7 +18,7 @@ extern NT_HIDDEN struct nt_shard nt__shard_none, nt__shard_gone;
 
 /* Not NT_SLOW: with several nodes all sizes above NT_UNASKED_MAX are served there. */
 NT_HIDDEN __attribute__((noinline)) void *nt__heap_malloc_slow(size_t size);
-NT_HIDDEN NT_SLOW void nt__heap_free_slow(void *p);
+NT_HIDDEN __attribute__((noinline)) void nt__heap_free_slow(void *p);
 
 /* The shard for what the calling thread asks: its own, or, past its end, the one that
  * such threads share, until let go. NULL: no memory (let go all the same). */

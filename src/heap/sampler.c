@@ -95,7 +95,7 @@ void nt__sampler_save(bool wait)
 
 __attribute__((constructor)) static void begin(void)
 {
-    if (nt__elsewhere() ||
+    if (!nt__conf_is_meant || nt__elsewhere() ||
         (!nt__conf_env("NUMATALLY_CONF") && !nt__conf_env("NUMATALLY_CONF_FILE")))
         return;
     nt__start(); /* reads the settings */

@@ -19,6 +19,7 @@
 #include "src/heap/phases.h"
 #include "src/heap/signals.h"
 #include "src/heap/thread.h"
+#include "src/track/wrap.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -51,6 +52,7 @@ static void before_fork(void)
     nt__limit_fork_lock();
     nt__pool_fork_lock();
     nt__thread_fork_lock();
+    nt__trackers_fork_lock();
     nt__sampled_fork_lock();
     nt__placements_fork_lock();
     nt__shard_fork_lock();
@@ -71,6 +73,7 @@ static void unlock_all(enum nt_fork how)
     nt__shard_fork_unlock(how, nt__heap_shard);
     nt__placements_fork_unlock(how);
     nt__sampled_fork_unlock(how);
+    nt__trackers_fork_unlock(how);
     nt__thread_fork_unlock(how);
     nt__pool_fork_unlock(how);
     nt__figures_fork_unlock(how);

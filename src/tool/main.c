@@ -82,6 +82,8 @@ static int unknown(const char *name)
     return NT_EXIT_USAGE;
 }
 
+bool nt__conf_is_meant = false; /* the settings are for the programs that it runs */
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = {

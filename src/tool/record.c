@@ -241,6 +241,48 @@ static bool get_phases(const json_t *root, struct nt_record *r)
     return true;
 }
 
+static bool get_sizes(const json_t *object, struct nt_tracked_figures *out)
+{
+    const json_t *sizes;
+
+    if (!nt__record_array(object, "sizes", NT_TRACKED_SIZES, &sizes))
+        return false;
+    if (json_array_size(sizes) != NT_TRACKED_SIZES)
+        return nt__record_refuse("has another number of entries", "sizes");
+    for (size_t i = 0; i < NT_TRACKED_SIZES; i++) {
+        const json_t *v = json_array_get(sizes, i);
+
+        if (!json_is_integer(v) || json_integer_value(v) < 0)
+            return nt__record_refuse("holds something that is no count", "sizes");
+        out->sizes[i] = (uint64_t)json_integer_value(v);
+    }
+    return true;
+}
+
+static bool get_tracked(const json_t *root, struct nt_record *r)
+{
+    const json_t *tracked;
+
+    if (json_object_get(root, "tracked") == NULL)
+        return true;
+    if (!nt__record_array(root, "tracked", SIZE_MAX, &tracked))
+        return false;
+    r->tracked = calloc(json_array_size(tracked) + 1, sizeof *r->tracked);
+    if (r->tracked == NULL)
+        return nt__record_refuse("needs more memory than there is", "tracked");
+    for (size_t i = 0; i < json_array_size(tracked); i++) {
+        const json_t *t = json_array_get(tracked, i);
+
+        if (!nt__record_text(t, "name", r->tracked[i].name,
+                             sizeof r->tracked[i].name) ||
+            !nt__record_figures(t, NT_LIST_TRACKED, &r->tracked[i]) ||
+            !get_sizes(t, &r->tracked[i]))
+            return false;
+        r->ntracked = i + 1;
+    }
+    return true;
+}
+
 /* ---- records ---------------------------------------------------------------- */
 
 const char *nt__record_read(const json_t *root, struct nt_record *r)
@@ -263,7 +305,7 @@ const char *nt__record_read(const json_t *root, struct nt_record *r)
     if (get_process(root, &r->snapshot) && get_nodes(root, &r->snapshot) &&
         get_matrix(root, &r->snapshot) && get_classes(root, &r->snapshot) &&
         get_threads(root, r) && get_pools(root, r) && get_phases(root, r) &&
-        nt__record_profile(root, &r->profile))
+        get_tracked(root, r) && nt__record_profile(root, &r->profile))
         return NULL;
     return wrong;
 }
@@ -273,11 +315,14 @@ void nt__record_free(struct nt_record *r)
     free(r->threads);
     free(r->pools);
     free(r->phases);
+    free(r->tracked);
     nt__record_profile_free(&r->profile);
     r->threads = NULL;
     r->pools = NULL;
     r->phases = NULL;
+    r->tracked = NULL;
     r->nthreads = 0;
     r->npools = 0;
     r->nphases = 0;
+    r->ntracked = 0;
 }

@@ -72,9 +72,11 @@ static int print_record(const struct report *r)
         .threads = record.threads,
         .pools = record.pools,
         .phases = record.phases,
+        .tracked = record.tracked,
         .nthreads = record.nthreads,
         .npools = record.npools,
         .nphases = record.nphases,
+        .ntracked = record.ntracked,
         .profile = record.profile.sites != NULL ? &record.profile : NULL};
 
     return print(r, &record.snapshot, &tables);

@@ -15,6 +15,7 @@
 
 #include <jansson.h>
 #include <numatally/stats.h>
+#include <numatally/wrap.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -83,6 +84,8 @@ struct nt_record {
     size_t npools;
     struct nt_phase_figures *phases;
     size_t nphases;
+    struct nt_tracked_figures *tracked;
+    size_t ntracked;
     struct nt_profile profile; /* without sites: nothing was sampled */
 };
 

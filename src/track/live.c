@@ -160,9 +160,11 @@ void nt__live_write(const struct nt_live *live)
     slot->nthreads = (uint32_t)nt__min(live->nthreads, NT_LIVE_THREADS);
     slot->npools = (uint32_t)nt__min(live->npools, NT_LIVE_POOLS);
     slot->nphases = (uint32_t)nt__min(live->nphases, NT_PHASES_MAX);
+    slot->ntracked = (uint32_t)nt__min(live->ntracked, NT_LIVE_TRACKED);
     memcpy(slot->threads, live->threads, slot->nthreads * sizeof live->threads[0]);
     memcpy(slot->pools, live->pools, slot->npools * sizeof live->pools[0]);
     memcpy(slot->phases, live->phases, slot->nphases * sizeof live->phases[0]);
+    memcpy(slot->tracked, live->tracked, slot->ntracked * sizeof live->tracked[0]);
     /* Release: pairs with the reader in another process; see nt__live_read. */
     atomic_store_explicit(&L.file->head.seq, seq, memory_order_release);
 }
@@ -204,7 +206,7 @@ static int checked(struct nt_live *live)
     if (s->size != sizeof *s || s->version != NT_SNAPSHOT_VERSION ||
         s->nodes > NT_NODES_MAX || s->classes > NT_CLASSES_MAX ||
         live->nthreads > NT_LIVE_THREADS || live->npools > NT_LIVE_POOLS ||
-        live->nphases > NT_PHASES_MAX)
+        live->nphases > NT_PHASES_MAX || live->ntracked > NT_LIVE_TRACKED)
         return -EBADMSG;
     s->host[sizeof s->host - 1] = '\0';
     s->program[sizeof s->program - 1] = '\0';
@@ -215,6 +217,8 @@ static int checked(struct nt_live *live)
         live->pools[i].name[sizeof live->pools[i].name - 1] = '\0';
     for (size_t i = 0; i < live->nphases; i++)
         live->phases[i].name[sizeof live->phases[i].name - 1] = '\0';
+    for (size_t i = 0; i < live->ntracked; i++)
+        live->tracked[i].name[sizeof live->tracked[i].name - 1] = '\0';
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The live file: all that a report shows of a process, kept where it outlives the
- * process: the last snapshot and the tables of threads and pools.
+ * process: the last snapshot and the tables of threads, pools, phases and the like.
  *
  * numatally-PID.live holds a header and two slots. A writer fills the slot that is
  * not current, then makes it current by one store of the sequence number; so there
@@ -19,18 +19,21 @@
 
 #define NT_LIVE_PATH_MAX 1100 /* bytes of a live file's path, with its 0 */
 
-#define NT_LIVE_THREADS 256 /* most rows of a table of threads, and of pools: */
-#define NT_LIVE_POOLS 64    /* the snapshot says how many there are */
+#define NT_LIVE_THREADS 256 /* most rows of a table of threads, of pools, */
+#define NT_LIVE_POOLS 64    /* and of tracked allocators: */
+#define NT_LIVE_TRACKED 64  /* the snapshot says how many there are */
 
-/* What a report shows, as nt__report_write takes it. About 120 KiB. */
+/* What a report shows, as nt__report_write takes it. About 150 KiB. */
 struct nt_live {
     struct nt_snapshot snapshot;
     uint32_t nthreads; /* rows in use */
     uint32_t npools;
     uint32_t nphases;
+    uint32_t ntracked;
     struct nt_thread_figures threads[NT_LIVE_THREADS];
     struct nt_pool_figures pools[NT_LIVE_POOLS];
     struct nt_phase_figures phases[NT_PHASES_MAX];
+    struct nt_tracked_figures tracked[NT_LIVE_TRACKED];
 };
 
 static inline struct nt_tables nt__live_tables(const struct nt_live *live)
@@ -38,9 +41,11 @@ static inline struct nt_tables nt__live_tables(const struct nt_live *live)
     return (struct nt_tables){.threads = live->threads,
                               .pools = live->pools,
                               .phases = live->phases,
+                              .tracked = live->tracked,
                               .nthreads = live->nthreads,
                               .npools = live->npools,
-                              .nphases = live->nphases};
+                              .nphases = live->nphases,
+                              .ntracked = live->ntracked};
 }
 
 /* Create this process's file in folder `dir` and map it. False, after one warning

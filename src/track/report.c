@@ -31,76 +31,6 @@ static struct {
     char buf[BUFFER_BYTES]; /* whoever set busy */
 } R = {.busy = ATOMIC_FLAG_INIT};
 
-/* ---- the lists as data ------------------------------------------------------ */
-
-#define NT_ENTRY(name, unit, label, text) {#name, label, unit, offsetof(NT_OF, name)},
-#define NT_FIELD(name, unit, label, text) uint64_t name;
-
-#define NT_OF struct nt_snapshot
-static const struct nt_figure process_figures[] = {
-    NT_PROCESS_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
-#undef NT_OF
-#define NT_OF struct nt_node_figures
-static const struct nt_figure node_figures[] = {
-    NT_NODE_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
-#undef NT_OF
-#define NT_OF struct nt_class_figures
-static const struct nt_figure class_figures[] = {
-    NT_CLASS_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
-#undef NT_OF
-#define NT_OF struct nt_thread_figures
-static const struct nt_figure thread_figures[] = {
-    NT_THREAD_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
-#undef NT_OF
-#define NT_OF struct nt_pool_figures
-static const struct nt_figure pool_figures[] = {
-    NT_POOL_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
-#undef NT_OF
-#define NT_OF struct nt_phase_figures
-static const struct nt_figure phase_figures[] = {
-    NT_PHASE_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
-#undef NT_OF
-#define NT_OF struct nt_site_figures
-static const struct nt_figure site_figures[] = {
-    NT_SITE_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
-#undef NT_OF
-
-/* The lists of report.h name every field of the structs in stats.h. */
-_Static_assert(sizeof(struct nt_thread_figures) == sizeof(struct {
-                   int64_t numbers[2];
-                   char name[32];
-                   NT_THREAD_FIGURES(NT_FIELD)
-               }),
-               "a thread figure is missing");
-_Static_assert(sizeof(struct nt_pool_figures) == sizeof(struct {
-                   char name[32];
-                   NT_POOL_FIGURES(NT_FIELD)
-               }),
-               "a pool figure is missing");
-_Static_assert(sizeof(struct nt_phase_figures) == sizeof(struct {
-                   char name[64];
-                   uint64_t running;
-                   NT_PHASE_FIGURES(NT_FIELD)
-               }),
-               "a phase figure is missing");
-_Static_assert(offsetof(struct nt_snapshot, page_bytes) -
-                       offsetof(struct nt_snapshot, threads_now) ==
-                   sizeof(struct {NT_PROCESS_FIGURES(NT_FIELD)}),
-               "a process figure is missing");
-#undef NT_FIELD
-
-const struct nt_figure *nt__figures(enum nt_figure_list list)
-{
-    static const struct nt_figure *const lists[] = {
-        [NT_LIST_PROCESS] = process_figures, [NT_LIST_NODE] = node_figures,
-        [NT_LIST_CLASS] = class_figures,     [NT_LIST_THREAD] = thread_figures,
-        [NT_LIST_POOL] = pool_figures,       [NT_LIST_PHASE] = phase_figures,
-        [NT_LIST_SITE] = site_figures,
-    };
-
-    return lists[list];
-}
-
 static uint64_t value(const struct nt_figure *g, const void *base)
 {
     uint64_t v;
@@ -192,7 +122,7 @@ static void text_nodes(struct nt_fmt *f, const struct nt_snapshot *s, size_t fro
         cell_text(f, NODE_WIDTH, "Total");
     nt__fmt_char(f, '\n');
     rule(f, LABEL_WIDTH, NODE_WIDTH, to - from + last);
-    for (const struct nt_figure *g = node_figures; g->name != NULL; g++) {
+    for (const struct nt_figure *g = nt__figures(NT_LIST_NODE); g->name != NULL; g++) {
         if (s->residency_pages_now == 0 &&
             g->offset >= offsetof(struct nt_node_figures, resident_bytes_now))
             break; /* the kernel was not asked */
@@ -211,7 +141,8 @@ static void text_process(struct nt_fmt *f, const struct nt_snapshot *s)
     cell_text(f, NODE_WIDTH, "Total");
     nt__fmt_char(f, '\n');
     rule(f, LABEL_WIDTH, NODE_WIDTH, 1);
-    for (const struct nt_figure *g = process_figures; g->name != NULL; g++) {
+    for (const struct nt_figure *g = nt__figures(NT_LIST_PROCESS); g->name != NULL;
+         g++) {
         if (g->offset == offsetof(struct nt_snapshot, residency_pages_now) &&
             s->residency_pages_now == 0)
             continue;
@@ -243,7 +174,7 @@ static void columns(struct nt_fmt *f, const struct nt_figure *list, const void *
 
 static void text_classes(struct nt_fmt *f, const struct nt_snapshot *s)
 {
-    columns_head(f, "Block size, bytes", class_figures + 1);
+    columns_head(f, "Block size, bytes", nt__figures(NT_LIST_CLASS) + 1);
     for (size_t i = 0; i < s->classes; i++) {
         const struct nt_class_figures *c = &s->class_[i];
 
@@ -253,7 +184,7 @@ static void text_classes(struct nt_fmt *f, const struct nt_snapshot *s)
             nt__fmt_print(f, "%-*s", LABEL_WIDTH, "large");
         else
             nt__fmt_print(f, "%-*llu", LABEL_WIDTH, (unsigned long long)c->block_bytes);
-        columns(f, class_figures + 1, c);
+        columns(f, nt__figures(NT_LIST_CLASS) + 1, c);
     }
 }
 
@@ -284,7 +215,7 @@ static void text_threads(struct nt_fmt *f, const struct nt_thread_figures *t, si
 {
     char label[80];
 
-    columns_head(f, "Threads, node", thread_figures);
+    columns_head(f, "Threads, node", nt__figures(NT_LIST_THREAD));
     for (size_t i = 0; i < n; i++) {
         if (t[i].tid == 0)
             nt__fmt_into(label, sizeof label, "%.31s", t[i].name);
@@ -292,7 +223,7 @@ static void text_threads(struct nt_fmt *f, const struct nt_thread_figures *t, si
             nt__fmt_into(label, sizeof label, "%lld %.31s, %lld", (long long)t[i].tid,
                          t[i].name, (long long)t[i].node);
         nt__fmt_name(f, LABEL_WIDTH, label);
-        columns(f, thread_figures, &t[i]);
+        columns(f, nt__figures(NT_LIST_THREAD), &t[i]);
     }
     if (n - 1 < alive)
         nt__fmt_print(f, "(%llu more threads are not shown)\n",
@@ -305,11 +236,11 @@ static void text_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t
 {
     char label[sizeof p->name];
 
-    columns_head(f, "Pools", pool_figures);
+    columns_head(f, "Pools", nt__figures(NT_LIST_POOL));
     for (size_t i = 0; i < n; i++) {
         nt__fmt_into(label, sizeof label, "%.31s", p[i].name);
         nt__fmt_name(f, LABEL_WIDTH, label);
-        columns(f, pool_figures, &p[i]);
+        columns(f, nt__figures(NT_LIST_POOL), &p[i]);
     }
     if (n - 1 < explicit)
         nt__fmt_print(f, "(%llu more pools are not shown)\n",
@@ -320,13 +251,29 @@ static void text_phases(struct nt_fmt *f, const struct nt_phase_figures *p, size
 {
     char label[80];
 
-    columns_head(f, "Phases", phase_figures);
+    columns_head(f, "Phases", nt__figures(NT_LIST_PHASE));
     for (size_t i = 0; i < n; i++) {
         nt__fmt_into(label, sizeof label, "%.63s%s", p[i].name,
                      p[i].running ? " (runs)" : "");
         nt__fmt_name(f, LABEL_WIDTH, label);
-        columns(f, phase_figures, &p[i]);
+        columns(f, nt__figures(NT_LIST_PHASE), &p[i]);
     }
+}
+
+static void text_tracked(struct nt_fmt *f, const struct nt_tracked_figures *t, size_t n,
+                         uint64_t all)
+{
+    char label[sizeof t->name];
+
+    columns_head(f, "Tracked allocators", nt__figures(NT_LIST_TRACKED));
+    for (size_t i = 0; i < n; i++) {
+        nt__fmt_into(label, sizeof label, "%.31s", t[i].name);
+        nt__fmt_name(f, LABEL_WIDTH, label);
+        columns(f, nt__figures(NT_LIST_TRACKED), &t[i]);
+    }
+    if (n < all)
+        nt__fmt_print(f, "(%llu more tracked allocators are not shown)\n",
+                      (unsigned long long)(all - n));
 }
 
 static void text(struct nt_fmt *f, const struct nt_snapshot *s,
@@ -350,6 +297,8 @@ static void text(struct nt_fmt *f, const struct nt_snapshot *s,
         text_phases(f, t->phases, t->nphases);
     if (t->npools > 0)
         text_pools(f, t->pools, t->npools, s->pools_now);
+    if (t->ntracked > 0)
+        text_tracked(f, t->tracked, t->ntracked, s->tracked_now);
     if (t->nthreads > 0)
         text_threads(f, t->threads, t->nthreads, s->threads_now);
     if (t->profile)
@@ -397,7 +346,7 @@ static void json_process(struct nt_fmt *f, const struct nt_snapshot *s)
     nt__json_bool(f, s->fake_topology);
     nt__json_key(f, "page_bytes");
     nt__json_u64(f, s->page_bytes);
-    json_figures(f, process_figures, s);
+    json_figures(f, nt__figures(NT_LIST_PROCESS), s);
 }
 
 static void json_nodes(struct nt_fmt *f, const struct nt_snapshot *s)
@@ -408,13 +357,13 @@ static void json_nodes(struct nt_fmt *f, const struct nt_snapshot *s)
         nt__json_open(f, '{');
         nt__json_key(f, "node");
         nt__json_i64(f, s->node_id[n]);
-        json_figures(f, node_figures, &s->node[n]);
+        json_figures(f, nt__figures(NT_LIST_NODE), &s->node[n]);
         nt__json_close(f, '}');
     }
     nt__json_close(f, ']');
     nt__json_key(f, "total");
     nt__json_open(f, '{');
-    json_figures(f, node_figures, &s->total);
+    json_figures(f, nt__figures(NT_LIST_NODE), &s->total);
     nt__json_close(f, '}');
     nt__json_key(f, "free_matrix");
     nt__json_open(f, '[');
@@ -435,7 +384,7 @@ static void json_classes(struct nt_fmt *f, const struct nt_snapshot *s)
         if (!class_used(&s->class_[i]))
             continue;
         nt__json_open(f, '{');
-        json_figures(f, class_figures, &s->class_[i]);
+        json_figures(f, nt__figures(NT_LIST_CLASS), &s->class_[i]);
         nt__json_close(f, '}');
     }
     nt__json_close(f, ']');
@@ -456,7 +405,7 @@ static void json_threads(struct nt_fmt *f, const struct nt_thread_figures *t, si
         nt__json_str(f, name);
         nt__json_key(f, "node");
         nt__json_i64(f, t[i].node);
-        json_figures(f, thread_figures, &t[i]);
+        json_figures(f, nt__figures(NT_LIST_THREAD), &t[i]);
         nt__json_close(f, '}');
     }
     nt__json_close(f, ']');
@@ -473,7 +422,7 @@ static void json_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t
         nt__json_open(f, '{');
         nt__json_key(f, "name");
         nt__json_str(f, name);
-        json_figures(f, pool_figures, &p[i]);
+        json_figures(f, nt__figures(NT_LIST_POOL), &p[i]);
         nt__json_close(f, '}');
     }
     nt__json_close(f, ']');
@@ -492,7 +441,29 @@ static void json_phases(struct nt_fmt *f, const struct nt_phase_figures *p, size
         nt__json_str(f, name);
         nt__json_key(f, "running");
         nt__json_bool(f, p[i].running);
-        json_figures(f, phase_figures, &p[i]);
+        json_figures(f, nt__figures(NT_LIST_PHASE), &p[i]);
+        nt__json_close(f, '}');
+    }
+    nt__json_close(f, ']');
+}
+
+static void json_tracked(struct nt_fmt *f, const struct nt_tracked_figures *t, size_t n)
+{
+    nt__json_key(f, "tracked");
+    nt__json_open(f, '[');
+    for (size_t i = 0; i < n; i++) {
+        char name[sizeof t->name + 1] = {0};
+
+        memcpy(name, t[i].name, sizeof t->name);
+        nt__json_open(f, '{');
+        nt__json_key(f, "name");
+        nt__json_str(f, name);
+        json_figures(f, nt__figures(NT_LIST_TRACKED), &t[i]);
+        nt__json_key(f, "sizes");
+        nt__json_open(f, '[');
+        for (size_t k = 0; k < NT_TRACKED_SIZES; k++)
+            nt__json_u64(f, t[i].sizes[k]);
+        nt__json_close(f, ']');
         nt__json_close(f, '}');
     }
     nt__json_close(f, ']');
@@ -509,6 +480,8 @@ static void json(struct nt_fmt *f, const struct nt_snapshot *s,
         json_phases(f, t->phases, t->nphases);
     if (t->npools > 0)
         json_pools(f, t->pools, t->npools);
+    if (t->ntracked > 0)
+        json_tracked(f, t->tracked, t->ntracked);
     if (t->nthreads > 0)
         json_threads(f, t->threads, t->nthreads);
     if (t->profile)

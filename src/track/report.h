@@ -14,12 +14,14 @@
 
 #include "src/base/base.h"
 #include <numatally/stats.h>
+#include <numatally/wrap.h>
 
 /* X(name, unit, label, text), as in stats.h. */
 #define NT_PROCESS_FIGURES(X)                                                          \
     X(threads_now, 'n', "Threads", "threads that hold a shard")                        \
     X(threads_total, 'n', "Threads, ever", "threads that ever took one")               \
     X(pools_now, 'n', "Explicit pools", "explicit pools that exist")                   \
+    X(tracked_now, 'n', "Tracked", "tracked allocators that exist")                    \
     X(foreign_frees_total, 'n', "Foreign frees",                                       \
       "blocks of glibc's heap passed to it")                                           \
     X(metadata_bytes_now, 'b', "Own structures", "the library's own memory")           \
@@ -82,6 +84,7 @@ enum nt_figure_list {
     NT_LIST_POOL,
     NT_LIST_PHASE,
     NT_LIST_SITE,
+    NT_LIST_TRACKED,
 };
 
 /* A list, ended by an entry without a name. */
@@ -93,7 +96,8 @@ struct nt_tables {
     const struct nt_thread_figures *threads;
     const struct nt_pool_figures *pools;
     const struct nt_phase_figures *phases;
-    size_t nthreads, npools, nphases;
+    const struct nt_tracked_figures *tracked;
+    size_t nthreads, npools, nphases, ntracked;
     const struct nt_profile *profile; /* NULL: nothing was sampled */
 };
 

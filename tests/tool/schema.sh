@@ -18,6 +18,14 @@ try 137 bash -c '"$@"; exit $?' - "$tool" run --report killed.json -- sh -c 'kil
 threads='import ctypes, threading
 mark = getattr(ctypes.CDLL(None), "nt_mark", lambda name: 0)
 mark(b"start \"1\"\n\xff"); mark(b"threads")
+lib = ctypes.CDLL(None)
+if hasattr(lib, "nt_tracked"):
+    pool, a, out = ctypes.c_void_p(), (ctypes.c_size_t * 8)(), (ctypes.c_size_t * 8)()
+    lib.nt_pool_create(None, ctypes.byref(pool))
+    lib.nt_pool_allocator(pool, a)
+    lib.nt_tracked(a, b"a \"name\"\n\xff", out)
+    get = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(out[2])
+    [get(out[1], n) for n in range(100)]
 t = [threading.Thread(target=lambda: [bytes(n) for n in range(3000)]) for _ in range(4)]
 [x.start() for x in t]; [x.join() for x in t]'
 try 0 env LD_PRELOAD="$library" NUMATALLY_CONF=report:exit.json "$python" -c "$threads"
@@ -52,6 +60,12 @@ if not (len(nodes["nodes"]) == 3 == len(nodes["free_matrix"]) and nodes["fake_to
 if not (end["pools"] and end["threads"] and len(end["phases"]) == 2):
     bad += 1
     print("a record made at exit has no pools, threads or phases")
+tracked = end["tracked"][0]
+if not (tracked["name"] == 'a "name"\n\ufffd' and tracked["allocations_total"] == 100
+        and tracked["live_requested_bytes_peak"] == 4950 and sum(tracked["sizes"]) == 100
+        and len(end["tracked"]) == end["tracked_now"] == 1):
+    bad += 1
+    print("a record made at exit has not the tracked allocator:", tracked)
 
 # Every place of a good record, spoilt.
 def places(value, path=()):
@@ -74,7 +88,7 @@ for path in places(nodes):
             at["other_" + key] = value
         if how == "text":
             at[key] = ["x"]
-        optional = key in ("pools", "threads", "phases") and how == "missing"
+        optional = key in ("pools", "threads", "phases", "tracked") and how == "missing"
         spoilt += 1
         if check.is_valid(r) != optional:
             bad += 1

@@ -19,7 +19,9 @@ static struct nt_snapshot s;
 static struct nt_thread_figures threads[2];
 static struct nt_pool_figures pools[2];
 static struct nt_phase_figures phases[2];
-static const struct nt_tables tables = {threads, pools, phases, 2, 2, 2, NULL};
+static struct nt_tracked_figures tracked[2];
+static const struct nt_tables tables = {threads, pools, phases, tracked, 2,
+                                        2,       2,     2,      NULL};
 static struct nt_record got;
 
 static void number(enum nt_figure_list list, void *base, uint64_t from)
@@ -58,6 +60,10 @@ static void fill(void)
         number(NT_LIST_PHASE, &phases[i], 900 + 100 * i);
         strcpy(phases[i].name, "phase");
         phases[i].running = i == 1;
+        number(NT_LIST_TRACKED, &tracked[i], 1100 + 100 * i);
+        strcpy(tracked[i].name, "tracked");
+        for (size_t k = 0; k < NT_TRACKED_SIZES; k++)
+            tracked[i].sizes[k] = 1300 + 100 * i + k;
         s.free_matrix[i][i] = 9 + i;
     }
 }
@@ -96,14 +102,17 @@ static void test_round_trip(void **state)
     assert_memory_equal(got.pools, pools, sizeof pools);
     assert_int_equal(got.nphases, 2);
     assert_memory_equal(got.phases, phases, sizeof phases);
+    assert_int_equal(got.ntracked, 2);
+    assert_memory_equal(got.tracked, tracked, sizeof tracked);
     nt__record_free(&got);
     json_object_set_new(root, "rank", json_integer(4));
     json_object_del(root, "threads");
     json_object_del(root, "pools");
     json_object_del(root, "phases");
+    json_object_del(root, "tracked");
     assert_null(nt__record_read(root, &got));
     assert_int_equal(got.snapshot.rank, 4);
-    assert_int_equal(got.nthreads + got.npools + got.nphases, 0);
+    assert_int_equal(got.nthreads + got.npools + got.nphases + got.ntracked, 0);
     nt__record_free(&got);
     json_decref(root);
 }
@@ -127,7 +136,7 @@ static void spoil_all(json_t *root, json_t *object)
     json_object_foreach(copy, key, value)
     {
         if (strcmp(key, "threads") != 0 && strcmp(key, "pools") != 0 &&
-            strcmp(key, "phases") != 0) {
+            strcmp(key, "phases") != 0 && strcmp(key, "tracked") != 0) {
             json_object_del(object, key);
             /* Without "total" its first figure is what is missed. */
             refused(root, strcmp(key, "total") == 0 ? "allocations_total" : key);
@@ -160,6 +169,14 @@ static void test_refusals(void **state)
     spoil_all(root, json_array_get(json_object_get(root, "threads"), 1));
     spoil_all(root, json_array_get(json_object_get(root, "pools"), 1));
     spoil_all(root, json_array_get(json_object_get(root, "phases"), 1));
+    json_t *row = json_array_get(json_object_get(root, "tracked"), 1);
+    spoil_all(root, row);
+    json_t *sizes = json_object_get(row, "sizes");
+    json_array_set_new(sizes, 47, json_integer(-1));
+    refused(root, "sizes");
+    json_array_remove(sizes, 47);
+    refused(root, "sizes");
+    json_array_append_new(sizes, json_integer(1));
     json_array_set_new(json_array_get(matrix, 0), 0, json_integer(-1));
     refused(root, "free_matrix");
     json_array_append_new(json_array_get(matrix, 0), json_integer(1));

@@ -23,6 +23,8 @@ int main(void)
     NT_PROCESS_FIGURES(ROW)
     section = "Pools";
     NT_POOL_FIGURES(ROW)
+    section = "Tracked allocators";
+    NT_TRACKED_FIGURES(ROW)
     section = "Threads";
     NT_THREAD_FIGURES(ROW)
     section = "Phases";

@@ -48,6 +48,8 @@ static void fill(struct nt_live *live, uint64_t k)
     live->pools[live->npools - 1].limit_bytes = k;
     live->nphases = 1 + k % NT_PHASES_MAX;
     live->phases[live->nphases - 1].spent_ns_total = k;
+    live->ntracked = 1 + k % NT_LIVE_TRACKED;
+    live->tracked[live->ntracked - 1].sizes[NT_TRACKED_SIZES - 1] = k;
 }
 
 static bool whole(const struct nt_live *live)
@@ -61,6 +63,8 @@ static bool whole(const struct nt_live *live)
            live->pools[live->npools - 1].limit_bytes == k &&
            live->nphases == 1 + k % NT_PHASES_MAX &&
            live->phases[live->nphases - 1].spent_ns_total == k &&
+           live->ntracked == 1 + k % NT_LIVE_TRACKED &&
+           live->tracked[live->ntracked - 1].sizes[NT_TRACKED_SIZES - 1] == k &&
            s->total.frees_total == k && s->class_[2].slabs_now == k &&
            s->free_matrix[0][0] == k && s->free_matrix[1][1] == k;
 }
@@ -435,6 +439,10 @@ static void test_bad_files(void **state)
                                   slot + offsetof(struct nt_live, nphases),
                                   NT_PHASES_MAX + 1),
                      -EBADMSG);
+    assert_int_equal(read_changed(bytes, (size_t)len,
+                                  slot + offsetof(struct nt_live, ntracked),
+                                  NT_LIVE_TRACKED + 1),
+                     -EBADMSG);
     memset(bytes + slot + offsetof(struct nt_snapshot, program), 'x',
            sizeof in.snapshot.program);
     assert_int_equal(read_changed(bytes, (size_t)len, 0, *(uint32_t *)bytes), 0);
@@ -445,10 +453,13 @@ static void test_bad_files(void **state)
            sizeof in.pools[0].name);
     memset(bytes + slot + offsetof(struct nt_live, phases[0].name), 'x',
            sizeof in.phases[0].name);
+    memset(bytes + slot + offsetof(struct nt_live, tracked[0].name), 'x',
+           sizeof in.tracked[0].name);
     assert_int_equal(read_changed(bytes, (size_t)len, 0, *(uint32_t *)bytes), 0);
     assert_int_equal(strlen(out.threads[0].name), sizeof in.threads[0].name - 1);
     assert_int_equal(strlen(out.pools[0].name), sizeof in.pools[0].name - 1);
     assert_int_equal(strlen(out.phases[0].name), sizeof in.phases[0].name - 1);
+    assert_int_equal(strlen(out.tracked[0].name), sizeof in.tracked[0].name - 1);
     for (size_t cut = 0; cut < (size_t)len; cut += 977) {
         write_bytes(path_of(2, 1), bytes, cut);
         assert_int_equal(nt__live_read(path_of(2, 1), &out), -EBADMSG);

@@ -17,13 +17,15 @@
 
 #include <cmocka.h>
 
-enum { THREADS = 3, POOLS = 2, PHASES = 2 };
+enum { THREADS = 3, POOLS = 2, PHASES = 2, TRACKED = 2 };
 
 static struct nt_snapshot s;
 static struct nt_thread_figures threads[THREADS];
 static struct nt_pool_figures pools[POOLS];
 static struct nt_phase_figures phases[PHASES];
-static struct nt_tables tables = {threads, pools, phases, THREADS, POOLS, PHASES, NULL};
+static struct nt_tracked_figures tracked[TRACKED];
+static struct nt_tables tables = {threads, pools,  phases,  tracked, THREADS,
+                                  POOLS,   PHASES, TRACKED, NULL};
 static char text[1 << 20];
 
 /* Give all figures of a struct numbers of their own, from `from` up. */
@@ -93,6 +95,12 @@ static void fill(uint32_t nodes)
         strcpy(phases[i].name, i == 0 ? "set-up" : "solve");
         phases[i].running = i == 1;
         number(NT_LIST_PHASE, &phases[i], 60000 + 100 * i);
+    }
+    for (size_t i = 0; i < TRACKED; i++) {
+        strcpy(tracked[i].name, i == 0 ? "arena" : "cells");
+        number(NT_LIST_TRACKED, &tracked[i], 70000 + 100 * i);
+        for (size_t k = 0; k < NT_TRACKED_SIZES; k++)
+            tracked[i].sizes[k] = 80000 + 100 * i + k;
     }
 }
 
@@ -202,6 +210,10 @@ static void test_text(void **state)
     assert_columns(NT_LIST_POOL, 0, line_of(t, "process"), &pools[0]);
     assert_columns(NT_LIST_POOL, 0, line_of(t, "mine"), &pools[1]);
     assert_non_null(strstr(t, "(101 more pools are not shown)")); /* of 102 */
+    t = line_of(text, "Tracked allocators");
+    assert_columns(NT_LIST_TRACKED, 0, line_of(t, "arena"), &tracked[0]);
+    assert_columns(NT_LIST_TRACKED, 0, line_of(t, "cells"), &tracked[1]);
+    assert_non_null(strstr(t, "(101 more tracked allocators are not shown)"));
     t = line_of(text, "Threads, node");
     assert_columns(NT_LIST_THREAD, 0, line_of(t, "exited"), &threads[0]);
     assert_non_null(strstr(t, "(98 more threads are not shown)")); /* of 100 */
@@ -253,6 +265,8 @@ static void test_names_in_text(void **state)
     strcpy(phases[1].name, "Z\xc3\xbcrich \xff\xc3");
     memset(pools[1].name, 'p', sizeof pools[1].name); /* no 0 */
     strcpy(threads[1].name, "\t\r");
+    strcpy(tracked[0].name, "\"\n\xc3");
+    memset(tracked[1].name, 't', sizeof tracked[1].name);
     report(NT_FORMAT_TEXT);
     t = line_of(text, "Phases");
     assert_columns(NT_LIST_PHASE, 0, line_of(t, "a\"??[2J??"), &phases[0]);
@@ -260,18 +274,23 @@ static void test_names_in_text(void **state)
     assert_columns(NT_LIST_PHASE, 0, t + 1, &phases[1]);
     assert_non_null(strstr(t, "\nppppppppppppppppppppppppppppppp  "));
     assert_non_null(line_of(t, "77 ??, 1"));
+    assert_columns(NT_LIST_TRACKED, 0, line_of(t, "\"??"), &tracked[0]);
+    assert_non_null(strstr(t, "\nttttttttttttttttttttttttttttttt  "));
 }
 
 static void test_no_phases(void **state)
 {
     (void)state;
     fill(1);
-    tables.nphases = 0;
+    tables.nphases = tables.ntracked = 0;
     report(NT_FORMAT_TEXT);
     assert_null(strstr(text, "Phases"));
+    assert_null(strstr(text, "Tracked allocators"));
     report(NT_FORMAT_JSON);
     assert_null(strstr(text, "phases"));
+    assert_null(strstr(text, "\"tracked\""));
     tables.nphases = PHASES;
+    tables.ntracked = TRACKED;
 }
 
 static void test_mib(void **state)
@@ -369,6 +388,13 @@ static void test_json(void **state)
     assert_int_equal(json_array_size(list), PHASES);
     assert_figures(json_array_get(list, 1), NT_LIST_PHASE, &phases[1]);
     assert_true(json_is_false(json_object_get(json_array_get(list, 0), "running")));
+    const json_t *rows = json_object_get(root, "tracked");
+    assert_int_equal(json_array_size(rows), TRACKED);
+    assert_figures(json_array_get(rows, 1), NT_LIST_TRACKED, &tracked[1]);
+    const json_t *sizes = json_object_get(json_array_get(rows, 1), "sizes");
+    assert_int_equal(json_array_size(sizes), NT_TRACKED_SIZES);
+    for (size_t k = 0; k < NT_TRACKED_SIZES; k++)
+        assert_int_equal(json_integer_value(json_array_get(sizes, k)), 80100 + k);
     assert_true(json_is_true(json_object_get(json_array_get(list, 1), "running")));
     json_decref(root);
 }
