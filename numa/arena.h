@@ -46,6 +46,7 @@ struct nt_arena {
     uint32_t extent_bins;
     uint32_t next_piece; /* units to map next time */
     uint32_t next_look_ms;
+    bool loose; /* units at least half of which is free may wait; read by anyone */
 
     /* figures: written under `lock`, read by anyone */
     uint64_t reserved;  /* units mapped */
@@ -91,8 +92,16 @@ NT_HIDDEN bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices,
  * their neighbours. False: the system refused, and nothing was given. */
 NT_HIDDEN bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices);
 
-/* Purge extents free for longer than the delay, if it is time to look: true. */
+/* Purge what has been free for longer than the delay, if it is time to look: true. That
+ * is extents, and units at least half of which is free, unless huge pages were asked for. */
 NT_HIDDEN bool nt__arena_decay(struct nt_arena *a);
+
+/* Will there be something to purge when it is time? */
+static inline bool nt__arena_waits(const struct nt_arena *a)
+{
+    return __atomic_load_n(&a->cached, __ATOMIC_RELAXED) != 0 ||
+           __atomic_load_n(&a->loose, __ATOMIC_RELAXED);
+}
 
 /* Purge everything free, single slices too. Returns bytes given back. */
 NT_HIDDEN size_t nt__arena_purge(struct nt_arena *a);

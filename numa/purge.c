@@ -4,6 +4,8 @@
 #include "numa/units.h"
 
 #define PURGE_AT_ONCE (256 * NT_MIB / NT_UNIT) /* units purged by one caller */
+#define LOOSE_AT_ONCE 64                       /* partial ones */
+#define LOOSE_LOOKS 4096                       /* looked at for these */
 
 /* Take one dirty extent that has been free since before `before` off the lists.
  * NT_NO_UNIT: none. */
@@ -72,32 +74,13 @@ static size_t purge_extents(struct nt_arena *a, uint32_t age_ms, size_t budget)
     return done;
 }
 
-bool nt__arena_decay(struct nt_arena *a)
-{
-    if (__atomic_load_n(&a->cached, __ATOMIC_RELAXED) == 0)
-        return false;
-    uint32_t now = nt__unit_now_ms(), delay = nt__arena_config.return_ms;
-    uint32_t due = __atomic_load_n(&a->next_look_ms, __ATOMIC_RELAXED);
-    /* Only what is due soon is yet to come: the milliseconds wrap around in 50 days, and
-     * nobody may have looked for that long. */
-    uint32_t wait = due - now;
-    if (wait != 0 && wait <= delay / 4 + 1)
-        return false;
-    /* One of those who find it due goes. */
-    if (!__atomic_compare_exchange_n(&a->next_look_ms, &due, now + delay / 4 + 1, false,
-                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        return false;
-    purge_extents(a, delay, PURGE_AT_ONCE);
-    return true;
-}
-
 /* Free slices of partial units. One unit at a time is lent to ourselves meanwhile. */
 static size_t purge_slices(struct nt_arena *a, uint32_t u)
 {
     struct nt_unit *unit = nt__window_unit(u);
     size_t bytes = 0;
     nt__lock(&a->lock);
-    uint32_t mask = unit->state == NT_UNIT_PARTIAL ? unit->dirty & ~unit->used : 0;
+    uint32_t mask = unit->state == NT_UNIT_PARTIAL ? nt__unit_waiting(unit) : 0;
     if (mask == 0 || unit->arena != a->index + 1) {
         nt__unlock(&a->lock);
         return 0;
@@ -122,6 +105,61 @@ static size_t purge_slices(struct nt_arena *a, uint32_t u)
     nt__unit_free_again(a, u);
     nt__unlock(&a->lock);
     return bytes;
+}
+
+/* Up to LOOSE_AT_ONCE loose units that were left alone since before the delay, the
+ * emptiest first. Notes whether there are others yet to age. */
+static unsigned find_loose(struct nt_arena *a, uint32_t age_ms, uint32_t *found)
+{
+    uint32_t now = nt__unit_now_ms();
+    unsigned n = 0, looks = LOOSE_LOOKS;
+    bool waits = false;
+    for (unsigned bin = NT_UNIT_SLICES - 1; bin >= NT_UNIT_SLICES / 2; bin--) {
+        uint32_t u = a->partial[bin];
+        for (; u != NT_NO_UNIT && n < LOOSE_AT_ONCE && looks != 0; looks--) {
+            const struct nt_unit *unit = nt__window_unit(u);
+            bool loose = nt__unit_is_loose(unit);
+            if (loose && now - unit->stamp_ms >= age_ms)
+                found[n++] = u;
+            else
+                waits |= loose;
+            u = unit->next;
+        }
+    }
+    __atomic_store_n(&a->loose, waits || n == LOOSE_AT_ONCE, __ATOMIC_RELAXED);
+    return n;
+}
+
+static void purge_loose(struct nt_arena *a, uint32_t age_ms)
+{
+    uint32_t found[LOOSE_AT_ONCE];
+    if (!__atomic_load_n(&a->loose, __ATOMIC_RELAXED))
+        return;
+    nt__lock(&a->lock);
+    unsigned n = find_loose(a, age_ms, found);
+    nt__unlock(&a->lock);
+    for (unsigned i = 0; i < n; i++)
+        purge_slices(a, found[i]);
+}
+
+bool nt__arena_decay(struct nt_arena *a)
+{
+    if (!nt__arena_waits(a))
+        return false;
+    uint32_t now = nt__unit_now_ms(), delay = nt__arena_config.return_ms;
+    uint32_t due = __atomic_load_n(&a->next_look_ms, __ATOMIC_RELAXED);
+    /* Only what is due soon is yet to come: the milliseconds wrap around in 50 days, and
+     * nobody may have looked for that long. */
+    uint32_t wait = due - now;
+    if (wait != 0 && wait <= delay / 4 + 1)
+        return false;
+    /* One of those who find it due goes. */
+    if (!__atomic_compare_exchange_n(&a->next_look_ms, &due, now + delay / 4 + 1, false,
+                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return false;
+    purge_extents(a, delay, PURGE_AT_ONCE);
+    purge_loose(a, delay);
+    return true;
 }
 
 size_t nt__arena_purge(struct nt_arena *a)

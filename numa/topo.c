@@ -125,7 +125,8 @@ void nt__topo_start(void)
     const char *fake = nt__conf_env("NUMATALLY_TOPOLOGY");
     if (fake && *fake && nt__topo_fake(&nt__topo_machine, fake))
         return;
-    memset(&nt__topo_machine, 0, sizeof nt__topo_machine);
+    if (nt__topo_machine.nodes != 0) /* else nobody has written to its pages yet */
+        memset(&nt__topo_machine, 0, sizeof nt__topo_machine);
     if (nt__topo_sysfs(&nt__topo_machine, NODE_FOLDER))
         return;
     memset(&nt__topo_machine, 0, sizeof nt__topo_machine);

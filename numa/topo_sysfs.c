@@ -30,13 +30,16 @@
  * 40 bytes each. It lies on a stack that may be small. */
 #define MEMINFO_MAX 1024
 
-static bool read_text(const char *folder, const char *name, char *text, size_t max)
+/* The folder of which files are read; -1. It is opened once, since every process
+ * that is started pays for this. */
+static int open_folder(const char *folder)
 {
-    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return false;
+    return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool read_text(int dir, const char *name, char *text, size_t max)
+{
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-    close(dir);
     if (fd < 0)
         return false;
     size_t length = 0;
@@ -134,8 +137,9 @@ uint64_t nt__topo_sysfs_free(const char *folder, unsigned id)
     int saved = errno;
     char text[MEMINFO_MAX], name[32];
     uint64_t bytes = 0;
+    int dir = open_folder(folder);
     node_file(name, id, "meminfo");
-    if (read_text(folder, name, text, sizeof text)) {
+    if (dir >= 0 && read_text(dir, name, text, sizeof text)) {
         uint64_t files = meminfo_bytes(text, " Active(file):") +
                          meminfo_bytes(text, " Inactive(file):");
         uint64_t kept = meminfo_bytes(text, " Mapped:") +
@@ -143,23 +147,25 @@ uint64_t nt__topo_sysfs_free(const char *folder, unsigned id)
                         meminfo_bytes(text, " Writeback:");
         bytes = meminfo_bytes(text, " MemFree:") + (files > kept ? files - kept : 0);
     }
+    if (dir >= 0)
+        close(dir);
     errno = saved;
     return bytes;
 }
 
-static void read_node(struct nt_topo *t, unsigned slot, const char *folder, char *text)
+static void read_node(struct nt_topo *t, unsigned slot, int dir, char *text)
 {
     struct nt_topo_node *node = &t->node[slot];
     struct mark m = {t, slot};
     char name[32];
     node_file(name, (unsigned)node->id, "cpulist");
-    if (read_text(folder, name, text, TEXT_MAX))
+    if (read_text(dir, name, text, TEXT_MAX))
         nt__topo_list(text, NT_TOPO_CPUS, mark_cpu, &m);
     node_file(name, (unsigned)node->id, "distance");
-    if (read_text(folder, name, text, TEXT_MAX))
+    if (read_text(dir, name, text, TEXT_MAX))
         read_distances(node, t->nodes, text);
     node_file(name, (unsigned)node->id, "meminfo");
-    if (node->has_memory && read_text(folder, name, text, MEMINFO_MAX))
+    if (node->has_memory && read_text(dir, name, text, MEMINFO_MAX))
         node->memory_bytes = meminfo_bytes(text, " MemTotal:");
 }
 
@@ -167,7 +173,7 @@ static void read_node(struct nt_topo *t, unsigned slot, const char *folder, char
 static void read_kept(struct nt_topo *t, char *text)
 {
     uint64_t all_mib = 0;
-    if (!read_text("/proc/sys/vm", "min_free_kbytes", text, MEMINFO_MAX))
+    if (!read_text(AT_FDCWD, "/proc/sys/vm/min_free_kbytes", text, MEMINFO_MAX))
         return;
     uint64_t kept = strtoull(text, NULL, 10) * NT_KIB;
     for (unsigned i = 0; i < t->nodes; i++)
@@ -176,24 +182,31 @@ static void read_kept(struct nt_topo *t, char *text)
         t->node[i].kept_bytes = kept / all_mib * (t->node[i].memory_bytes / NT_MIB);
 }
 
-bool nt__topo_sysfs(struct nt_topo *t, const char *folder)
+static bool read_machine(struct nt_topo *t, int dir)
 {
     static char text[TEXT_MAX]; /* at start only, one thread: stacks may be small */
-    int saved = errno;
-    if (!read_text(folder, "online", text, sizeof text) ||
-        !nt__topo_list(text, NT_NODE_ID_MAX, add_node, t) || t->nodes == 0) {
-        errno = saved;
+    if (!read_text(dir, "online", text, sizeof text) ||
+        !nt__topo_list(text, NT_NODE_ID_MAX, add_node, t) || t->nodes == 0)
         return false;
-    }
-    if (!read_text(folder, "has_memory", text, sizeof text) ||
+    if (!read_text(dir, "has_memory", text, sizeof text) ||
         !nt__topo_list(text, NT_NODE_ID_MAX, mark_memory, t))
         for (unsigned i = 0; i < t->nodes; i++)
             t->node[i].has_memory = true;
     nt__topo_distances(t);
     for (unsigned i = 0; i < t->nodes; i++)
-        read_node(t, i, folder, text);
+        read_node(t, i, dir, text);
     read_kept(t, text);
     read_allowed(t);
-    errno = saved;
     return true;
+}
+
+bool nt__topo_sysfs(struct nt_topo *t, const char *folder)
+{
+    int saved = errno;
+    int dir = open_folder(folder);
+    bool known = dir >= 0 && read_machine(t, dir);
+    if (dir >= 0)
+        close(dir);
+    errno = saved;
+    return known;
 }

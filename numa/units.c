@@ -170,6 +170,10 @@ void nt__unit_free_again(struct nt_arena *a, uint32_t u)
     struct nt_unit *unit = nt__window_unit(u);
     if (unit->used != 0) {
         nt__partial_insert(a, u);
+        if (nt__unit_is_loose(unit) && nt__arena_config.huge == NT_HUGE_OFF) {
+            unit->stamp_ms = nt__unit_now_ms();
+            __atomic_store_n(&a->loose, true, __ATOMIC_RELAXED);
+        }
         return;
     }
     unit->state = NT_UNIT_OTHER; /* it may come to lie within an extent: nobody looks */

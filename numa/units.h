@@ -38,6 +38,18 @@ static inline void nt__unit_own(const struct nt_arena *a, struct nt_unit *unit)
     __atomic_store_n(&unit->arena, (uint16_t)(a->index + 1), __ATOMIC_RELAXED);
 }
 
+/* Free slices of a partial unit that were written to. */
+static inline uint32_t nt__unit_waiting(const struct nt_unit *unit)
+{
+    return unit->dirty & ~unit->used;
+}
+
+/* Is so much of it free and written to that to give it back is worth a huge page? */
+static inline bool nt__unit_is_loose(const struct nt_unit *unit)
+{
+    return (unsigned)__builtin_popcount(nt__unit_waiting(unit)) >= NT_UNIT_SLICES / 2;
+}
+
 /* Put a unit with slices lent where its `used` says; take it away before that changes. */
 NT_HIDDEN void nt__partial_insert(struct nt_arena *a, uint32_t u);
 NT_HIDDEN void nt__partial_remove(struct nt_arena *a, uint32_t u);

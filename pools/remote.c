@@ -49,13 +49,15 @@ static void send(struct nt_slab *slab, struct nt_block *head, struct nt_block *t
 }
 
 /* After a batch went to a slab of an idle shard, now and then: nobody else will receive
- * it, and its memory might be all that is free. The state is read without a lock: a
- * wrong guess costs a look. */
+ * it, and its memory might be all that is free. What is left is looked after later. The
+ * state is read without a lock: a wrong guess costs a look. */
 static void look_after_idle(struct nt_shard *s, const struct nt_slab *slab)
 {
     const struct nt_shard *owner = __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
-    if (owner && __atomic_load_n(&owner->state, __ATOMIC_RELAXED) == NT_SHARD_IDLE &&
-        ++s->sent_to_idle % IDLE_SENDS == 0) {
+    if (!owner || __atomic_load_n(&owner->state, __ATOMIC_RELAXED) != NT_SHARD_IDLE)
+        return;
+    nt__shard_idle_due(owner->arena);
+    if (++s->sent_to_idle % IDLE_SENDS == 0) {
         int saved = errno; /* nobody else keeps it */
         nt__shard_receive_idle(owner->arena);
         nt__shard_watch(s);

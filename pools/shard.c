@@ -13,10 +13,11 @@
 #include <string.h>
 
 #define FREES_WATCHED 128
-#define FREES_UNWATCHED 65536
+#define LOOKS 2 /* at least, once something waits: the first sees what is in use */
+#define FREES_UNWATCHED 512
 #define KEPT_SLICES (32 * NT_MIB / NT_SLICE) /* of empty slabs */
 
-static bool age_empty(struct nt_shard *s);
+static bool age_slabs(struct nt_shard *s);
 
 struct nt_slab nt__slab_none;
 
@@ -129,21 +130,31 @@ static int32_t frees_to_event(const struct nt_shard *s)
  * is made to come often, as long as something waits. */
 bool nt__shard_watch(struct nt_shard *s)
 {
-    bool waits = age_empty(s);
+    bool waits = age_slabs(s);
     waits |= nt__spare_age(s);
     bool due = nt__arena_decay(s->arena);
-    waits |= nt__count_read(&s->arena->cached) != 0;
+    waits |= nt__arena_waits(s->arena);
     if (s->large_arena != s->arena) {
         due |= nt__arena_decay(s->large_arena);
-        waits |= nt__count_read(&s->large_arena->cached) != 0;
+        waits |= nt__arena_waits(s->large_arena);
     }
+    waits |= nt__shard_idle_waits(s->arena);
     if (waits == s->watching)
         return due;
     s->watching = waits;
+    s->looks = LOOKS;
     for (unsigned c = 0; waits && c < nt__sizeclasses.count; c++)
         if (s->current[c] != &nt__slab_none)
             s->current[c]->back = frees_to_event(s);
     return due;
+}
+
+/* Does something wait that others left? What the shard itself keeps is watched from then
+ * on. */
+static bool waits_elsewhere(const struct nt_shard *s)
+{
+    return nt__arena_waits(s->arena) || nt__arena_waits(s->large_arena) ||
+           nt__shard_idle_waits(s->arena);
 }
 
 /* Close a slab that is on no list and return its memory to the arena. Whoever calls this
@@ -180,10 +191,11 @@ static unsigned room(const struct nt_slab *slab)
 
 /*
  * Empty slabs are kept, blocks listed, so that what comes and goes in batches need not be
- * cut anew each time: a unit's worth always, and up to KEPT_SLICES of what was used of
- * late. Keeping does not make the process larger than it was: before a shard cuts a new
- * slab it gives back all but a unit. And of those beyond a unit that nobody needed for the
- * delay after which free memory goes back (setting `return`) none is kept.
+ * cut anew each time: a unit's worth, and up to KEPT_SLICES of what was used of late.
+ * Keeping does not make the process larger than it was: before a shard cuts a new slab it
+ * gives back all but a unit. And of those that nobody needed for the delay after which free
+ * memory goes back (setting `return`) none is kept. Current slabs that nobody uses as long
+ * are taken out of use, and so come to be empty.
  */
 
 static void put_empty(struct nt_shard *s, struct nt_slab *slab)
@@ -217,23 +229,40 @@ static void release_empty(struct nt_shard *s, uint32_t most)
     }
 }
 
-/* Give back those that were not needed since the last look, if that is long enough ago.
- * Is there to be another look? A batch comes and goes: until the next one there is. */
-static bool age_empty(struct nt_shard *s)
+static void retire_current(struct nt_shard *s, unsigned c);
+
+/* Take current slabs of which nobody used a block since the last look out of use; what is
+ * gathered for others they may be waiting for in the same way. */
+static void age_current(struct nt_shard *s)
+{
+    nt__remote_flush(s);
+    nt__remote_receive(s);
+    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+        uint32_t used = (uint32_t)(s->allocs[c] + s->frees[c]);
+        if (used == s->used[c])
+            retire_current(s, c);
+        s->used[c] = used;
+    }
+}
+
+/* Give back the empty slabs that were not needed since the last look, if that is long
+ * enough ago. Is there to be another look? A batch comes and goes: until the next one
+ * there is. */
+static bool age_slabs(struct nt_shard *s)
 {
     if (s->empty_slices <= NT_UNIT_SLICES && !s->watching)
         return false;
     uint32_t now = (uint32_t)nt__os_now_ms();
     if (now - s->empty_ms < nt__arena_config.return_ms)
         return true;
-    uint32_t unused = s->empty_unused;
-    s->empty_unused = s->empty_slices;
-    if (s->empty_slices <= NT_UNIT_SLICES)
-        return false;
     s->empty_ms = now;
-    if (unused > NT_UNIT_SLICES)
-        release_empty(s, s->empty_slices - unused + NT_UNIT_SLICES);
-    return true;
+    age_current(s);
+    if (s->empty_unused != 0)
+        release_empty(s, s->empty_slices - s->empty_unused);
+    s->empty_unused = s->empty_slices;
+    if (s->looks != 0)
+        s->looks--;
+    return s->looks != 0 || s->empty_slices != 0;
 }
 
 void nt__shard_shrink(struct nt_shard *s)
@@ -283,15 +312,22 @@ static struct nt_slab *take_with_room(struct nt_shard *s, unsigned c)
 
 /* ---- Events ------------------------------------------------------------------------ */
 
+static void look(struct nt_shard *s)
+{
+    if (nt__shard_watch(s)) {
+        nt__remote_age(s);
+        nt__shard_receive_idle(s->arena);
+    }
+    nt__shard_age_idle(s->arena);
+}
+
 static void event(struct nt_shard *s, struct nt_slab *slab)
 {
     if (slab->place == NT_PLACE_CURRENT) {
         nt__sampled_sync(s);
-        if (nt__shard_watch(s)) {
-            nt__remote_age(s);
-            nt__shard_receive_idle(s->arena);
-        }
         slab->back = frees_to_event(s);
+        if (s->watching || waits_elsewhere(s))
+            look(s);
         return;
     }
     if (slab->place == NT_PLACE_FULL) {

@@ -83,6 +83,7 @@ struct nt_shard {
     uint8_t sent_to_idle; /* batches, mod 256 */
     uint8_t watching;     /* current slabs have an event every few frees: shard.c */
     uint8_t batches;      /* next to be sent for its age */
+    uint8_t looks;        /* to come at least, while watching */
     /* constant; of a pool's: under the pool's lock */
     struct nt_placement *placement; /* what the two arenas are of */
     struct nt_arena *arena;         /* slabs come from here */
@@ -90,6 +91,7 @@ struct nt_shard {
     struct nt_pool *pool;           /* NULL: the process's heap; constant */
     struct nt_shard *next;          /* in the register of all shards, constant */
     struct nt_shard *idle_next;     /* under the idle list's lock */
+    uint32_t idle_ms;               /* when it came there */
 
     /* The owner's. */
     struct nt_slab *partial[NT_CLASSES];
@@ -99,9 +101,10 @@ struct nt_shard {
     uint32_t empty_slices; /* of the slabs on empty */
     uint32_t empty_unused; /* least there were of these since empty_ms */
     uint32_t empty_ms;
-    struct nt_slab *larges;   /* of an explicit pool: its large blocks */
-    struct nt_spares spares;  /* spare.h */
-    struct nt_budget *budget; /* of an explicit pool; NULL: no limit; constant */
+    uint32_t used[NT_CLASSES]; /* allocs + frees, mod 2^32, at the last look */
+    struct nt_slab *larges;    /* of an explicit pool: its large blocks */
+    struct nt_spares spares;   /* spare.h */
+    struct nt_budget *budget;  /* of an explicit pool; NULL: no limit; constant */
     struct nt_batch batch[NT_BATCHES];
 
     /* More counters, the owner's, read by anyone. */
@@ -200,6 +203,11 @@ NT_HIDDEN struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c);
  * are idle, and give back what they do not need. */
 NT_HIDDEN void nt__shard_receive_idle(const struct nt_arena *arena);
 NT_HIDDEN void nt__shard_trim_idle(void);
+/* Something came to the arena's idle shards that may go back when it is time. */
+NT_HIDDEN void nt__shard_idle_due(const struct nt_arena *arena);
+NT_HIDDEN bool nt__shard_idle_waits(const struct nt_arena *arena);
+/* Give back what some idle shards hold, if it is time. */
+NT_HIDDEN void nt__shard_age_idle(const struct nt_arena *arena);
 NT_HIDDEN void nt__shard_fork_lock(void);
 /* In the child shards of other threads are lost; `mine` (or NULL) is kept. */
 NT_HIDDEN void nt__shard_fork_unlock(enum nt_fork how, struct nt_shard *mine);

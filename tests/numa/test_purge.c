@@ -75,6 +75,38 @@ static void test_old_enough(void **state)
     assert_int_equal(arena.returned, cached << NT_UNIT_SHIFT);
 }
 
+/* A unit that is at least half free goes back in parts, when it was left alone for the
+ * delay; one that is fuller, or where huge pages were asked for, keeps its pages. */
+static void test_loose(void **state)
+{
+    (void)state;
+    nt__arena_config.return_ms = 40;
+    char *kept = take_dirty(16), *given = take_dirty(16);
+    char *fuller = take_dirty(17), *little = take_dirty(15);
+    assert_ptr_equal(given, kept + 16 * NT_SLICE);
+    assert_ptr_equal(little, fuller + 17 * NT_SLICE);
+    nt__arena_give(&arena, little, 15, false);
+    assert_false(arena.loose);
+    nt__arena_config.huge = NT_HUGE_THP;
+    nt__arena_give(&arena, given, 16, false);
+    assert_false(arena.loose);
+    nt__arena_config.huge = NT_HUGE_OFF;
+    bool clean;
+    assert_ptr_equal(nt__arena_take(&arena, 16, NT_SLICE, &clean), given);
+    nt__arena_give(&arena, given, 16, false);
+    assert_true(nt__arena_waits(&arena));
+    while (nt__arena_waits(&arena)) {
+        nt__arena_decay(&arena);
+        pause_ms(5);
+    }
+    assert_int_equal(arena.returned, 16 * NT_SLICE);
+    assert_int_equal(kept[0], 1);
+    assert_ptr_equal(nt__arena_take(&arena, 16, NT_SLICE, &clean), given);
+    assert_true(clean);
+    assert_int_equal(given[0], 0);
+    nt__arena_check(&arena);
+}
+
 static void test_purge_slices(void **state)
 {
     (void)state;
@@ -112,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_decay_waits, start),
         cmocka_unit_test_setup(test_old_enough, start),
+        cmocka_unit_test_setup(test_loose, start),
         cmocka_unit_test_setup(test_purge_slices, start),
         cmocka_unit_test_setup(test_release, start),
     };

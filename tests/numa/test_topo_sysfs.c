@@ -81,6 +81,28 @@ static void test_two_nodes(void **state)
     }
 }
 
+/* Every file that was opened is closed again, also where nothing is to be read. */
+static void test_closes(void **state)
+{
+    (void)state;
+    int before = dup(STDIN_FILENO);
+    assert_true(before >= 0);
+    close(before);
+    put("online", "0-1\n");
+    put_node(0, "0\n");
+    put_in_node(0, "meminfo", "Node 0 MemTotal: 1024 kB\nNode 0 MemFree: 512 kB\n");
+    assert_true(nt__topo_sysfs(&t, folder));
+    assert_int_equal(nt__topo_sysfs_free(folder, 0), 512 * NT_KIB);
+    put("online", "none\n");
+    memset(&t, 0, sizeof t);
+    assert_false(nt__topo_sysfs(&t, folder));
+    assert_false(nt__topo_sysfs(&t, "/nonexistent"));
+    assert_int_equal(nt__topo_sysfs_free("/nonexistent", 0), 0);
+    int after = dup(STDIN_FILENO);
+    close(after);
+    assert_int_equal(after, before);
+}
+
 static void test_holes_in_numbers(void **state)
 {
     (void)state;
@@ -329,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup(test_distances, empty),
         cmocka_unit_test_setup(test_memory, empty),
         cmocka_unit_test_setup(test_kept, empty),
+        cmocka_unit_test_setup(test_closes, empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     empty(NULL);

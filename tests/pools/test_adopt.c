@@ -114,6 +114,46 @@ static int act_adopt_many(void)
     return 0;
 }
 
+/* What ended threads kept goes back once the delay has passed, and so does what is sent to
+ * them later; a young shard keeps it for the next thread. */
+static int act_age_idle(void)
+{
+    enum { THREADS = 40, LATE = 7 };
+    struct nt_shard *runs = room_acquire(0), *gone[THREADS];
+    unsigned c = nt__sizeclass_of(700);
+    uint64_t held = 0;
+    nt__arena_config.return_ms = 40;
+    for (int i = 0; i < THREADS; i++)
+        gone[i] = room_acquire(0);
+    char *p = room_malloc(gone[LATE], 700);
+    for (int i = 0; i < THREADS; i++) {
+        room_free(gone[i], room_malloc(gone[i], 700));
+        nt__shard_retire(gone[i]);
+    }
+    CHECK(nt__shard_idle_waits(runs->arena));
+    nt__shard_age_idle(runs->arena); /* too young, unless this took long */
+    CHECK(nt__shard_idle_waits(runs->arena));
+    while (nt__shard_idle_waits(runs->arena)) { /* ctest guards against for ever */
+        usleep(5000);
+        nt__shard_age_idle(runs->arena);
+    }
+    for (int i = 0; i < THREADS; i++) /* slabs may have been adopted */
+        held += gone[i]->slabs[c];
+    CHECK(held == 1);
+    struct nt_shard *owner = nt__slab_of(p)->owner;
+    CHECK(owner->state == NT_SHARD_IDLE && owner->slabs[c] == 1);
+    nt__remote_free(runs, nt__slab_of(p), p);
+    nt__remote_flush(runs);
+    CHECK(nt__shard_idle_waits(runs->arena));
+    while (nt__shard_idle_waits(runs->arena)) {
+        usleep(5000);
+        nt__shard_age_idle(runs->arena);
+    }
+    CHECK(owner->slabs[c] == 0);
+    nt__arena_config.return_ms = 1000;
+    return 0;
+}
+
 static int act_trim_idle(void)
 {
     uint64_t before = room_committed();
@@ -239,8 +279,9 @@ int main(void)
 {
     room_start("2x1");
     struct CMUnitTest tests[] = {
-        ACT(acquire),    ACT(several),   ACT(retire_flushes), ACT(adopt),
-        ACT(adopt_many), ACT(trim_idle), ACT(fork),           ACT(generations),
+        ACT(acquire),  ACT(several),    ACT(retire_flushes),
+        ACT(adopt),    ACT(adopt_many), ACT(trim_idle),
+        ACT(age_idle), ACT(fork),       ACT(generations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

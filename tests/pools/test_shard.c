@@ -5,6 +5,7 @@
  */
 #include "pools/shard.h"
 
+#include "pools/remote.h"
 #include "tests/pools/room.h"
 
 #include <errno.h>
@@ -188,8 +189,28 @@ static void test_receive(void **state)
     assert_int_equal(s->slabs[c], 0);
 }
 
+/* Memory that another shard freed. */
+static void leave_waiting(const struct nt_shard *s)
+{
+    bool clean;
+    void *run = nt__arena_take(s->arena, 64, NT_SLICE, &clean);
+    assert_non_null(run);
+    nt__arena_give(s->arena, run, 64, false);
+    assert_true(nt__arena_waits(s->arena));
+}
+
+/* So many times the delay passes, and the shard does what makes it look. */
+static void pass_delays(struct nt_shard *s, int times)
+{
+    for (int looks = 0; looks < times; looks++) {
+        usleep(80 * 1000);
+        for (int i = 0; i < 128; i++)
+            room_free(s, room_malloc(s, 64));
+    }
+}
+
 /* Slabs that a batch left empty serve the next one; another class gets their memory, but
- * for a unit; and what nobody needed for the delay goes back. */
+ * for a unit; and what nobody needed for the delay goes back, the current slab too. */
 static void test_kept(void **state)
 {
     enum { BATCH = 600, SIZE = 32768 };
@@ -217,16 +238,83 @@ static void test_kept(void **state)
     for (int i = BATCH; i-- > 0;)
         room_free(s, p[i]);
     assert_true(s->empty_slices > 2 * NT_UNIT_SLICES && s->watching);
-    for (int looks = 0; looks < 2; looks++) {
-        usleep(80 * 1000); /* the delay passes, with nothing of it needed */
-        for (int i = 0; i < 64; i++)
-            room_free(s, room_malloc(s, 64));
-    }
-    assert_true(s->empty_slices <= NT_UNIT_SLICES);
-    nt__shard_check(s);
-    nt__shard_trim(s);
+    pass_delays(s, 4); /* with nothing of it needed */
     assert_int_equal(s->empty_slices, 0);
+    assert_ptr_equal(s->current[nt__sizeclass_of(SIZE)], &nt__slab_none);
+    nt__shard_check(s);
     nt__arena_config.return_ms = 1000;
+}
+
+/* Current slabs go out of use when nobody uses them, while something waits: those with a
+ * block out stay, for the next one of their class, and one that is in use stays current. */
+static void test_current_ages(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard();
+    nt__arena_config.return_ms = 50;
+    unsigned kept = nt__sizeclass_of(3000), gone = nt__sizeclass_of(5000);
+    unsigned used = nt__sizeclass_of(64);
+    char *p = room_malloc(s, 3000);
+    room_free(s, room_malloc(s, 5000));
+    room_free(s, room_malloc(s, 64));
+    const struct nt_slab *slab = s->current[used];
+    void *large[2] = {room_malloc(s, 32768), room_malloc(s, 500000)};
+    room_free(s, large[0]);
+    room_free(s, large[1]);
+    leave_waiting(s);
+    nt__shard_watch(s);
+    pass_delays(s, 4);
+    assert_ptr_equal(s->current[gone], &nt__slab_none);
+    assert_int_equal(s->slabs[gone], 0);
+    assert_ptr_equal(s->current[kept], &nt__slab_none);
+    assert_ptr_equal(s->partial[kept], nt__slab_of(p));
+    assert_ptr_equal(s->current[used], slab);
+    assert_int_equal(s->empty_slices, 0);
+    nt__shard_check(s);
+    char *q = room_malloc(s, 3000);
+    assert_ptr_equal(nt__slab_of(q), nt__slab_of(p));
+    room_free(s, q);
+    room_free(s, p);
+    nt__shard_trim(s);
+    nt__arena_config.return_ms = 1000;
+}
+
+/* Blocks of others are sent home when the delay has passed, though no batch is full. */
+static void test_gathered_ages(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard(), *other = new_shard();
+    nt__arena_config.return_ms = 50;
+    char *p = room_malloc(other, 3000);
+    room_free(s, room_malloc(s, 64));
+    leave_waiting(s);
+    nt__shard_watch(s);
+    nt__remote_free(s, nt__slab_of(p), p);
+    assert_int_equal(nt__slab_of(p)->remote, 0);
+    pass_delays(s, 2);
+    assert_int_not_equal(nt__slab_of(p)->remote, 0);
+    nt__shard_trim(s);
+    nt__shard_trim(other);
+    nt__arena_config.return_ms = 1000;
+}
+
+/* What others left is noticed within some hundred frees, by a shard that waits for nothing
+ * itself. */
+static void test_notices(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard();
+    nt__arena_purge(s->arena);
+    pass_delays(s, 1);
+    for (int i = 0; i < 600; i++)
+        room_free(s, room_malloc(s, 64));
+    assert_false(s->watching);
+    leave_waiting(s);
+    for (int i = 0; i < 600; i++)
+        room_free(s, room_malloc(s, 64));
+    assert_true(s->watching);
+    nt__shard_trim(s);
+    nt__arena_purge(s->arena);
 }
 
 static void test_yield(void **state)
@@ -346,7 +434,8 @@ int main(void)
         cmocka_unit_test(test_receive), cmocka_unit_test(test_kept),
         cmocka_unit_test(test_yield),   cmocka_unit_test(test_empty),
         cmocka_unit_test(test_budget),  cmocka_unit_test(test_check_finds),
-        cmocka_unit_test(test_errno),
+        cmocka_unit_test(test_errno),   cmocka_unit_test(test_current_ages),
+        cmocka_unit_test(test_notices), cmocka_unit_test(test_gathered_ages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* A library with nothing in it: what preloading one costs at all (startup.py). */
+void bench_empty(void);
+
+void bench_empty(void)
+{
+}
