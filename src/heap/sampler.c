@@ -12,6 +12,7 @@
 #include "src/track/profile_out.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define USUAL_INTERVAL (512 * NT_KIB) /* of sample_signal, when there is none set */
 
@@ -93,10 +94,17 @@ void nt__sampler_save(bool wait)
     nt__profile_free(&profile);
 }
 
+/* May there be a setting of ours? If not, the library is not to be started before the program
+ * asks for memory. */
+static bool is_asked_for(void)
+{
+    const char *conf = nt__conf_env("NUMATALLY_CONF");
+    return (conf && strstr(conf, "sample")) || nt__conf_env("NUMATALLY_CONF_FILE");
+}
+
 __attribute__((constructor)) static void begin(void)
 {
-    if (!nt__conf_is_meant || nt__elsewhere() ||
-        (!nt__conf_env("NUMATALLY_CONF") && !nt__conf_env("NUMATALLY_CONF_FILE")))
+    if (!nt__conf_is_meant || nt__elsewhere() || !is_asked_for())
         return;
     nt__start(); /* reads the settings */
     const struct nt_conf *conf = nt__conf();
