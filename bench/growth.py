@@ -28,6 +28,7 @@ sys.dont_write_bytecode = True  # leave the source folder as it is
 import allocators  # noqa: E402
 import figures  # noqa: E402
 import run  # noqa: E402
+from report import show, table_text  # noqa: E402
 
 ROOT = os.path.dirname(HERE)
 SUBJECT, AGAIN = allocators.SUBJECT, figures.CONTROL
@@ -151,7 +152,7 @@ def report(table, names):
         medians = middles(counts)
         for count, row in medians.items():
             rows.append([f"{kind}/{part}", str(count)]
-                        + [run.show(row.get(name), 1) for name in names])
+                        + [show(row.get(name), 1) for name in names])
         grown = {name: growth_of(least(counts), name) for name in names}
         flat.append([f"{kind}/{part}"] + ["-" if not grown[name] else f"{grown[name][0]:.2f}"
                                           for name in names])
@@ -167,9 +168,9 @@ def report(table, names):
             flat[-1][1] += "  "
     return "\n\n".join([
         "Nanoseconds of CPU time per operation, median\n"
-        + run.table_text(["", "count"] + names, rows),
+        + table_text(["", "count"] + names, rows),
         "Growth: the dearest point over the cheapest, by the least reading of each\n"
-        + run.table_text([""] + [names[0] + "  "] + names[1:], flat),
+        + table_text([""] + [names[0] + "  "] + names[1:], flat),
         f"* above the mark of {FLAT}:\n" + ("\n".join(over) or "  nowhere")])
 
 

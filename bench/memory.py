@@ -25,6 +25,7 @@ sys.dont_write_bytecode = True  # leave the source folder as it is
 import allocators  # noqa: E402
 import figures  # noqa: E402
 import run  # noqa: E402
+from report import table_text  # noqa: E402
 
 ROOT = os.path.dirname(HERE)
 SUBJECT, AGAIN = allocators.SUBJECT, figures.CONTROL
@@ -154,7 +155,7 @@ def freed_report(lives, trims):
             over += [f"  {text}" for text in wrong if name == SUBJECT]
     return ("MiB resident. mark: 1.2 x start + 2 a thread; s: seconds until that; trim: at "
             "once after malloc_trim(0), where the allocator has one\n"
-            + run.table_text(["", "start", "built", "mark", "freed", f"{WITHIN_S} s  ", "s",
+            + table_text(["", "start", "built", "mark", "freed", f"{WITHIN_S} s  ", "s",
                               "trim  "], rows)
             + "\n" + "\n".join(f"  {shape}: {SHAPES[shape]}" for shape in lives)
             + f"\n* above the mark, {SUBJECT}:\n" + ("\n".join(over) or "  nowhere"))
@@ -169,7 +170,7 @@ def churn_report(lives):
                      f"{ratio:.3f}" + (" *" if ratio > BOUNDED else "  ")])
     return (f"Random life with the same bytes live: MiB resident after {SETTLED_S} s and at "
             "the end, the most of it, end over early\n"
-            + run.table_text(["", f"{SETTLED_S} s", "end", "most", "growth  "], rows)
+            + table_text(["", f"{SETTLED_S} s", "end", "most", "growth  "], rows)
             + f"\n* above the mark of {BOUNDED}")
 
 

@@ -29,6 +29,7 @@ sys.dont_write_bytecode = True  # leave the source folder as it is
 import allocators  # noqa: E402
 import figures  # noqa: E402
 import run  # noqa: E402
+from report import table_text  # noqa: E402
 
 ROOT = os.path.dirname(HERE)
 SUBJECT, AGAIN, PLAIN = allocators.SUBJECT, figures.CONTROL, "plain"
@@ -156,9 +157,9 @@ def program_report(program, starts, counts):
     return "\n\n".join([
         f"{program}: milliseconds of a start; above plain with its 95 % interval, CPU time, "
         "page faults,\nsystem calls, instructions above plain\n"
-        + run.table_text(["", "ms", "above plain  ", "CPU", "faults", "calls",
+        + table_text(["", "ms", "above plain  ", "CPU", "faults", "calls",
                           "instructions"], rows),
-        "Parts, ms\n" + run.table_text(["", "ms"], parts),
+        "Parts, ms\n" + table_text(["", "ms"], parts),
         "System calls above plain\n" + "\n".join(lines)])
 
 
