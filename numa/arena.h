@@ -46,7 +46,10 @@ struct nt_arena {
     uint32_t extent_bins;
     uint32_t next_piece; /* units to map next time */
     uint32_t next_look_ms;
-    bool loose; /* units at least half of which is free may wait; read by anyone */
+    uint32_t next_loose; /* unit that the next look for loose ones begins at */
+    uint32_t
+        loose; /* units to be looked at for those at least half of which is free and
+                       waits; read by anyone */
 
     /* figures: written under `lock`, read by anyone */
     uint64_t reserved;  /* units mapped */
@@ -100,7 +103,7 @@ NT_HIDDEN bool nt__arena_decay(struct nt_arena *a);
 static inline bool nt__arena_waits(const struct nt_arena *a)
 {
     return __atomic_load_n(&a->cached, __ATOMIC_RELAXED) != 0 ||
-           __atomic_load_n(&a->loose, __ATOMIC_RELAXED);
+           __atomic_load_n(&a->loose, __ATOMIC_RELAXED) != 0;
 }
 
 /* Purge everything free, single slices too. Returns bytes given back. */

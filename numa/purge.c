@@ -107,33 +107,37 @@ static size_t purge_slices(struct nt_arena *a, uint32_t u)
     return bytes;
 }
 
-/* Up to LOOSE_AT_ONCE loose units that were left alone since before the delay, the
- * emptiest first. Notes whether there are others yet to age. */
+/* Up to LOOSE_AT_ONCE loose units that were left alone since before the delay, from where the
+ * last look ended. Notes how many there are yet to be looked at: all, if some are yet to age.
+ * What is purged stays in its list, so a look at lists would always begin with it. */
 static unsigned find_loose(struct nt_arena *a, uint32_t age_ms, uint32_t *found)
 {
     uint32_t now = nt__unit_now_ms();
-    unsigned n = 0, looks = LOOSE_LOOKS;
-    bool waits = false;
-    for (unsigned bin = NT_UNIT_SLICES - 1; bin >= NT_UNIT_SLICES / 2; bin--) {
-        uint32_t u = a->partial[bin];
-        for (; u != NT_NO_UNIT && n < LOOSE_AT_ONCE && looks != 0; looks--) {
-            const struct nt_unit *unit = nt__window_unit(u);
-            bool loose = nt__unit_is_loose(unit);
-            if (loose && now - unit->stamp_ms >= age_ms)
-                found[n++] = u;
-            else
-                waits |= loose;
-            u = unit->next;
-        }
+    uint32_t units = (uint32_t)(NT_RACY(nt__window.limit) >> NT_UNIT_SHIFT);
+    uint32_t left = (uint32_t)nt__min(a->loose, units);
+    unsigned n = 0;
+    bool young = false;
+    for (unsigned i = 0; left != 0 && i < LOOSE_LOOKS && n < LOOSE_AT_ONCE;
+         i++, left--) {
+        uint32_t u = a->next_loose < units ? a->next_loose : 0;
+        const struct nt_unit *unit = nt__window_unit(u);
+        a->next_loose = u + 1;
+        if (__atomic_load_n(&unit->arena, __ATOMIC_RELAXED) != a->index + 1u ||
+            unit->state != NT_UNIT_PARTIAL || !nt__unit_is_loose(unit))
+            continue;
+        if (now - unit->stamp_ms >= age_ms)
+            found[n++] = u;
+        else
+            young = true;
     }
-    __atomic_store_n(&a->loose, waits || n == LOOSE_AT_ONCE, __ATOMIC_RELAXED);
+    __atomic_store_n(&a->loose, young ? UINT32_MAX : left, __ATOMIC_RELAXED);
     return n;
 }
 
 static void purge_loose(struct nt_arena *a, uint32_t age_ms)
 {
     uint32_t found[LOOSE_AT_ONCE];
-    if (!__atomic_load_n(&a->loose, __ATOMIC_RELAXED))
+    if (__atomic_load_n(&a->loose, __ATOMIC_RELAXED) == 0)
         return;
     nt__lock(&a->lock);
     unsigned n = find_loose(a, age_ms, found);

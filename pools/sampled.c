@@ -176,6 +176,7 @@ void *nt__sampled_instead(struct nt_shard *s, size_t size, void *plain)
 
 void nt__sampled_large(struct nt_shard *s, struct nt_slab *slab, size_t size)
 {
+    int saved = errno; /* a realloc in place does not keep it */
     struct nt_stack stack;
     uint64_t interval = reach(s, nt__sizeclass_large());
     if (interval == 0)
@@ -191,6 +192,7 @@ void nt__sampled_large(struct nt_shard *s, struct nt_slab *slab, size_t size)
     nt__profile_stack(&stack);
     slab->sampled = nt__profile_add(&sample, &stack);
     s->sampling.inside = false;
+    errno = saved;
 }
 
 /* ---- Frees --------------------------------------------------------------------------- */
@@ -241,10 +243,12 @@ void nt__sampled_free(struct nt_shard *s, struct nt_slab *slab, void *p)
 
 void nt__sampled_large_gone(const struct nt_shard *s, struct nt_slab *slab)
 {
+    int saved = errno;
     struct nt_sample sample;
     slab->sampled = 0;
     if (nt__profile_remove(nt__window_slice(slab), &sample) && !slab->pooled)
         note_free(s, &sample);
+    errno = saved;
 }
 
 /* ---- Explicit pools -------------------------------------------------------------------- */

@@ -16,7 +16,7 @@
  * slab's header (slab->sampled).
  *
  * A change of the interval reaches a shard at its next slow call, or at its current
- * slab's event, every 65,536 frees.
+ * slab's event, every 512 frees.
  */
 #ifndef NT_POOLS_SAMPLED_H
 #define NT_POOLS_SAMPLED_H

@@ -16,7 +16,7 @@
  * owner's frees, and is set so that it comes to 0 at the next event:
  *
  *   place     back is                              at 0
- *   CURRENT   -65536 + frees                       was sampling switched? start again
+ *   CURRENT   -512 + frees                         was sampling switched? start again
  *             -128 + frees, while memory waits      the same, and is it time to give
  *             to be given back to the system       it back?
  *   FULL      frees - room                         it has room again: -> PARTIAL

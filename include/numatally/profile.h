@@ -30,7 +30,7 @@ extern "C" {
 #define NT_LIFETIMES 16
 
 /* Sample one block for each `interval` bytes on average from now on; 0: none. 1 samples every
- * block. Other threads notice at their next slow call, or after 65,536 frees. What was sampled so
+ * block. Other threads notice at their next slow call, or after 512 frees. What was sampled so
  * far stays in the figures, and blocks that were sampled are followed until they are
  * freed.
  *

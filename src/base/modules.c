@@ -7,6 +7,7 @@
 #include <elf.h>
 #include <link.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #define CHUNK 64    /* modules */
@@ -14,6 +15,8 @@
 
 static struct {
     struct nt_lock lock;
+    bool threads; /* there were others when the lock was taken for a fork */
+    bool closed;  /* nobody may ask the linker any more */
     struct nt_module *chunk[CHUNKS];
     unsigned count;      /* released: the modules below it are whole */
     uint32_t generation; /* read by anyone */
@@ -170,7 +173,7 @@ static int on_module(struct dl_phdr_info *info, size_t size, void *argument)
 uint32_t nt__modules_refresh(void)
 {
     struct pass pass = {0};
-    if (nt__trylock(&modules.lock)) {
+    if (!modules.closed && nt__trylock(&modules.lock)) {
         dl_iterate_phdr(on_module, &pass);
         if (pass.begun)
             __atomic_store_n(&modules.generation, pass.generation, __ATOMIC_RELAXED);
@@ -184,6 +187,7 @@ uint32_t nt__modules_refresh(void)
 void nt__modules_fork_lock(void)
 {
     nt__lock_for_fork(&modules.lock);
+    modules.threads = !__libc_single_threaded;
 }
 
 void nt__modules_fork_unlock(enum nt_fork how)
@@ -192,6 +196,9 @@ void nt__modules_fork_unlock(enum nt_fork how)
         nt__unlock_after_fork(&modules.lock);
         return;
     }
+    /* A thread that did not come along may have had the linker's lock, which glibc does not
+     * make anew: who asks might wait for ever. What is loaded from now on has no name. */
+    modules.closed |= modules.threads || !__libc_single_threaded;
     if (how == NT_FORK_RAW && nt__lock_raw(&modules.lock))
         modules.adds = 0; /* the next pass brings in what this one did not come to */
     nt__lock_init(&modules.lock, NT_RANK_MODULES);

@@ -105,14 +105,6 @@ unsigned nt__unwind_trace(uintptr_t frame, uintptr_t *pc, unsigned max,
     return w.n;
 }
 
-bool nt__unwind_is(const struct nt_trace *t)
-{
-    for (unsigned i = 0; i < t->n; i++)
-        if (*(const uintptr_t *)(t->frame + t->at[i]) != t->pc[i])
-            return false;
-    return t->n != 0;
-}
-
 /* ---- By frames ----------------------------------------------------------------------- */
 
 /* The kernel reads a signal set of 8 bytes there before it finds that no such change of the
@@ -136,6 +128,16 @@ static bool read_word(uintptr_t at, uintptr_t *page, uintptr_t *out)
     }
     *out = *(const uintptr_t *)at;
     return true;
+}
+
+/* The stack may be another one than the trace's, and end before the trace does. */
+bool nt__unwind_is(const struct nt_trace *t)
+{
+    uintptr_t page = t->frame / PAGE * PAGE, word;
+    for (unsigned i = 0; i < t->n; i++)
+        if (!read_word(t->frame + t->at[i], &page, &word) || word != t->pc[i])
+            return false;
+    return t->n != 0;
 }
 
 /* A frame: the caller's frame pointer, then the return address. */

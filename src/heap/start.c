@@ -45,6 +45,8 @@ int __cxa_atexit(void (*function)(void *), void *argument, void *library);
 
 static void before_fork(void)
 {
+    nt__modules_fork_lock(); /* first: its holder waits for the linker's lock, whose
+                                holder may wait in malloc for any of the others */
     nt__lock_for_fork(&start.lock);
     nt__heap_fork_lock();
     nt__figures_fork_lock();
@@ -59,7 +61,6 @@ static void before_fork(void)
     nt__window_fork_lock();
     nt__arenas_fork_lock();
     nt__profile_fork_lock();
-    nt__modules_fork_lock();
     nt__meta_fork_lock();
 }
 

@@ -302,6 +302,26 @@ static void test_known_again(void **state)
     }
 }
 
+/* The stack is another one by now, and ends before the trace does. */
+static void test_shorter_stack(void **state)
+{
+    (void)state;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *stack_was = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(stack_was != MAP_FAILED);
+    struct nt_trace two = {.frame = (uintptr_t)stack_was + page - 64, .n = 2};
+    two.at[1] = 128;
+    for (int i = 0; i < 2; i++) {
+        two.pc[i] = 1234 + (uintptr_t)i;
+        memcpy((char *)two.frame + two.at[i], &two.pc[i], sizeof two.pc[i]);
+    }
+    assert_true(nt__unwind_is(&two));
+    assert_int_equal(munmap(stack_was + page, page), 0);
+    assert_false(nt__unwind_is(&two));
+    munmap(stack_was, page);
+}
+
 static void look_in_handler(int number)
 {
     (void)number;
@@ -333,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_thread),
         cmocka_unit_test(test_known_again),
         cmocka_unit_test(test_signal_is_not_known_again),
+        cmocka_unit_test(test_shorter_stack),
     };
     if (nt__unwind(NT_UNWIND_TABLES, stack, 1) != 0 || /* not started yet */
         nt__unwind_start(NT_UNWIND_TABLES) != 0 ||

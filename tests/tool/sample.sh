@@ -382,6 +382,48 @@ json toggled.json 'not r[0]["profile"]["sampling"]'
 json toggled.json 'r[0]["profile"]["interval_bytes"] == 512 * 1024'
 json toggled.json '15e6 < r[0]["profile"]["total"]["requested_bytes_total"] < 70e6'
 
+# ---- fork, while others are in the dynamic linker and allocate there ----------------------
+
+cat >forks.c <<'C'
+#define _GNU_SOURCE
+#include <link.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void pair(size_t n) { void *volatile p = malloc(n); free(p); }
+static int on_object(struct dl_phdr_info *info, size_t size, void *unused)
+{
+    (void)info, (void)size, (void)unused;
+    pair(700000);
+    return 0;
+}
+static void *ask(void *unused) { for (;;) dl_iterate_phdr(on_object, unused); }
+static void *churn(void *unused) { for (;;) pair(200); return unused; }
+int main(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, ask, NULL);
+    pthread_create(&thread, NULL, churn, NULL);
+    pthread_create(&thread, NULL, churn, NULL);
+    for (int i = 0; i < 400; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            for (int k = 0; k < 100; k++)
+                pair(100);
+            _exit(0);
+        }
+        int status = 1;
+        waitpid(child, &status, 0);
+        if (status != 0)
+            _exit(1);
+    }
+    _exit(0);
+}
+C
+"${CC:-cc}" -O2 -fno-builtin -o forks forks.c -pthread || fail "forks.c does not compile"
+try 0 env NUMATALLY_CONF=sample:64 LD_PRELOAD="$library" ./forks
+
 for bad in -1 1.5 2T x 99999999999999999999999 1KK ''; do
     try 0 env NUMATALLY_CONF="sample:$bad" LD_PRELOAD="$library" ls /
     err "NUMATALLY_CONF: sample:$bad is no such number; it may be off, or a number of bytes from 1 to 1T"
