@@ -55,10 +55,9 @@ struct nt_unit {
     uint32_t used;       /* slices handed out, a bit each */
     uint32_t dirty;      /* slices that may not read as zero; all or none if free */
     uint32_t length;     /* first and last unit of a free extent: its units */
-    uint32_t
-        stamp_ms;   /* first unit of a free extent: when it was freed; loose: latest */
-    uint16_t arena; /* owner's index + 1; 0: a hole, or never mapped */
-    uint8_t state;  /* enum nt_unit_state */
+    uint32_t stamp_ms;   /* when the extent's first, or the loose unit, was freed */
+    uint16_t arena;      /* owner's index + 1; 0: a hole, or never mapped */
+    uint8_t state;       /* enum nt_unit_state */
     uint8_t spare[5];
 };
 

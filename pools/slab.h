@@ -116,10 +116,16 @@ NT_FAST struct nt_slab *nt__slab_header(const void *p)
     return (struct nt_slab *)(void *)nt__window_header(p);
 }
 
+/* The header that speaks for the slice `p` lies in; `p` is in the window. */
+NT_FAST struct nt_slab *nt__slab_at(const void *p)
+{
+    return NT_RACY(nt__window.map[nt__window_index(p)]);
+}
+
 /* The slab of any address in the window: NULL when it belongs to none. */
 static inline struct nt_slab *nt__slab_of(const void *p)
 {
-    struct nt_slab *slab = NT_RACY(nt__window.map[nt__window_index(p)]);
+    struct nt_slab *slab = nt__slab_at(p);
     return slab->kind == NT_SLAB_NONE ? NULL : slab;
 }
 

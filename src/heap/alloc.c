@@ -313,7 +313,7 @@ void nt__heap_free_slow(void *p)
     struct nt_shard *s = nt__heap_shard;
     const struct nt_block *block = p;
     if (NT_LIKELY(nt__window_has(p) && s->arena)) {
-        struct nt_slab *slab = NT_RACY(nt__window.map[nt__window_index(p)]);
+        struct nt_slab *slab = nt__slab_at(p);
         if (NT_LIKELY(NT_RACY(slab->plain) && owner_of(slab) != s &&
                       nt__slab_starts(slab, p) && nt__slab_carved(slab, p) &&
                       block->key != NT_KEY)) {
@@ -436,7 +436,7 @@ NT_FAST bool stays(void *p, size_t size)
     struct nt_shard *s = nt__heap_shard;
     if (!nt__window_has(p))
         return false;
-    const struct nt_slab *slab = NT_RACY(nt__window.map[nt__window_index(p)]);
+    const struct nt_slab *slab = nt__slab_at(p);
     if (NT_RACY(slab->owner) != s)
         return false;
     const struct nt_block *block = p;
@@ -504,8 +504,7 @@ void *nt_realloc(void *p, size_t size)
         errno = EINVAL;
         return NULL;
     }
-    if (nt__large_stays(nt__heap_shard, NT_RACY(nt__window.map[nt__window_index(p)]), p,
-                        size))
+    if (nt__large_stays(nt__heap_shard, nt__slab_at(p), p, size))
         return p;
     struct nt_slab *slab = checked(p, "realloc");
     if (slab)

@@ -308,6 +308,15 @@ static void text(struct nt_fmt *f, const struct nt_snapshot *s,
 
 /* ---- JSON ------------------------------------------------------------------- */
 
+/* Of `size` bytes, less than 128; it may lack the 0 at its end. */
+static void json_name(struct nt_fmt *f, const char *name, size_t size)
+{
+    char text[128] = {0};
+    memcpy(text, name, nt__min(size, sizeof text - 1));
+    nt__json_key(f, "name");
+    nt__json_str(f, text);
+}
+
 static void json_figures(struct nt_fmt *f, const struct nt_figure *list,
                          const void *base)
 {
@@ -395,14 +404,10 @@ static void json_threads(struct nt_fmt *f, const struct nt_thread_figures *t, si
     nt__json_key(f, "threads");
     nt__json_open(f, '[');
     for (size_t i = 0; i < n; i++) {
-        char name[sizeof t->name + 1] = {0};
-
-        memcpy(name, t[i].name, sizeof t->name);
         nt__json_open(f, '{');
         nt__json_key(f, "tid");
         nt__json_i64(f, t[i].tid);
-        nt__json_key(f, "name");
-        nt__json_str(f, name);
+        json_name(f, t[i].name, sizeof t[i].name);
         nt__json_key(f, "node");
         nt__json_i64(f, t[i].node);
         json_figures(f, nt__figures(NT_LIST_THREAD), &t[i]);
@@ -416,12 +421,8 @@ static void json_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t
     nt__json_key(f, "pools");
     nt__json_open(f, '[');
     for (size_t i = 0; i < n; i++) {
-        char name[sizeof p->name + 1] = {0};
-
-        memcpy(name, p[i].name, sizeof p->name);
         nt__json_open(f, '{');
-        nt__json_key(f, "name");
-        nt__json_str(f, name);
+        json_name(f, p[i].name, sizeof p[i].name);
         json_figures(f, nt__figures(NT_LIST_POOL), &p[i]);
         nt__json_close(f, '}');
     }
@@ -433,12 +434,8 @@ static void json_phases(struct nt_fmt *f, const struct nt_phase_figures *p, size
     nt__json_key(f, "phases");
     nt__json_open(f, '[');
     for (size_t i = 0; i < n; i++) {
-        char name[sizeof p->name + 1] = {0};
-
-        memcpy(name, p[i].name, sizeof p->name);
         nt__json_open(f, '{');
-        nt__json_key(f, "name");
-        nt__json_str(f, name);
+        json_name(f, p[i].name, sizeof p[i].name);
         nt__json_key(f, "running");
         nt__json_bool(f, p[i].running);
         json_figures(f, nt__figures(NT_LIST_PHASE), &p[i]);
@@ -452,12 +449,8 @@ static void json_tracked(struct nt_fmt *f, const struct nt_tracked_figures *t, s
     nt__json_key(f, "tracked");
     nt__json_open(f, '[');
     for (size_t i = 0; i < n; i++) {
-        char name[sizeof t->name + 1] = {0};
-
-        memcpy(name, t[i].name, sizeof t->name);
         nt__json_open(f, '{');
-        nt__json_key(f, "name");
-        nt__json_str(f, name);
+        json_name(f, t[i].name, sizeof t[i].name);
         json_figures(f, nt__figures(NT_LIST_TRACKED), &t[i]);
         nt__json_key(f, "sizes");
         nt__json_open(f, '[');
