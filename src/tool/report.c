@@ -1,46 +1,99 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * numatally report: print records and live files again, as text or as records.
- * A file is a live file if it says so, else it must hold JSON records, one after
- * the other.
+ * numatally report: records and live files in another form.
+ *
+ * With --output the file is there whole or, if nothing could be read or written, as it was:
+ * all is written to a file beside it, which takes its place at the end. What is no regular
+ * file is written to directly.
  */
-#include "src/track/report.h"
+#include "src/tool/report.h"
 #include "src/base/base.h"
+#include "src/base/conf.h"
 #include "src/base/fmt.h"
-#include "src/tool/tool.h"
-#include "src/track/live.h"
-#include "src/track/profile_out.h"
 
 #include <argp.h>
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct report {
-    enum nt_format format;
-    char **files;
-    size_t nfiles;
+static const struct format {
+    const char *name;
+    const char *suffix; /* of the files that are written so */
+    bool whole;         /* all records at once */
+    nt_write *write;
+} formats[] = {
+    {"text", ".txt", false, nt__out_text},
+    {"json", ".json", false, nt__out_json},
 };
 
-/* Too large for a stack. */
-static struct nt_record record;
-static struct nt_live live;
+struct report {
+    const struct format *format;
+    const char *output; /* NULL: standard output */
+    char **files;
+    size_t nfiles;
+
+    FILE *out;
+    const char *out_name;       /* in complaints */
+    char target[PATH_MAX];      /* what takes its place at the end; "": nothing */
+    char written_to[PATH_MAX];  /* meanwhile */
+    int error;                  /* negative errno of writing; 0: none so far */
+    size_t written;             /* records */
+    struct nt_record **records; /* those of a format that wants all at once */
+    size_t nrecords, records_cap;
+};
+
+/* ---- the command line --------------------------------------------------------------- */
+
+static const struct format *format_by_name(const char *name)
+{
+    for (size_t i = 0; i < NT_ARRAY_LEN(formats); i++)
+        if (strcmp(name, formats[i].name) == 0)
+            return &formats[i];
+    return NULL;
+}
+
+static const struct format *format_by_suffix(const char *path)
+{
+    size_t len = strlen(path);
+
+    for (size_t i = 0; i < NT_ARRAY_LEN(formats); i++) {
+        size_t n = strlen(formats[i].suffix);
+
+        if (len > n && strcmp(path + len - n, formats[i].suffix) == 0)
+            return &formats[i];
+    }
+    return &formats[0];
+}
+
+/* All names, as "a, b or c". */
+static const char *format_names(void)
+{
+    static char text[256];
+    size_t at = 0, last = NT_ARRAY_LEN(formats) - 1;
+
+    for (size_t i = 0; i <= last && at < sizeof text; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", formats[i].name,
+                               i + 1 < last    ? ", "
+                               : i + 1 == last ? " or "
+                                               : "");
+    return text;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct report *r = state->input;
-    int format;
 
     switch (key) {
     case 'f':
-        format = nt__tool_format(arg);
-        if (format < 0)
-            argp_error(state, "--format is \"%s\"; it may be text or json", arg);
-        r->format = (enum nt_format)format;
+        r->format = format_by_name(arg);
+        if (r->format == NULL)
+            argp_error(state, "--format is \"%s\"; it may be %s", arg, format_names());
+        return 0;
+    case 'o':
+        r->output = arg;
         return 0;
     case ARGP_KEY_ARGS:
         r->files = state->argv + state->next;
@@ -54,143 +107,135 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* Print a report. 0 or the exit status after a complaint. */
-static int print(const struct report *r, const struct nt_snapshot *s,
-                 const struct nt_tables *tables)
-{
-    int err = nt__report_write(STDOUT_FILENO, r->format, s, tables);
+/* ---- the output --------------------------------------------------------------------- */
 
-    if (err == 0)
-        return 0;
-    nt__warn("standard output: %s", nt__errno_text(err));
+static int output_complain(const struct report *r, int error)
+{
+    nt__warn("%.512s: %s", r->out_name, nt__errno_text(error));
     return NT_EXIT_BAD_INPUT;
 }
 
-static int print_record(const struct report *r)
+/* A new file beside `r->target`, for everybody that a new file is for. */
+static FILE *open_beside(struct report *r)
 {
-    const struct nt_tables tables = {
-        .threads = record.threads,
-        .pools = record.pools,
-        .phases = record.phases,
-        .tracked = record.tracked,
-        .nthreads = record.nthreads,
-        .npools = record.npools,
-        .nphases = record.nphases,
-        .ntracked = record.ntracked,
-        .profile = record.profile.sites != NULL ? &record.profile : NULL};
+    mode_t mask = umask(0);
+    int fd, n = snprintf(r->written_to, sizeof r->written_to, "%s.XXXXXX", r->target);
 
-    return print(r, &record.snapshot, &tables);
-}
-
-/* Move to the next byte that is no blank; false at the end. */
-static bool more(FILE *f)
-{
-    int c;
-
-    while ((c = getc(f)) != EOF && isspace(c))
-        ;
-    return c != EOF && ungetc(c, f) != EOF;
-}
-
-static int print_records(const struct report *r, const char *path, FILE *f)
-{
-    unsigned n = 0;
-
-    while (more(f)) {
-        json_error_t error;
-        json_t *root =
-            json_loadf(f, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
-        const char *wrong;
-        int status;
-
-        n++;
-        if (root == NULL) {
-            nt__warn("%.512s: record %u is no JSON: %s (its line %d, column %d)", path,
-                     n, error.text, error.line, error.column);
-            return NT_EXIT_BAD_INPUT;
-        }
-        wrong = nt__record_read(root, &record);
-        if (wrong != NULL)
-            nt__warn("%.512s: record %u cannot be read: %s", path, n, wrong);
-        status = wrong != NULL ? NT_EXIT_BAD_INPUT : print_record(r);
-        nt__record_free(&record);
-        json_decref(root);
-        if (status != 0)
-            return status;
+    umask(mask);
+    if (n < 0 || (size_t)n >= sizeof r->written_to) {
+        errno = ENAMETOOLONG;
+        return NULL;
     }
-    if (n > 0)
-        return 0;
-    nt__warn("%.512s is empty: no record is in it", path);
-    return NT_EXIT_BAD_INPUT;
+    fd = mkstemp(r->written_to);
+    if (fd < 0)
+        return NULL;
+    fchmod(fd, 0666 & ~mask);
+    return fdopen(fd, "w");
 }
 
-static int print_live(const struct report *r, const char *path)
-{
-    struct nt_tables tables = nt__live_tables(&live);
-    struct nt_profile profile = {0};
-    char beside[NT_LIVE_PATH_MAX];
-
-    if (nt__profile_path(beside, sizeof beside, path) &&
-        nt__profile_load(beside, &profile) == 0)
-        tables.profile = &profile;
-
-    if (!live.snapshot.final)
-        nt__warn(
-            "%.512s: these are the figures of process %lld at its last update, not "
-            "those of its end",
-            path, (long long)live.snapshot.pid);
-    int status = print(r, &live.snapshot, &tables);
-
-    nt__profile_free(&profile);
-    return status;
-}
-
-static int print_file(const struct report *r, const char *path)
+static int output_open(struct report *r)
 {
     struct stat st;
-    FILE *f;
-    int status;
-    int err = nt__live_read(path, &live);
 
-    if (err == 0)
-        return print_live(r, path);
-    if (err != -EBADMSG) {
-        nt__warn("%.512s: %s", path,
-                 err == -ENODATA ? "nothing was written to this live file yet"
-                                 : nt__errno_text(err));
-        return NT_EXIT_BAD_INPUT;
+    r->out = stdout;
+    r->out_name = "standard output";
+    if (r->output == NULL)
+        return 0;
+    r->out_name = r->output;
+    if (stat(r->output, &st) != 0)
+        snprintf(r->target, sizeof r->target, "%s", r->output);
+    else if (S_ISREG(st.st_mode) && realpath(r->output, r->target) == NULL)
+        return output_complain(r, errno);
+    r->out = r->target[0] != '\0' ? open_beside(r) : fopen(r->output, "we");
+    return r->out != NULL ? 0 : output_complain(r, errno);
+}
+
+static int output_close(struct report *r)
+{
+    if (r->error == 0 && (fflush(r->out) != 0 || ferror(r->out)))
+        r->error = errno != 0 ? -errno : -EIO;
+    if (r->output != NULL && fclose(r->out) != 0 && r->error == 0)
+        r->error = -errno;
+    if (r->target[0] != '\0' && r->error == 0 && r->written > 0 &&
+        rename(r->written_to, r->target) != 0)
+        r->error = -errno;
+    if (r->target[0] != '\0' && (r->error != 0 || r->written == 0))
+        unlink(r->written_to);
+    return r->error != 0 ? output_complain(r, r->error) : 0;
+}
+
+/* ---- records ------------------------------------------------------------------------ */
+
+static void write_records(struct report *r, struct nt_record *const *records, size_t n)
+{
+    if (r->error == 0)
+        r->error = r->format->write(r->out, records, n, r->written);
+    if (r->error == 0 && ferror(r->out))
+        r->error = errno != 0 ? -errno : -EIO;
+    r->written += n;
+}
+
+static void keep(struct report *r, struct nt_record *record)
+{
+    if (r->nrecords == r->records_cap) {
+        r->records_cap = 2 * r->records_cap + 16;
+        r->records = nt__tool_memory(
+            reallocarray(r->records, r->records_cap, sizeof(struct nt_record *)));
     }
-    f = fopen(path, "re");
-    if (f == NULL || fstat(fileno(f), &st) != 0 || S_ISDIR(st.st_mode)) {
-        nt__warn("%.512s: %s", path, nt__errno_text(f == NULL ? errno : EISDIR));
-        if (f != NULL)
-            fclose(f);
-        return NT_EXIT_BAD_INPUT;
+    r->records[r->nrecords++] = record;
+}
+
+static void visit(struct nt_record *record, void *context)
+{
+    struct report *r = context;
+
+    if (r->format->whole) {
+        keep(r, record);
+        return;
     }
-    status = print_records(r, path, f);
-    fclose(f);
-    return status;
+    write_records(r, &record, 1);
+    nt__record_free(record);
+    free(record);
+}
+
+static void write_kept(struct report *r)
+{
+    if (r->nrecords > 0)
+        write_records(r, r->records, r->nrecords);
+    for (size_t i = 0; i < r->nrecords; i++) {
+        nt__record_free(r->records[i]);
+        free(r->records[i]);
+    }
+    free(r->records);
 }
 
 int nt__tool_report(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        {"format", 'f', "text|json", 0, "what to print; text if not given", 0}, {0}};
+        {"format", 'f', "FORMAT", 0,
+         "text, json; else by the output's suffix, else text", 0},
+        {"output", 'o', "FILE", 0, "write there, not to standard output", 0},
+        {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,
         .args_doc = "FILE...",
         .doc = "Print FILEs again: JSON records and live files (*.live)."};
-    struct report r = {.format = NT_FORMAT_TEXT};
+    static struct report r;
     static char name[] = "numatally report";
     int status = 0;
 
     argv[0] = name;
     argp_parse(&argp, argc, argv, 0, NULL, &r);
-    for (size_t i = 0; i < r.nfiles; i++) {
-        int s = print_file(&r, r.files[i]);
+    if (r.format == NULL)
+        r.format = format_by_suffix(r.output != NULL ? r.output : "");
+    if (output_open(&r) != 0)
+        return NT_EXIT_BAD_INPUT;
+    for (size_t i = 0; i < r.nfiles && r.error == 0; i++) {
+        int s = nt__records_each(r.files[i], visit, &r);
 
         status = s > status ? s : status;
     }
-    return status;
+    write_kept(&r);
+    return output_close(&r) != 0 ? NT_EXIT_BAD_INPUT : status;
 }

@@ -81,6 +81,32 @@ out '^Allocations '
 try 2 "$tool" report
 err 'no file was given'
 try 2 "$tool" report --format xml r.json
+
+# A good record after a bad one; one cut short at the end.
+{ sed -n 1p r.json; echo '{"record":1,'; sed -n 2p r.json; head -c 100 r.json; } >some.json
+try 1 "$tool" report --format json some.json
+cmp -s r.json out || fail "good records among bad ones were lost"
+err 'some.json: record 2 is no JSON'
+
+# To a file: by its suffix, whole or as it was.
+try 0 "$tool" report -o o.json r.json
+[ ! -s out ] || fail "something on standard output"
+cmp -s r.json o.json || fail "other records in the file"
+[ "$(stat -c %a o.json)" = "$(printf '%o' $((0666 & ~0$(umask))))" ] || fail "not the umask's mode"
+ln -s o.json link.json
+try 0 "$tool" report -o link.json "$file"
+[ -L link.json ] || fail "the symbolic link was replaced"
+json o.json 'len(r) == 1'
+try 1 "$tool" report -o o.json other.json
+json o.json 'len(r) == 1'
+[ -z "$(ls o.json.* 2>/dev/null)" ] || fail "left behind: $(ls o.json.*)"
+try 0 "$tool" report -o /dev/stdout --format json r.json
+cmp -s r.json out || fail "a pipe or device is no place for the output"
+try 1 "$tool" report -o /nonexistent/x r.json
+err '/nonexistent/x: No such file'
+try 1 "$tool" report -o /dev/full r.json
+err '/dev/full: No space left'
+
 "$tool" report r.json >/dev/full 2>err && fail "a full disk was not noticed"
 err 'standard output: No space left'
 echo "ok"

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The records in a file, one after the other. A file is a live file if it says so, else it
+ * must hold JSON records, each beginning on a line of its own, as `numatally run` writes
+ * them (one that somebody laid out over several lines is read as well).
+ *
+ * A bad record is complained about, and what follows it is read from the next line on that
+ * may begin a record: a file cut short, or with rubbish in it, still gives the good ones.
+ */
+#include "src/base/base.h"
+#include "src/base/fmt.h"
+#include "src/tool/report.h"
+#include "src/track/live.h"
+#include "src/track/profile_out.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Complaints about one file, after which it is given up. */
+#define BAD_RECORDS_MAX 20
+
+void *nt__tool_memory(void *p)
+{
+    if (p == NULL) {
+        nt__warn("there is not enough memory for what the records hold");
+        exit(NT_EXIT_BAD_INPUT);
+    }
+    return p;
+}
+
+/* ---- JSON ----------------------------------------------------------------------- */
+
+/* The lines of a file, up to the next that begins as a record does. */
+struct lines {
+    FILE *f;
+    char *text; /* of the record */
+    size_t bytes, cap;
+    char *line; /* read, not yet part of it */
+    size_t line_cap;
+    ssize_t line_bytes; /* -1: none, the file is at its end */
+};
+
+static bool blank(const char *line, size_t bytes)
+{
+    while (bytes > 0 && isspace((unsigned char)line[bytes - 1]))
+        bytes--;
+    return bytes == 0;
+}
+
+/* The text of the next record; false at the end of the file. */
+static bool next_text(struct lines *l)
+{
+    l->bytes = 0;
+    do {
+        size_t bytes = (size_t)l->line_bytes;
+
+        if (l->line_bytes < 0)
+            break;
+        if (l->bytes > 0 || !blank(l->line, bytes)) {
+            if (l->bytes + bytes > l->cap) {
+                l->cap = 2 * (l->bytes + bytes);
+                l->text = nt__tool_memory(realloc(l->text, l->cap));
+            }
+            memcpy(l->text + l->bytes, l->line, bytes);
+            l->bytes += bytes;
+        }
+        l->line_bytes = getline(&l->line, &l->line_cap, l->f);
+    } while (l->bytes == 0 || l->line_bytes < 0 || l->line[0] != '{');
+    return l->bytes > 0;
+}
+
+/* Read record number `n` of the file. False after a complaint. */
+static bool read_json(const char *path, const struct lines *l, unsigned n,
+                      struct nt_record *record)
+{
+    json_error_t error;
+    json_t *root = json_loadb(l->text, l->bytes, JSON_REJECT_DUPLICATES, &error);
+    const char *wrong;
+
+    if (root == NULL) {
+        nt__warn("%.512s: record %u is no JSON: %s (its line %d, column %d)", path, n,
+                 error.text, error.line, error.column);
+        return false;
+    }
+    wrong = nt__record_read(root, record);
+    json_decref(root);
+    if (wrong == NULL)
+        return true;
+    nt__warn("%.512s: record %u cannot be read: %s", path, n, wrong);
+    nt__record_free(record);
+    return false;
+}
+
+static int each_json(const char *path, FILE *f, nt_visit *visit, void *context)
+{
+    struct lines l = {.f = f};
+    unsigned n = 0, bad = 0;
+    int status = 0;
+
+    while (bad < BAD_RECORDS_MAX && next_text(&l)) {
+        struct nt_record *record = nt__tool_memory(malloc(sizeof *record));
+
+        if (read_json(path, &l, ++n, record)) {
+            visit(record, context);
+        } else {
+            bad++;
+            free(record);
+        }
+    }
+    free(l.text);
+    free(l.line);
+    if (ferror(f))
+        nt__warn("%.512s: %s", path, nt__errno_text(errno));
+    else if (n == 0)
+        nt__warn("%.512s is empty: no record is in it", path);
+    else if (bad == BAD_RECORDS_MAX)
+        nt__warn("%.512s: so many are bad that the rest is left unread", path);
+    if (ferror(f) || n == 0 || bad > 0)
+        status = NT_EXIT_BAD_INPUT;
+    return status;
+}
+
+/* ---- live files ------------------------------------------------------------------- */
+
+static void *copy(const void *from, size_t n, size_t size)
+{
+    void *to = nt__tool_memory(calloc(n + 1, size));
+
+    return memcpy(to, from, n * size);
+}
+
+static struct nt_record *record_of(const struct nt_live *live)
+{
+    struct nt_record *r = nt__tool_memory(calloc(1, sizeof *r));
+
+    r->snapshot = live->snapshot;
+    r->nthreads = live->nthreads;
+    r->npools = live->npools;
+    r->nphases = live->nphases;
+    r->ntracked = live->ntracked;
+    r->threads = copy(live->threads, r->nthreads, sizeof *r->threads);
+    r->pools = copy(live->pools, r->npools, sizeof *r->pools);
+    r->phases = copy(live->phases, r->nphases, sizeof *r->phases);
+    r->tracked = copy(live->tracked, r->ntracked, sizeof *r->tracked);
+    return r;
+}
+
+/* The arrays of a profile that was loaded are in one piece; a record's are its own. */
+static void take_profile(struct nt_record *r, struct nt_profile *p)
+{
+    r->profile = *p;
+    r->profile.memory = NULL;
+    r->profile.sites = copy(p->sites, p->nsites, sizeof *p->sites);
+    r->profile.samples = copy(p->samples, p->nsamples, sizeof *p->samples);
+    r->profile.remotes = copy(p->remotes, p->nremotes, sizeof *p->remotes);
+    r->profile.modules = copy(p->modules, p->nmodules, sizeof *p->modules);
+    nt__profile_free(p);
+}
+
+static void visit_live(const char *path, const struct nt_live *live, nt_visit *visit,
+                       void *context)
+{
+    struct nt_record *r = record_of(live);
+    struct nt_profile profile = {0};
+    char beside[NT_LIVE_PATH_MAX];
+
+    if (nt__profile_path(beside, sizeof beside, path) &&
+        nt__profile_load(beside, &profile) == 0)
+        take_profile(r, &profile);
+    if (!r->snapshot.final)
+        nt__warn(
+            "%.512s: these are the figures of process %lld at its last update, not "
+            "those of its end",
+            path, (long long)r->snapshot.pid);
+    visit(r, context);
+}
+
+/* ---- files -------------------------------------------------------------------------- */
+
+int nt__records_each(const char *path, nt_visit *visit, void *context)
+{
+    static struct nt_live live; /* too large for a stack */
+    struct stat st;
+    FILE *f;
+    int status;
+    int err = nt__live_read(path, &live);
+
+    if (err == 0) {
+        visit_live(path, &live, visit, context);
+        return 0;
+    }
+    if (err != -EBADMSG) {
+        nt__warn("%.512s: %s", path,
+                 err == -ENODATA ? "nothing was written to this live file yet"
+                                 : nt__errno_text(err));
+        return NT_EXIT_BAD_INPUT;
+    }
+    f = fopen(path, "re");
+    if (f == NULL || fstat(fileno(f), &st) != 0 || S_ISDIR(st.st_mode)) {
+        nt__warn("%.512s: %s", path, nt__errno_text(f == NULL ? errno : EISDIR));
+        if (f != NULL)
+            fclose(f);
+        return NT_EXIT_BAD_INPUT;
+    }
+    status = each_json(path, f, visit, context);
+    fclose(f);
+    return status;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numatally report: from files to formats.
+ *
+ *   read.c       the records in a file
+ *   report.c     the verb: options, which format, where to
+ *   out_*.c      one format each: records to a FILE
+ *   symbols.c    return addresses to functions and lines
+ *
+ * A format is a row in report.c's table and one function. It gets all records at once if it
+ * asks for that, else one after the other, as they are read. It writes with stdio, and need
+ * not look whether that went well: report.c asks the stream.
+ */
+#ifndef NT_TOOL_REPORT_H
+#define NT_TOOL_REPORT_H
+
+#include "src/tool/tool.h"
+
+#include <stdio.h>
+
+/* `p`, unless it is NULL: then the tool ends with a complaint. */
+void *nt__tool_memory(void *p);
+
+/* ---- read.c ------------------------------------------------------------------------ */
+
+/* `record` is the visitor's now: nt__record_free, free. */
+typedef void nt_visit(struct nt_record *record, void *context);
+
+/* Visit the records in a file. 0, or the exit status after complaints; the good records
+ * were visited all the same. */
+int nt__records_each(const char *path, nt_visit *visit, void *context);
+
+/* ---- formats ------------------------------------------------------------------------ */
+
+/* Write `n` records; before these `written` others were, by earlier calls. 0, or a negative
+ * errno that the stream does not know of. */
+typedef int nt_write(FILE *out, struct nt_record *const *records, size_t n,
+                     size_t written);
+
+nt_write nt__out_text, nt__out_json;
+
+/* ---- symbols.c ------------------------------------------------------------------------ */
+
+/* One function that a return address lies in. The texts live as long as the symbols. */
+struct nt_frame {
+    const char *function; /* never NULL: in doubt "libm.so.6+0x1234" or "0x1234" */
+    const char *module;   /* path; NULL: not known */
+    const char *file;     /* NULL: not known */
+    unsigned line;        /* 0: not known */
+};
+
+/* The symbols of the modules that a profile names. */
+struct nt_symbols *nt__symbols_open(const struct nt_profile *profile);
+void nt__symbols_close(struct nt_symbols *symbols);
+
+/* What the return address `pc`, of a stack of `generation`, lies in: the innermost function
+ * inlined there first, then those it is inlined in. *frames is good until the next call;
+ * there is at least one. */
+size_t nt__symbols_find(struct nt_symbols *symbols, uint32_t generation, uint64_t pc,
+                        const struct nt_frame **frames);
+
+#endif
