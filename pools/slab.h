@@ -55,12 +55,9 @@ enum nt_slab_place {
 };
 
 struct nt_slab {
-    /* read by every free, written by the owner's */
+    /* Read by every free, whoever's: seldom written, so that cpus can share the line. By the
+     * owner. */
     struct nt_shard *owner; /* NULL in LARGE headers: never the caller's */
-    union {
-        void *free;            /* first block of the list */
-        struct nt_shard *home; /* L: the shard it is counted in */
-    };
     union {
         struct {
             uint64_t magic;  /* 2^64 / size, rounded up: see nt__slab_starts */
@@ -71,34 +68,38 @@ struct nt_slab {
             size_t run_slices; /* L: slices of its run */
         };
     };
-    int32_t back;      /* see above */
-    uint32_t size;     /* of a block, bytes */
-    uint16_t capacity; /* blocks */
-    uint16_t carved;   /* of these ever handed out or listed */
+    struct nt_slab *next, *prev; /* in a list of the owner's, by place */
+    uint32_t size;               /* of a block, bytes */
+    uint16_t capacity;           /* blocks */
+    uint16_t carved;             /* of these ever handed out or listed */
     uint8_t class;
-    uint8_t kind;  /* enum nt_slab_kind */
-    uint8_t place; /* enum nt_slab_place */
+    uint8_t kind; /* enum nt_slab_kind */
     uint8_t slices;
     uint8_t slot;   /* node its figures go to: the owner's, or home's */
     uint8_t pooled; /* of an explicit pool: freed under its lock */
     uint8_t clean;  /* what is not carved reads as zero */
     uint8_t moved;  /* its mapping is made anew when it is freed: nt__arena_give_anew */
-    uint16_t arena; /* index of the arena it is from */
     uint8_t sampled; /* sampled.h: a hidden shard's; L, pools': sampled blocks in it */
     uint8_t plain; /* blocks of a thread's shard: not L, pooled or hidden, not closed */
+    uint16_t arena; /* index of the arena it is from */
 
-    /* the second line */
-    _Alignas(NT_CACHE_LINE) uint64_t remote; /* remote.h */
+    /* The second line: what the owner's malloc and free write, and now and then senders. */
+    _Alignas(NT_CACHE_LINE) int32_t back; /* see above */
+    uint8_t place;                        /* enum nt_slab_place */
+    union {
+        void *free;            /* first block of the list */
+        struct nt_shard *home; /* L: the shard it is counted in */
+    };
+    uint64_t remote; /* remote.h */
     union {
         struct nt_slab *pending; /* next in the owner's stack of slabs with remotes */
         uint64_t parts; /* L: slots that it is divided over; one: moved there */
     };
-    struct nt_slab *next, *prev; /* L: in a list of the owner's, by place */
-    struct nt_unit unit;         /* the arena's, not ours */
+    struct nt_unit unit; /* the arena's, not ours */
 };
 
 _Static_assert(sizeof(struct nt_slab) == NT_HEADER, "one header a slice");
-_Static_assert(offsetof(struct nt_slab, remote) == NT_CACHE_LINE, "two lines");
+_Static_assert(offsetof(struct nt_slab, back) == NT_CACHE_LINE, "two lines");
 
 /* The words of a free block. */
 struct nt_block {
