@@ -231,7 +231,9 @@ NT_FAST void *nt__shard_pop_class(struct nt_shard *s, size_t c, size_t size, boo
         return NULL;
     if (NT_COUNTING)
         *due = nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size);
-    slab->free = block->next;
+    struct nt_block *next = block->next;
+    slab->free = next;
+    __builtin_prefetch(next, 1);
     if (NT_CHECKING)
         block->key = NULL;
     return block;
