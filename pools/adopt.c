@@ -130,7 +130,8 @@ void nt__shard_receive_idle(const struct nt_arena *arena)
     for (unsigned i = 0; i < LOOK_AT && i < list->count; i++) {
         struct nt_shard *s = take_first(list);
         append(list, s);
-        nt__shard_trim(s);
+        nt__remote_receive(s);
+        nt__shard_shrink(s);
     }
     nt__unlock(&list->lock);
 }
