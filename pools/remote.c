@@ -65,7 +65,7 @@ static void look_after_idle(struct nt_shard *s, const struct nt_slab *slab)
     }
 }
 
-static void send_batch(struct nt_shard *s, struct nt_batch *batch)
+void nt__remote_send(struct nt_shard *s, struct nt_batch *batch)
 {
     struct nt_slab *slab = batch->slab;
     if (!slab)
@@ -75,61 +75,29 @@ static void send_batch(struct nt_shard *s, struct nt_batch *batch)
     look_after_idle(s, slab);
 }
 
-static struct nt_batch *batch_of(struct nt_shard *s, const struct nt_slab *slab)
+void nt__remote_begin(struct nt_shard *s, struct nt_batch *batch, struct nt_slab *slab,
+                      struct nt_block *block)
 {
-    /* Slabs of many slices leave gaps in the numbers: fold the upper ones in. */
-    size_t slice = (uintptr_t)slab >> NT_HEADER_SHIFT;
-    return &s->batch[(slice ^ slice >> 6 ^ slice >> 12) % NT_BATCHES];
-}
-
-/* The batch becomes `slab`'s, with one block. */
-static __attribute__((noinline)) void begin_batch(struct nt_shard *s,
-                                                  struct nt_batch *batch,
-                                                  struct nt_slab *slab,
-                                                  struct nt_block *block)
-{
-    send_batch(s, batch);
+    nt__remote_send(s, batch);
     block->next = NULL;
     batch->slab = slab;
     batch->head = batch->tail = block;
     batch->most = (uint32_t)nt__min(BATCH_BLOCKS, BATCH_BYTES / slab->size + 1);
     batch->left = batch->most - 1;
     if (batch->left == 0)
-        send_batch(s, batch);
-}
-
-void nt__remote_free(struct nt_shard *s, struct nt_slab *slab, void *p)
-{
-    struct nt_block *block = p;
-    block->key = NT_KEY;
-    if (NT_UNLIKELY(!s)) {
-        send(slab, block, block, 1);
-        return;
-    }
-    nt__count_add(&s->sent[slab->class], 1);
-    nt__count_add(&s->sent_blocks[slab->slot], 1);
-    nt__count_add(&s->sent_bytes[slab->slot], slab->size);
-    struct nt_batch *batch = batch_of(s, slab);
-    if (NT_UNLIKELY(batch->slab != slab)) {
-        begin_batch(s, batch, slab, block);
-        return;
-    }
-    block->next = batch->head;
-    batch->head = block;
-    if (NT_UNLIKELY(--batch->left == 0))
-        send_batch(s, batch);
+        nt__remote_send(s, batch);
 }
 
 void nt__remote_flush(struct nt_shard *s)
 {
     for (unsigned i = 0; i < NT_BATCHES; i++)
         if (s->batch[i].slab)
-            send_batch(s, &s->batch[i]);
+            nt__remote_send(s, &s->batch[i]);
 }
 
 void nt__remote_age(struct nt_shard *s)
 {
-    send_batch(s, &s->batch[s->batches++ % NT_BATCHES]);
+    nt__remote_send(s, &s->batch[s->batches++ % NT_BATCHES]);
 }
 
 void nt__remote_receive(struct nt_shard *s)

@@ -22,9 +22,35 @@
 
 #include "pools/shard.h"
 
-/* Free `p`, of another owner's `slab`: gather it in `s`'s cache, counted. `s` NULL (a
- * thread without a shard): sent at once, not counted. */
-NT_HIDDEN void nt__remote_free(struct nt_shard *s, struct nt_slab *slab, void *p);
+/* `batch` is another slab's, or none's: it becomes `slab`'s, with one block. */
+NT_HIDDEN __attribute__((noinline)) void nt__remote_begin(struct nt_shard *s,
+                                                          struct nt_batch *batch,
+                                                          struct nt_slab *slab,
+                                                          struct nt_block *block);
+
+/* Send a batch that is full. */
+NT_HIDDEN __attribute__((noinline)) void nt__remote_send(struct nt_shard *s,
+                                                         struct nt_batch *batch);
+
+/* Free `p`, of another owner's `slab`: gather it in `s`'s cache, counted. */
+NT_FAST void nt__remote_gather(struct nt_shard *s, struct nt_slab *slab, void *p)
+{
+    struct nt_block *block = p;
+    struct nt_batch *batch =
+        &s->batch[((uintptr_t)slab >> NT_HEADER_SHIFT) % NT_BATCHES];
+    size_t class = slab->class, slot = slab->slot;
+    nt__count_add(&s->sent[class], 1);
+    nt__count_add_two(&s->sent_blocks[slot], 1, &s->sent_bytes[slot], slab->size);
+    block->key = NT_KEY;
+    if (NT_UNLIKELY(batch->slab != slab)) {
+        nt__remote_begin(s, batch, slab, block);
+        return;
+    }
+    block->next = batch->head;
+    batch->head = block;
+    if (NT_UNLIKELY(--batch->left == 0))
+        nt__remote_send(s, batch);
+}
 
 /* Send all that is gathered. */
 NT_HIDDEN void nt__remote_flush(struct nt_shard *s);

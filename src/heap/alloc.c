@@ -231,7 +231,7 @@ static void free_orphaned(struct nt_slab *slab, void *p)
     } else if (s && slab->owner == s) {
         nt__shard_push(s, slab, p);
     } else if (s) {
-        nt__remote_free(s, slab, p);
+        nt__remote_gather(s, slab, p);
         nt__remote_flush(s);
     }
     orphan_unlock();
@@ -276,7 +276,7 @@ static void free_block(struct nt_slab *slab, void *p)
     } else if (owner_of(slab) == s) {
         nt__shard_push(s, slab, p);
     } else {
-        nt__remote_free(s, slab, p);
+        nt__remote_gather(s, slab, p);
     }
 }
 
@@ -291,7 +291,7 @@ static struct nt_slab *checked(void *p, const char *call)
     return NULL;
 }
 
-NT_SLOW static void free_rest(void *p)
+void nt__heap_free_slow(void *p)
 {
     if (!p)
         return;
@@ -307,21 +307,15 @@ NT_SLOW static void free_rest(void *p)
     errno = saved;
 }
 
-/* Most of these are blocks of other threads, in use, where nothing else is to be seen to. */
-void nt__heap_free_slow(void *p)
+/* Mostly blocks of other threads, in use. */
+void nt__heap_free_other(void *p, struct nt_slab *slab, struct nt_shard *s)
 {
-    struct nt_shard *s = nt__heap_shard;
     const struct nt_block *block = p;
-    if (NT_LIKELY(nt__window_has(p) && s->arena)) {
-        struct nt_slab *slab = nt__slab_at(p);
-        if (NT_LIKELY(NT_RACY(slab->plain) && owner_of(slab) != s &&
-                      nt__slab_starts(slab, p) && nt__slab_carved(slab, p) &&
-                      block->key != NT_KEY)) {
-            nt__remote_free(s, slab, p);
-            return;
-        }
-    }
-    free_rest(p);
+    if (NT_LIKELY(NT_RACY(slab->plain) && s->arena && nt__slab_starts(slab, p) &&
+                  block->key != NT_KEY))
+        nt__remote_gather(s, slab, p);
+    else
+        nt__heap_free_slow(p);
 }
 
 void nt_free(void *p)

@@ -18,7 +18,10 @@ extern NT_HIDDEN struct nt_shard nt__shard_none, nt__shard_gone;
 
 /* Not NT_SLOW: with several nodes all sizes above NT_UNASKED_MAX are served there. */
 NT_HIDDEN __attribute__((noinline)) void *nt__heap_malloc_slow(size_t size);
-NT_HIDDEN __attribute__((noinline)) void nt__heap_free_slow(void *p);
+NT_HIDDEN NT_SLOW void nt__heap_free_slow(void *p);
+/* `p` is in `slab`, which is not `s`'s, the calling thread's shard. */
+NT_HIDDEN __attribute__((noinline)) void
+nt__heap_free_other(void *p, struct nt_slab *slab, struct nt_shard *s);
 
 /* The shard for what the calling thread asks: its own, or, past its end, the one that
  * such threads share, until let go. NULL: no memory (let go all the same). */
@@ -45,13 +48,15 @@ NT_FAST void nt__heap_free(void *p)
     if (NT_LIKELY(offset < NT_RACY(nt__window.limit))) {
         void *const *map = nt__window.map;
         struct nt_slab *slab = NT_RACY(map[offset >> NT_SLICE_SHIFT]);
-        if (NT_LIKELY(NT_RACY(slab->owner) == s)) {
-            const struct nt_block *block = p;
-            if (NT_LIKELY(!NT_CHECKING ||
-                          (nt__slab_starts(slab, p) && block->key != map))) {
-                nt__shard_push(s, slab, p);
-                return;
-            }
+        if (NT_UNLIKELY(NT_RACY(slab->owner) != s)) {
+            nt__heap_free_other(p, slab, s);
+            return;
+        }
+        const struct nt_block *block = p;
+        if (NT_LIKELY(!NT_CHECKING ||
+                      (nt__slab_starts(slab, p) && block->key != map))) {
+            nt__shard_push(s, slab, p);
+            return;
         }
     }
     nt__heap_free_slow(p);

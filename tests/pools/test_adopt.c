@@ -54,8 +54,8 @@ static int act_retire_flushes(void)
 {
     struct nt_shard *a = room_acquire(0), *b = room_acquire(0);
     char *p = room_malloc(a, 64), *q = room_malloc(b, 64);
-    nt__remote_free(b, nt__slab_of(p), p);
-    nt__remote_free(a, nt__slab_of(q), q);
+    nt__remote_gather(b, nt__slab_of(p), p);
+    nt__remote_gather(a, nt__slab_of(q), q);
     nt__remote_flush(a);
     nt__shard_retire(b);
     CHECK(nt__slab_of(p)->remote != 0);
@@ -142,7 +142,7 @@ static int act_age_idle(void)
     CHECK(held == 1);
     struct nt_shard *owner = nt__slab_of(p)->owner;
     CHECK(owner->state == NT_SHARD_IDLE && owner->slabs[c] == 1);
-    nt__remote_free(runs, nt__slab_of(p), p);
+    nt__remote_gather(runs, nt__slab_of(p), p);
     nt__remote_flush(runs);
     CHECK(nt__shard_idle_waits(runs->arena));
     while (nt__shard_idle_waits(runs->arena)) {
@@ -228,7 +228,7 @@ static void *generation(void *arg)
         if (p && __atomic_load_n(&nt__slab_of(p)->owner, __ATOMIC_RELAXED) == s)
             room_free(s, p);
         else if (p)
-            nt__remote_free(s, nt__slab_of(p), p);
+            nt__remote_gather(s, nt__slab_of(p), p);
     }
     nt__shard_retire(s);
     return arg;

@@ -50,7 +50,7 @@ static void test_on_the_way_home(void **state)
     (void)state;
     char *p = room_malloc(mine, 200);
     struct nt_slab *slab = nt__slab_of(p);
-    nt__remote_free(other, slab, p);
+    nt__remote_gather(other, slab, p);
     assert_int_equal(check(other, p), NT_MISUSE_DOUBLE_FREE);
     nt__remote_flush(other);
     assert_int_equal(check(other, p), NT_MISUSE_DOUBLE_FREE);

@@ -83,7 +83,7 @@ static int act_nodes(void)
     nt__peak_settle();
     CHECK(nt__peaks()->node[0] == N * size && nt__peaks()->node[1] == 0);
     for (int i = 0; i < N; i++)
-        nt__remote_free(away, nt__slab_of(p[i]), p[i]);
+        nt__remote_gather(away, nt__slab_of(p[i]), p[i]);
     nt__remote_flush(away);
     nt__remote_receive(home);
     nt__peak_settle();

@@ -15,7 +15,7 @@ static struct nt_shard *new_shard(unsigned slot)
 
 static void far_free(struct nt_shard *s, void *p)
 {
-    nt__remote_free(s, nt__slab_of(p), p);
+    nt__remote_gather(s, nt__slab_of(p), p);
 }
 
 /* Gathered until a batch is full; counted at once; received by the owner alone. */
@@ -127,17 +127,6 @@ static void test_take_one_slab(void **state)
     nt__shard_check(home);
 }
 
-static void test_without_shard(void **state)
-{
-    (void)state;
-    struct nt_shard *home = new_shard(0);
-    char *p = room_malloc(home, 32);
-    nt__remote_free(NULL, nt__slab_of(p), p);
-    assert_ptr_equal(home->pending, nt__slab_of(p));
-    nt__remote_receive(home);
-    assert_true(nt__slab_lists(nt__slab_of(p), p));
-}
-
 static void test_holds(void **state)
 {
     (void)state;
@@ -228,7 +217,7 @@ static void *consumer(void *arg)
         for (size_t k = sizeof size; k < size; k++)
             if (p[k] != size % 251)
                 return NULL;
-        nt__remote_free(s, nt__slab_of(p), p);
+        nt__remote_gather(s, nt__slab_of(p), p);
         pair->freed++;
     }
     nt__remote_flush(s);
@@ -271,8 +260,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gather_and_send), cmocka_unit_test(test_batch_bytes),
         cmocka_unit_test(test_displaced),       cmocka_unit_test(test_take_one_slab),
-        cmocka_unit_test(test_without_shard),   cmocka_unit_test(test_holds),
-        cmocka_unit_test(test_owner_changes),   cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_holds),           cmocka_unit_test(test_owner_changes),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

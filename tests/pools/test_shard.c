@@ -289,7 +289,7 @@ static void test_gathered_ages(void **state)
     room_free(s, room_malloc(s, 64));
     leave_waiting(s);
     nt__shard_watch(s);
-    nt__remote_free(s, nt__slab_of(p), p);
+    nt__remote_gather(s, nt__slab_of(p), p);
     assert_int_equal(nt__slab_of(p)->remote, 0);
     pass_delays(s, 2);
     assert_int_not_equal(nt__slab_of(p)->remote, 0);

@@ -21,7 +21,7 @@ static void test_sums(void **state)
     void *p = room_malloc(a, 100), *q = room_malloc(a, 3000), *r = room_malloc(a, 5);
     void *l = nt__large_malloc(a, 1000000, NT_SLICE, false);
     room_free(a, q);
-    nt__remote_free(b, nt__slab_of(p), p);
+    nt__remote_gather(b, nt__slab_of(p), p);
     assert_true(nt__large_free(b, nt__slab_of(l)));
     struct nt_sums of_a = {0}, of_b = {0};
     nt__sums_add_shard(&of_a, a);
