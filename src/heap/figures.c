@@ -78,7 +78,7 @@ static void add_class(struct nt_snapshot *out, const struct nt_shard *s, unsigne
     row->allocated_bytes_total += allocated;
     row->frees_total += frees + sent;
     row->live_bytes_now += allocated - freed;
-    row->slabs_now += nt__count_read(&s->slabs[c]);
+    row->slabs_now += nt__count_read(&s->slabs[c]); /* and slices: split by derive */
     if (!s->pool)
         out->free_matrix[s->slot][s->slot] += frees;
 }
@@ -191,6 +191,9 @@ static void derive(struct nt_snapshot *out)
             nt__not_below_zero(row->allocations_total - row->frees_total);
         row->live_bytes_now = nt__not_below_zero(row->live_bytes_now);
         row->live_bytes_peak = nt__peak_above(&peaks->class_[c], row->live_bytes_now);
+        uint64_t held = nt__not_below_zero(row->slabs_now);
+        row->slabs_now = (uint32_t)held;
+        row->slab_bytes_now = held >> 32 << NT_SLICE_SHIFT;
     }
     if (figures.forked)
         take_base(out);
