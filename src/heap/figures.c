@@ -381,11 +381,11 @@ static void update_live(void)
 {
     if (!nt__live_is_open())
         open_live();
-    uint64_t begin = nt__os_now_ns();
+    uint64_t ran = nt__os_ran_ns(); /* not what others run meanwhile */
     read_now(LYING_MS, true);
     nt__live_write(&figures.now);
     nt__sampler_save(true);
-    uint64_t pause = (nt__os_now_ns() - begin) * WATCH_SHARE / 1000000;
+    uint64_t pause = (nt__os_ran_ns() - ran) * WATCH_SHARE / 1000000;
     __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),
                      __ATOMIC_RELAXED);
 }
