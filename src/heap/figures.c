@@ -10,6 +10,7 @@
 #include "src/base/meta.h"
 #include "src/base/os.h"
 #include "src/heap/calls.h"
+#include "src/heap/history.h"
 #include "src/heap/limit.h"
 #include "src/heap/phases.h"
 #include "src/heap/sampler.h"
@@ -306,6 +307,7 @@ static bool read_now(uint64_t age_ms, bool wait)
     }
     read_all(&now->snapshot, wait);
     add_lying(&now->snapshot, &figures.lying);
+    nt__history_read(&now->history, &now->snapshot, wait);
     return true;
 }
 
@@ -402,6 +404,8 @@ static void watch(void)
 
 void nt__figures_act(void)
 {
+    if (__atomic_load_n(&nt__peak_noted, __ATOMIC_RELAXED))
+        nt__history_note();
     if (nt__figures_watched)
         watch();
     if (__atomic_load_n(&nt__figures_due, __ATOMIC_RELAXED))
@@ -421,6 +425,7 @@ void nt__figures_start(void)
     __atomic_store_n(&figures.start_ns, nt__os_unix_ns(), __ATOMIC_RELAXED);
     __atomic_store_n(&figures.rank, nt__conf_rank(), __ATOMIC_RELAXED);
     nt__report_start();
+    nt__history_begin(NULL);
     __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);
     nt__figures_watched = nt__conf_live_dir() != NULL;
     nt__figures_tick();
@@ -498,6 +503,8 @@ static void begin_child(void)
     figures.due_ms = figures.lying_ms = 0;
     read_all(&figures.base, true);
     nt__pools_begin_child();
+    nt__history_begin(&figures.base);
+    figures.now.history.count = 0;
     figures.forked = true;
     figures.ended = false;
     nt__figures_due = false; /* it was the parent that was asked */

@@ -79,6 +79,24 @@ bool nt__record_array(const json_t *object, const char *key, size_t max,
     return true;
 }
 
+bool nt__record_numbers(const json_t *object, const char *key, size_t max,
+                        uint64_t *out, size_t *n)
+{
+    const json_t *array;
+
+    if (!nt__record_array(object, key, max, &array))
+        return false;
+    *n = json_array_size(array);
+    for (size_t i = 0; i < *n; i++) {
+        const json_t *v = json_array_get(array, i);
+
+        if (!json_is_integer(v))
+            return nt__record_refuse("holds something that is no whole number", key);
+        out[i] = (uint64_t)json_integer_value(v);
+    }
+    return true;
+}
+
 static bool came_later(const char *figure)
 {
     for (size_t i = 0; i < NT_ARRAY_LEN(later); i++)
@@ -317,7 +335,8 @@ const char *nt__record_read(const json_t *root, struct nt_record *r)
     if (get_process(root, &r->snapshot) && get_nodes(root, &r->snapshot) &&
         get_matrix(root, &r->snapshot) && get_classes(root, &r->snapshot) &&
         get_threads(root, r) && get_pools(root, r) && get_phases(root, r) &&
-        get_tracked(root, r) && nt__record_profile(root, &r->profile))
+        get_tracked(root, r) && nt__record_profile(root, &r->profile) &&
+        nt__record_history(root, r->snapshot.nodes, &r->history))
         return NULL;
     return wrong;
 }

@@ -77,7 +77,8 @@ static int print_record(const struct report *r)
         .npools = record.npools,
         .nphases = record.nphases,
         .ntracked = record.ntracked,
-        .profile = record.profile.sites != NULL ? &record.profile : NULL};
+        .profile = record.profile.sites != NULL ? &record.profile : NULL,
+        .history = &record.history};
 
     return print(r, &record.snapshot, &tables);
 }
