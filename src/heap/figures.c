@@ -35,19 +35,23 @@ _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 
 bool nt__figures_watched, nt__figures_due;
 
+/* What is large: for a small stack, and for the library's file, so nothing initialises it. */
 static struct {
-    struct nt_lock lock;     /* guards `now` */
-    struct nt_live now;      /* too large for a small stack */
+    struct nt_live now;      /* under the lock of figures */
     struct nt_snapshot base; /* what was counted before the fork; sums only */
+    struct nt_lying lying;   /* under the lock */
+} large;
+
+static struct {
+    struct nt_lock lock; /* guards `now` */
     bool forked;
     bool ended; /* the last word is said; under `lock` */
     pid_t pid;  /* whose figures these are; 0: nobody's yet */
     uint64_t start_ns;
     int64_t rank; /* as it was last read */
     uint64_t foreign;
-    uint64_t due_ms;       /* the next live snapshot */
-    struct nt_lying lying; /* under `lock` */
-    uint64_t lying_ms;     /* when that was asked; 0: never */
+    uint64_t due_ms;   /* the next live snapshot */
+    uint64_t lying_ms; /* when `lying` was asked; 0: never */
 } figures = {.lock = NT_LOCK_INIT(NT_RANK_FIGURES)};
 
 /* ---- Adding up ------------------------------------------------------------------------ */
@@ -144,7 +148,7 @@ static void add_arenas(struct nt_snapshot *out)
 /* Take off what the parent had counted; what lived then is inherited. */
 static void take_base(struct nt_snapshot *out)
 {
-    const struct nt_snapshot *base = &figures.base;
+    const struct nt_snapshot *base = &large.base;
     for (unsigned n = 0; n < out->nodes; n++) {
         struct nt_node_figures *node = &out->node[n];
         const struct nt_node_figures *b = &base->node[n];
@@ -289,7 +293,7 @@ static void add_lying(struct nt_snapshot *out, const struct nt_lying *lying)
  * the lock. */
 static bool read_now(uint64_t age_ms, bool wait)
 {
-    struct nt_live *now = &figures.now;
+    struct nt_live *now = &large.now;
     size_t threads = 0, pools = 0, phases = 0, tracked = 0;
     if (!nt__thread_read(now->threads, NT_LIVE_THREADS, wait, &threads) ||
         !nt__pools_read(now->pools, NT_LIVE_POOLS, wait, &pools) ||
@@ -302,11 +306,11 @@ static bool read_now(uint64_t age_ms, bool wait)
     now->ntracked = (uint32_t)nt__min(tracked, NT_LIVE_TRACKED);
     uint64_t ms = nt__os_now_ms();
     if (figures.lying_ms == 0 || ms - figures.lying_ms >= age_ms) {
-        nt__residency_heap(&figures.lying);
+        nt__residency_heap(&large.lying);
         figures.lying_ms = ms;
     }
     read_all(&now->snapshot, wait);
-    add_lying(&now->snapshot, &figures.lying);
+    add_lying(&now->snapshot, &large.lying);
     nt__history_read(&now->history, &now->snapshot, wait);
     return true;
 }
@@ -320,9 +324,9 @@ int nt_report(int fd, enum nt_format format)
     nt__lock(&figures.lock);
     read_now(0, true);
     struct nt_profile profile;
-    struct nt_tables tables = nt__live_tables(&figures.now);
+    struct nt_tables tables = nt__live_tables(&large.now);
     nt__sampler_read(&profile, &tables, true);
-    int result = nt__report_write(fd, format, &figures.now.snapshot, &tables);
+    int result = nt__report_write(fd, format, &large.now.snapshot, &tables);
     nt__unlock(&figures.lock);
     nt__profile_free(&profile);
     nt__figures_tick();
@@ -338,12 +342,12 @@ static void write_due(bool wait)
         return;
     struct nt_profile profile;
     struct nt_tables tables;
-    if (!read_now(0, wait) || (tables = nt__live_tables(&figures.now),
+    if (!read_now(0, wait) || (tables = nt__live_tables(&large.now),
                                !nt__sampler_read(&profile, &tables, wait))) {
         __atomic_store_n(&nt__figures_due, true, __ATOMIC_RELEASE);
         return;
     }
-    nt__report_on_signal(&figures.now.snapshot, &tables);
+    nt__report_on_signal(&large.now.snapshot, &tables);
     nt__profile_free(&profile);
 }
 
@@ -385,7 +389,7 @@ static void update_live(void)
         open_live();
     uint64_t ran = nt__os_ran_ns(); /* not what others run meanwhile */
     read_now(LYING_MS, true);
-    nt__live_write(&figures.now);
+    nt__live_write(&large.now);
     nt__sampler_save(true);
     uint64_t pause = (nt__os_ran_ns() - ran) * WATCH_SHARE / 1000000;
     __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),
@@ -434,7 +438,7 @@ void nt__figures_start(void)
 /* The lock is held. Calls after the first do nothing. */
 static void say_last_word(bool wait)
 {
-    struct nt_live *now = &figures.now;
+    struct nt_live *now = &large.now;
     if (figures.ended)
         return;
     if (!nt__figures_watched && nt__conf()->report[0] == '\0') { /* nobody asked */
@@ -501,10 +505,10 @@ static void begin_child(void)
     figures.foreign = 0;
     figures.start_ns = nt__os_unix_ns();
     figures.due_ms = figures.lying_ms = 0;
-    read_all(&figures.base, true);
+    read_all(&large.base, true);
     nt__pools_begin_child();
-    nt__history_begin(&figures.base);
-    figures.now.history.count = 0;
+    nt__history_begin(&large.base);
+    large.now.history.count = 0;
     figures.forked = true;
     figures.ended = false;
     nt__figures_due = false; /* it was the parent that was asked */
