@@ -118,7 +118,7 @@ struct nt_slab *nt__shard_adopt(struct nt_shard *s, unsigned c)
         nt__slab_change_owner(slab, s);
     nt__unlock(&list->lock);
     if (slab)
-        nt__count_add(&s->slabs[c], 1);
+        nt__shard_hold(s, c, slab->slices);
     return slab;
 }
 

@@ -49,20 +49,22 @@ static void link_out(struct nt_shard *s, struct nt_slab *slab)
 }
 
 /* Is a sample due? */
-static bool count_malloc(struct nt_shard *s, size_t bytes, size_t size)
+static bool count_malloc(struct nt_shard *s, const struct nt_slab *slab, size_t size)
 {
     unsigned c = nt__sizeclass_large();
     bool due = nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size);
-    nt__count_add(&s->slabs[c], 1);
-    nt__count_add(&s->large_allocated, bytes);
+    nt__shard_hold(s, c, slab->run_slices);
+    nt__count_add(&s->large_allocated, slab->bytes);
     nt__peak_publish(s, c);
     return due;
 }
 
-static void count_free(struct nt_shard *s, const struct nt_shard *home, size_t bytes)
+static void count_free(struct nt_shard *s, const struct nt_slab *slab)
 {
+    const struct nt_shard *home = slab->home;
+    size_t bytes = slab->bytes;
     unsigned c = nt__sizeclass_large();
-    nt__count_add(&s->slabs[c], (uint64_t)-1);
+    nt__shard_let_go(s, c, slab->run_slices);
     if (home == s) {
         nt__count_add(&s->frees[c], 1);
         nt__count_add(&s->large_freed, bytes);
@@ -122,7 +124,7 @@ static void *open_run(struct nt_shard *s, void *run, size_t bytes, size_t size)
     slab->arena = s->large_arena->index;
     link_in(s, slab);
     nt__sampled_sync(s);
-    if (count_malloc(s, bytes, size))
+    if (count_malloc(s, slab, size))
         nt__sampled_large(s, slab, size);
     return run;
 }
@@ -162,7 +164,7 @@ bool nt__large_free(struct nt_shard *s, struct nt_slab *slab)
     if (slab->sampled != 0)
         nt__sampled_large_gone(s, slab);
     link_out(home, slab);
-    count_free(s, home, slab->bytes);
+    count_free(s, slab);
     if (nt__spare_keep(s, slab))
         return true;
     nt__shard_charge(home, -slab->run_slices);
@@ -217,6 +219,8 @@ static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t sli
         give(slab, run + (slices << NT_SLICE_SHIFT), have - slices);
         nt__shard_charge(s, slices - have);
     }
+    /* As much more, or mod 2^64 less. */
+    nt__count_add(&s->slabs[nt__sizeclass_large()], (uint64_t)(slices - have) << 32);
     slab->run_slices = slices;
     return true;
 }

@@ -2,6 +2,7 @@
 #include "pools/peak.h"
 
 #include "src/base/lock.h"
+#include "src/base/os.h"
 
 #include <pthread.h>
 
@@ -30,7 +31,8 @@ static struct {
     struct nt_lock settling;
 } peak = {.low = INT64_MIN, .settling = NT_LOCK_INIT(NT_RANK_PEAK)};
 
-bool nt__peak_crossed;
+bool nt__peak_crossed, nt__peak_noted;
+uint64_t nt__peak_note_ms;
 
 static int64_t load(const int64_t *p)
 {
@@ -59,12 +61,13 @@ static int64_t bytes_of(const struct nt_shard *s, unsigned c)
     return (int64_t)(blocks * nt__sizeclasses.size[c]);
 }
 
-static void publish_class(struct nt_shard *s, unsigned c)
+/* Was there a change? */
+static bool publish_class(struct nt_shard *s, unsigned c)
 {
     int64_t now = bytes_of(s, c);
     /* Acquire and release: who finds the change published finds `active` set. */
     if (now == __atomic_load_n(&s->published[c], __ATOMIC_ACQUIRE))
-        return;
+        return false;
     int64_t change = now - __atomic_exchange_n(&s->published[c], now, __ATOMIC_ACQ_REL);
     add(&s->live_bytes, change);
     add(&peak.live.class_[c], change);
@@ -72,6 +75,7 @@ static void publish_class(struct nt_shard *s, unsigned c)
     add(&peak.live.total, change);
     if (!s->pool)
         add(&peak.live.process, change);
+    return true;
 }
 
 /* What was freed here but lived on another node comes off that node's sum. */
@@ -200,7 +204,9 @@ void nt__peak_settle(void)
 
 void nt__peak_publish(struct nt_shard *s, unsigned c)
 {
-    publish_class(s, c);
+    if (publish_class(s, c) &&
+        nt__os_now_ms() >= __atomic_load_n(&nt__peak_note_ms, __ATOMIC_RELAXED))
+        __atomic_store_n(&nt__peak_noted, true, __ATOMIC_RELAXED);
     publish_sent(s);
     int64_t live = load(&s->live_bytes);
     if (live > load(&s->live_peak))
@@ -220,6 +226,11 @@ void nt__peak_publish(struct nt_shard *s, unsigned c)
 const struct nt_peaks *nt__peaks(void)
 {
     return &peak.peak;
+}
+
+const struct nt_peaks *nt__peak_live(void)
+{
+    return &peak.live;
 }
 
 /* ---- Phases, and what is watched ----------------------------------------------------- */

@@ -45,6 +45,15 @@ struct nt_peaks {
 /* As they were taken last; to be read by atomic loads while threads run. */
 NT_HIDDEN const struct nt_peaks *nt__peaks(void);
 
+/* The sums themselves: what is live, as far as it is published. Read in the same way. */
+NT_HIDDEN const struct nt_peaks *nt__peak_live(void);
+
+/* Whoever publishes a change at the time nt__peak_note_ms (of nt__os_now_ms) or later sets
+ * nt__peak_noted: what is live has changed, and it is time to note it. So nobody looks at
+ * the clock where nothing changes. */
+extern NT_HIDDEN uint64_t nt__peak_note_ms;
+extern NT_HIDDEN bool nt__peak_noted;
+
 /* A phase begins: its peak is what is live. Ends with the next, or with nt__peak_phase_end:
  * then there is none. One caller at a time; also in a signal handler, whatever it
  * interrupted. */

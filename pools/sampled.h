@@ -59,6 +59,13 @@ NT_FAST bool nt__sampled_is_hidden(const struct nt_slab *slab)
     return slab->sampled != 0 && slab->kind == NT_SLAB_BLOCKS && !slab->pooled;
 }
 
+/* `p` is a block that a realloc moved to: if it is sampled, that is noted. */
+static inline void nt__sampled_moved(const void *p)
+{
+    if (nt__profile_exists() && NT_RACY(nt__slab_at(p)->sampled) != 0)
+        nt__profile_moved(p);
+}
+
 /* Free the block `p` of a hidden shard's slab, counted in `s`. */
 NT_HIDDEN NT_SLOW void nt__sampled_free(struct nt_shard *s, struct nt_slab *slab,
                                         void *p);

@@ -168,7 +168,7 @@ static void release(struct nt_shard *s, struct nt_slab *slab)
     struct nt_arena *a = nt__arenas_get(slab->arena);
     bool untouched = slab->clean && slab->carved == 0;
     bool moved = slab->moved;
-    nt__count_add(&s->slabs[slab->class], (uint64_t)-1);
+    nt__shard_let_go(s, slab->class, slices);
     nt__slab_close(slab);
     if (!moved || !nt__arena_give_anew(a, run, slices))
         nt__arena_give(a, run, slices, untouched);
@@ -395,7 +395,7 @@ static struct nt_slab *open_slab(struct nt_shard *s, unsigned c)
     }
     if (!run)
         return NULL;
-    nt__count_add(&s->slabs[c], 1);
+    nt__shard_hold(s, c, slices);
     nt__arena_decay(s->arena);
     return nt__slab_open(run, c, slices, s, clean);
 }
@@ -484,7 +484,7 @@ struct nt_slab *nt__shard_yield(struct nt_shard *s, unsigned c)
         slab = take_with_room(s, c);
     }
     if (slab)
-        nt__count_add(&s->slabs[c], (uint64_t)-1);
+        nt__shard_let_go(s, c, slab->slices);
     return slab;
 }
 

@@ -114,7 +114,8 @@ struct nt_shard {
     uint64_t large_allocated, large_freed, large_sent; /* bytes of large blocks */
     uint64_t reallocs;                                 /* that moved nothing */
     uint64_t realloc_requested;  /* bytes these asked for, large blocks apart */
-    uint64_t slabs[NT_CLASSES];  /* slabs held (large: blocks), summed mod 2^64 */
+    uint64_t slabs[NT_CLASSES];  /* slabs held (large: blocks) + 2^32 times the slices
+                                    of these; summed mod 2^64 */
     struct nt_sampling sampling; /* sampled.h */
 
     /* What of it is in the sums that peaks are taken from; peak.c says who writes. */
@@ -127,6 +128,17 @@ struct nt_shard {
 };
 
 extern NT_HIDDEN struct nt_slab nt__slab_none;
+
+/* The shard holds another slab, or large block, of so many slices; or one less. The owner. */
+static inline void nt__shard_hold(struct nt_shard *s, unsigned c, uint64_t slices)
+{
+    nt__count_add(&s->slabs[c], slices << 32 | 1);
+}
+
+static inline void nt__shard_let_go(struct nt_shard *s, unsigned c, uint64_t slices)
+{
+    nt__count_add(&s->slabs[c], -(slices << 32 | 1));
+}
 
 /* The register of all shards there ever were; follow `next`. */
 NT_HIDDEN struct nt_shard *nt__shard_first(void);

@@ -45,6 +45,8 @@ NT_API int nt_sample(size_t interval);
 #define NT_SITE_FIGURES(X)                                                             \
     X(samples_total, 'n', "Samples", "blocks sampled, exact")                          \
     X(allocations_total, 'n', "Allocations", "estimate of the blocks handed out")      \
+    X(reallocs_total, 'n', "Reallocs",                                                 \
+      "of these, blocks that a realloc moved to, by copying or by moving pages")       \
     X(requested_bytes_total, 'b', "Requested", "estimate of the bytes asked for")      \
     X(requested_bytes_total_error, 'b', "+-", "its standard error")                    \
     X(live_samples_now, 'n', "Live samples", "sampled blocks in use, exact")           \

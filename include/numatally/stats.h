@@ -80,7 +80,8 @@ struct nt_node_figures {
     X(live_blocks_now, 'n', "Live blocks", "blocks in use")                            \
     X(live_bytes_now, 'b', "Live", "block bytes in use")                               \
     X(live_bytes_peak, 'b', "Live, peak", "most block bytes ever in use")              \
-    X(slabs_now, 'n', "Slabs", "slabs (large: blocks) that hold memory")
+    X(slabs_now, 'n', "Slabs", "slabs (large: blocks) that hold memory")               \
+    X(slab_bytes_now, 'b', "In slabs", "memory of these, in whole slices of 64 KiB")
 
 /* The figures of one size class over all nodes, threads and pools. */
 struct nt_class_figures {

@@ -34,6 +34,7 @@ enum nt_rank {
     NT_RANK_META = 13,      /* meta.c: the library's own memory; held over mmap */
     NT_RANK_PEAK = 14,      /* peak.c: one thread settles; waits for nothing */
     NT_RANK_TRACKED = 15,   /* blocks.c: one per shard, of all tracked allocators */
+    NT_RANK_HISTORY = 16,   /* history.c: waits for nothing */
 };
 
 /* How the locks are given up after a fork. */

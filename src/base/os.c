@@ -123,18 +123,26 @@ uint64_t nt__os_now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
 }
 
-uint64_t nt__os_now_ns(void)
+static uint64_t ns_of(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+uint64_t nt__os_now_ns(void)
+{
+    return ns_of(CLOCK_MONOTONIC);
+}
+
+uint64_t nt__os_ran_ns(void)
+{
+    return ns_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
 uint64_t nt__os_unix_ns(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+    return ns_of(CLOCK_REALTIME);
 }
 
 uint64_t nt__os_random(void)

@@ -51,6 +51,9 @@ NT_HIDDEN uint64_t nt__os_now_ms(void);
 /* Nanoseconds of a clock that never goes back. */
 NT_HIDDEN uint64_t nt__os_now_ns(void);
 
+/* Nanoseconds that the calling thread has run. A system call. */
+NT_HIDDEN uint64_t nt__os_ran_ns(void);
+
 /* Nanoseconds of the wall clock, since 1970. */
 NT_HIDDEN uint64_t nt__os_unix_ns(void);
 

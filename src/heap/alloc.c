@@ -476,6 +476,14 @@ static void *reallocate(struct nt_slab *slab, void *p, size_t size)
     return move(p, old, size, pool);
 }
 
+/* `to`, that the profile may know that `p` moved there. */
+static void *noted(const void *p, void *to)
+{
+    if (to && to != p)
+        nt__sampled_moved(to);
+    return to;
+}
+
 void *nt_realloc(void *p, size_t size)
 {
     if (!p)
@@ -493,7 +501,7 @@ void *nt_realloc(void *p, size_t size)
     }
     if (NT_UNLIKELY(!nt__window_has(p))) {
         if (nt__foreign_is_glibc(p))
-            return move(p, nt__foreign_usable_size(p), size, NULL);
+            return noted(p, move(p, nt__foreign_usable_size(p), size, NULL));
         nt__misuse(NT_MISUSE_FOREIGN, "realloc", p);
         errno = EINVAL;
         return NULL;
@@ -502,7 +510,7 @@ void *nt_realloc(void *p, size_t size)
         return p;
     struct nt_slab *slab = checked(p, "realloc");
     if (slab)
-        return reallocate(slab, p, size);
+        return noted(p, reallocate(slab, p, size));
     errno = EINVAL;
     return NULL;
 }

@@ -10,6 +10,7 @@
 #include "src/base/meta.h"
 #include "src/base/os.h"
 #include "src/heap/calls.h"
+#include "src/heap/history.h"
 #include "src/heap/limit.h"
 #include "src/heap/phases.h"
 #include "src/heap/sampler.h"
@@ -34,19 +35,23 @@ _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 
 bool nt__figures_watched, nt__figures_due;
 
+/* What is large: for a small stack, and for the library's file, so nothing initialises it. */
 static struct {
-    struct nt_lock lock;     /* guards `now` */
-    struct nt_live now;      /* too large for a small stack */
+    struct nt_live now;      /* under the lock of figures */
     struct nt_snapshot base; /* what was counted before the fork; sums only */
+    struct nt_lying lying;   /* under the lock */
+} large;
+
+static struct {
+    struct nt_lock lock; /* guards `now` */
     bool forked;
     bool ended; /* the last word is said; under `lock` */
     pid_t pid;  /* whose figures these are; 0: nobody's yet */
     uint64_t start_ns;
     int64_t rank; /* as it was last read */
     uint64_t foreign;
-    uint64_t due_ms;       /* the next live snapshot */
-    struct nt_lying lying; /* under `lock` */
-    uint64_t lying_ms;     /* when that was asked; 0: never */
+    uint64_t due_ms;   /* the next live snapshot */
+    uint64_t lying_ms; /* when `lying` was asked; 0: never */
 } figures = {.lock = NT_LOCK_INIT(NT_RANK_FIGURES)};
 
 /* ---- Adding up ------------------------------------------------------------------------ */
@@ -78,7 +83,7 @@ static void add_class(struct nt_snapshot *out, const struct nt_shard *s, unsigne
     row->allocated_bytes_total += allocated;
     row->frees_total += frees + sent;
     row->live_bytes_now += allocated - freed;
-    row->slabs_now += nt__count_read(&s->slabs[c]);
+    row->slabs_now += nt__count_read(&s->slabs[c]); /* and slices: split by derive */
     if (!s->pool)
         out->free_matrix[s->slot][s->slot] += frees;
 }
@@ -143,7 +148,7 @@ static void add_arenas(struct nt_snapshot *out)
 /* Take off what the parent had counted; what lived then is inherited. */
 static void take_base(struct nt_snapshot *out)
 {
-    const struct nt_snapshot *base = &figures.base;
+    const struct nt_snapshot *base = &large.base;
     for (unsigned n = 0; n < out->nodes; n++) {
         struct nt_node_figures *node = &out->node[n];
         const struct nt_node_figures *b = &base->node[n];
@@ -191,6 +196,9 @@ static void derive(struct nt_snapshot *out)
             nt__not_below_zero(row->allocations_total - row->frees_total);
         row->live_bytes_now = nt__not_below_zero(row->live_bytes_now);
         row->live_bytes_peak = nt__peak_above(&peaks->class_[c], row->live_bytes_now);
+        uint64_t held = nt__not_below_zero(row->slabs_now);
+        row->slabs_now = (uint32_t)held;
+        row->slab_bytes_now = held >> 32 << NT_SLICE_SHIFT;
     }
     if (figures.forked)
         take_base(out);
@@ -285,7 +293,7 @@ static void add_lying(struct nt_snapshot *out, const struct nt_lying *lying)
  * the lock. */
 static bool read_now(uint64_t age_ms, bool wait)
 {
-    struct nt_live *now = &figures.now;
+    struct nt_live *now = &large.now;
     size_t threads = 0, pools = 0, phases = 0, tracked = 0;
     if (!nt__thread_read(now->threads, NT_LIVE_THREADS, wait, &threads) ||
         !nt__pools_read(now->pools, NT_LIVE_POOLS, wait, &pools) ||
@@ -298,11 +306,12 @@ static bool read_now(uint64_t age_ms, bool wait)
     now->ntracked = (uint32_t)nt__min(tracked, NT_LIVE_TRACKED);
     uint64_t ms = nt__os_now_ms();
     if (figures.lying_ms == 0 || ms - figures.lying_ms >= age_ms) {
-        nt__residency_heap(&figures.lying);
+        nt__residency_heap(&large.lying);
         figures.lying_ms = ms;
     }
     read_all(&now->snapshot, wait);
-    add_lying(&now->snapshot, &figures.lying);
+    add_lying(&now->snapshot, &large.lying);
+    nt__history_read(&now->history, &now->snapshot, wait);
     return true;
 }
 
@@ -315,9 +324,9 @@ int nt_report(int fd, enum nt_format format)
     nt__lock(&figures.lock);
     read_now(0, true);
     struct nt_profile profile;
-    struct nt_tables tables = nt__live_tables(&figures.now);
+    struct nt_tables tables = nt__live_tables(&large.now);
     nt__sampler_read(&profile, &tables, true);
-    int result = nt__report_write(fd, format, &figures.now.snapshot, &tables);
+    int result = nt__report_write(fd, format, &large.now.snapshot, &tables);
     nt__unlock(&figures.lock);
     nt__profile_free(&profile);
     nt__figures_tick();
@@ -333,12 +342,12 @@ static void write_due(bool wait)
         return;
     struct nt_profile profile;
     struct nt_tables tables;
-    if (!read_now(0, wait) || (tables = nt__live_tables(&figures.now),
+    if (!read_now(0, wait) || (tables = nt__live_tables(&large.now),
                                !nt__sampler_read(&profile, &tables, wait))) {
         __atomic_store_n(&nt__figures_due, true, __ATOMIC_RELEASE);
         return;
     }
-    nt__report_on_signal(&figures.now.snapshot, &tables);
+    nt__report_on_signal(&large.now.snapshot, &tables);
     nt__profile_free(&profile);
 }
 
@@ -378,11 +387,11 @@ static void update_live(void)
 {
     if (!nt__live_is_open())
         open_live();
-    uint64_t begin = nt__os_now_ns();
+    uint64_t ran = nt__os_ran_ns(); /* not what others run meanwhile */
     read_now(LYING_MS, true);
-    nt__live_write(&figures.now);
+    nt__live_write(&large.now);
     nt__sampler_save(true);
-    uint64_t pause = (nt__os_now_ns() - begin) * WATCH_SHARE / 1000000;
+    uint64_t pause = (nt__os_ran_ns() - ran) * WATCH_SHARE / 1000000;
     __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),
                      __ATOMIC_RELAXED);
 }
@@ -399,6 +408,8 @@ static void watch(void)
 
 void nt__figures_act(void)
 {
+    if (__atomic_load_n(&nt__peak_noted, __ATOMIC_RELAXED))
+        nt__history_note();
     if (nt__figures_watched)
         watch();
     if (__atomic_load_n(&nt__figures_due, __ATOMIC_RELAXED))
@@ -418,6 +429,7 @@ void nt__figures_start(void)
     __atomic_store_n(&figures.start_ns, nt__os_unix_ns(), __ATOMIC_RELAXED);
     __atomic_store_n(&figures.rank, nt__conf_rank(), __ATOMIC_RELAXED);
     nt__report_start();
+    nt__history_begin(NULL);
     __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);
     nt__figures_watched = nt__conf_live_dir() != NULL;
     nt__figures_tick();
@@ -426,7 +438,7 @@ void nt__figures_start(void)
 /* The lock is held. Calls after the first do nothing. */
 static void say_last_word(bool wait)
 {
-    struct nt_live *now = &figures.now;
+    struct nt_live *now = &large.now;
     if (figures.ended)
         return;
     if (!nt__figures_watched && nt__conf()->report[0] == '\0') { /* nobody asked */
@@ -493,8 +505,10 @@ static void begin_child(void)
     figures.foreign = 0;
     figures.start_ns = nt__os_unix_ns();
     figures.due_ms = figures.lying_ms = 0;
-    read_all(&figures.base, true);
+    read_all(&large.base, true);
     nt__pools_begin_child();
+    nt__history_begin(&large.base);
+    large.now.history.count = 0;
     figures.forked = true;
     figures.ended = false;
     nt__figures_due = false; /* it was the parent that was asked */

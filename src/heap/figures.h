@@ -5,7 +5,9 @@
  * nt_snapshot adds up the counters of all shards, pools and arenas; nothing is stopped
  * and nothing allocated. The live file gets a snapshot from whichever thread makes a
  * slow call when one is due: at most every 10 ms, and so rarely that reading costs a
- * thousandth of the time.
+ * thousandth of the time. So does the history (track/history.h), which is always kept: whoever
+ * publishes a change in what is live when a point is due (pools/peak.h) notes it at the end
+ * of that call.
  *
  * After a fork the child's figures begin at zero: what was counted by then is kept as a
  * base and taken off, and blocks in use at that moment are shown as inherited.
@@ -56,15 +58,15 @@ NT_HIDDEN bool nt__figures_are_ours(void);
 NT_HIDDEN void nt__figures_signalled(void);
 
 /* At the end of slow calls, and of those that hold what a report needs, when no lock is
- * held: what is due is done. The live file, if there is one and it is time; a report that a
- * signal asked for; the callback at a limit. */
+ * held: what is due is done. A point of the history; the live file, if there is one and it
+ * is time; a report that a signal asked for; the callback at a limit. */
 extern NT_HIDDEN bool nt__figures_watched, nt__figures_due;
 NT_HIDDEN NT_SLOW void nt__figures_act(void);
 
 static inline void nt__figures_tick(void)
 {
     if (NT_UNLIKELY(NT_RACY(nt__figures_watched) | NT_RACY(nt__figures_due) |
-                    NT_RACY(nt__peak_crossed)))
+                    NT_RACY(nt__peak_crossed) | NT_RACY(nt__peak_noted)))
         nt__figures_act();
 }
 

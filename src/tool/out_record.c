@@ -23,7 +23,8 @@ static int write_all(FILE *out, enum nt_format format, struct nt_record *const *
             .npools = r->npools,
             .nphases = r->nphases,
             .ntracked = r->ntracked,
-            .profile = r->profile.sites != NULL ? &r->profile : NULL};
+            .profile = r->profile.sites != NULL ? &r->profile : NULL,
+            .history = &r->history};
 
         err = nt__report_write(fileno(out), format, &r->snapshot, &tables);
     }

@@ -138,6 +138,7 @@ static struct nt_record *record_of(const struct nt_live *live)
     struct nt_record *r = nt__tool_memory(calloc(1, sizeof *r));
 
     r->snapshot = live->snapshot;
+    r->history = live->history;
     r->nthreads = live->nthreads;
     r->npools = live->npools;
     r->nphases = live->nphases;

@@ -2,8 +2,9 @@
 /*
  * The JSON record back to figures: the inverse of src/track/report.c's writer.
  *
- * Both walk the same lists, so this knows no figure by name. Nothing is believed: a
- * record that lacks a figure or has another type in its place is refused, with the
+ * Both walk the same lists, so this knows no figure by name, but those that records did
+ * not have from the first: where they are missing they read as 0. Nothing is believed: a
+ * record that lacks another figure, or has another type in its place, is refused, with the
  * place's name.
  */
 #include "src/tool/record.h"
@@ -12,6 +13,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+static const char *const later[] = {"slab_bytes_now", "reallocs_total"};
 
 static char wrong[160]; /* what nt__record_read returned last */
 
@@ -76,12 +79,39 @@ bool nt__record_array(const json_t *object, const char *key, size_t max,
     return true;
 }
 
+bool nt__record_numbers(const json_t *object, const char *key, size_t max,
+                        uint64_t *out, size_t *n)
+{
+    const json_t *array;
+
+    if (!nt__record_array(object, key, max, &array))
+        return false;
+    *n = json_array_size(array);
+    for (size_t i = 0; i < *n; i++) {
+        const json_t *v = json_array_get(array, i);
+
+        if (!json_is_integer(v))
+            return nt__record_refuse("holds something that is no whole number", key);
+        out[i] = (uint64_t)json_integer_value(v);
+    }
+    return true;
+}
+
+static bool came_later(const char *figure)
+{
+    for (size_t i = 0; i < NT_ARRAY_LEN(later); i++)
+        if (strcmp(later[i], figure) == 0)
+            return true;
+    return false;
+}
+
 bool nt__record_figures(const json_t *object, enum nt_figure_list list, void *base)
 {
     for (const struct nt_figure *g = nt__figures(list); g->name != NULL; g++) {
-        uint64_t v;
+        bool absent = json_object_get(object, g->name) == NULL && came_later(g->name);
+        uint64_t v = 0;
 
-        if (!nt__record_u64(object, g->name, &v))
+        if (!absent && !nt__record_u64(object, g->name, &v))
             return false;
         memcpy((char *)base + g->offset, &v, sizeof v);
     }
@@ -305,7 +335,8 @@ const char *nt__record_read(const json_t *root, struct nt_record *r)
     if (get_process(root, &r->snapshot) && get_nodes(root, &r->snapshot) &&
         get_matrix(root, &r->snapshot) && get_classes(root, &r->snapshot) &&
         get_threads(root, r) && get_pools(root, r) && get_phases(root, r) &&
-        get_tracked(root, r) && nt__record_profile(root, &r->profile))
+        get_tracked(root, r) && nt__record_profile(root, &r->profile) &&
+        nt__record_history(root, r->snapshot.nodes, &r->history))
         return NULL;
     return wrong;
 }

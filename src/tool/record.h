@@ -14,6 +14,8 @@ bool nt__record_refuse(const char *what, const char *where);
 bool nt__record_u64(const json_t *object, const char *key, uint64_t *out);
 bool nt__record_bool(const json_t *object, const char *key, uint8_t *out);
 bool nt__record_text(const json_t *object, const char *key, char *out, size_t cap);
+bool nt__record_numbers(const json_t *object, const char *key, size_t max,
+                        uint64_t *out, size_t *n);
 bool nt__record_array(const json_t *object, const char *key, size_t max,
                       const json_t **out);
 bool nt__record_figures(const json_t *object, enum nt_figure_list list, void *base);
@@ -22,5 +24,8 @@ bool nt__record_figures(const json_t *object, enum nt_figure_list list, void *ba
  * arrays back. */
 bool nt__record_profile(const json_t *root, struct nt_profile *out);
 void nt__record_profile_free(struct nt_profile *p);
+
+/* record_history.c: the part "history", if there is one, of so many nodes. */
+bool nt__record_history(const json_t *root, unsigned nodes, struct nt_history *out);
 
 #endif

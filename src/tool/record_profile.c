@@ -21,24 +21,6 @@ static bool get_rows(const json_t *object, const char *key, size_t size,
     return true;
 }
 
-static bool get_numbers(const json_t *object, const char *key, size_t max,
-                        uint64_t *out, size_t *n)
-{
-    const json_t *array;
-
-    if (!nt__record_array(object, key, max, &array))
-        return false;
-    *n = json_array_size(array);
-    for (size_t i = 0; i < *n; i++) {
-        const json_t *v = json_array_get(array, i);
-
-        if (!json_is_integer(v))
-            return nt__record_refuse("holds something that is no whole number", key);
-        out[i] = (uint64_t)json_integer_value(v);
-    }
-    return true;
-}
-
 static bool get_u32(const json_t *object, const char *key, uint32_t *out)
 {
     uint64_t v;
@@ -57,8 +39,8 @@ static bool get_site(const json_t *object, struct nt_site_figures *out)
 
     if (!nt__record_figures(object, NT_LIST_SITE, out) ||
         !get_u32(object, "generation", &out->generation) ||
-        !get_numbers(object, "lifetimes", NT_LIFETIMES, out->lifetimes, &n) ||
-        !get_numbers(object, "stack", NT_STACK_MAX, out->stack, &depth))
+        !nt__record_numbers(object, "lifetimes", NT_LIFETIMES, out->lifetimes, &n) ||
+        !nt__record_numbers(object, "stack", NT_STACK_MAX, out->stack, &depth))
         return false;
     out->depth = (uint32_t)depth;
     return true;

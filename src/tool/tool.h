@@ -11,6 +11,7 @@
 #ifndef NT_TOOL_TOOL_H
 #define NT_TOOL_TOOL_H
 
+#include "src/track/history.h"
 #include "src/track/profile.h"
 
 #include <jansson.h>
@@ -87,6 +88,7 @@ struct nt_record {
     struct nt_tracked_figures *tracked;
     size_t ntracked;
     struct nt_profile profile; /* without sites: nothing was sampled */
+    struct nt_history history; /* without points: it was not kept */
 };
 
 /* Fill *r from `root`. NULL, or what is wrong with it (static text, or kept in

@@ -165,6 +165,7 @@ void nt__live_write(const struct nt_live *live)
     memcpy(slot->pools, live->pools, slot->npools * sizeof live->pools[0]);
     memcpy(slot->phases, live->phases, slot->nphases * sizeof live->phases[0]);
     memcpy(slot->tracked, live->tracked, slot->ntracked * sizeof live->tracked[0]);
+    memcpy(&slot->history, &live->history, nt__history_bytes(&live->history));
     /* Release: pairs with the reader in another process; see nt__live_read. */
     atomic_store_explicit(&L.file->head.seq, seq, memory_order_release);
 }
@@ -206,7 +207,9 @@ static int checked(struct nt_live *live)
     if (s->size != sizeof *s || s->version != NT_SNAPSHOT_VERSION ||
         s->nodes > NT_NODES_MAX || s->classes > NT_CLASSES_MAX ||
         live->nthreads > NT_LIVE_THREADS || live->npools > NT_LIVE_POOLS ||
-        live->nphases > NT_PHASES_MAX || live->ntracked > NT_LIVE_TRACKED)
+        live->nphases > NT_PHASES_MAX || live->ntracked > NT_LIVE_TRACKED ||
+        !nt__history_is_whole(&live->history) ||
+        (live->history.count > 0 && live->history.nodes != s->nodes))
         return -EBADMSG;
     s->host[sizeof s->host - 1] = '\0';
     s->program[sizeof s->program - 1] = '\0';

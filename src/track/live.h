@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The live file: all that a report shows of a process, kept where it outlives the
- * process: the last snapshot and the tables of threads, pools, phases and the like.
+ * process: the last snapshot, the tables of threads, pools, phases and the like, and the
+ * history.
  *
  * numatally-PID.live holds a header and two slots. A writer fills the slot that is
  * not current, then makes it current by one store of the sequence number; so there
@@ -23,7 +24,7 @@
 #define NT_LIVE_POOLS 64    /* and of tracked allocators: */
 #define NT_LIVE_TRACKED 64  /* the snapshot says how many there are */
 
-/* What a report shows, as nt__report_write takes it. About 150 KiB. */
+/* What a report shows, as nt__report_write takes it. About 180 KiB. */
 struct nt_live {
     struct nt_snapshot snapshot;
     uint32_t nthreads; /* rows in use */
@@ -34,6 +35,7 @@ struct nt_live {
     struct nt_pool_figures pools[NT_LIVE_POOLS];
     struct nt_phase_figures phases[NT_PHASES_MAX];
     struct nt_tracked_figures tracked[NT_LIVE_TRACKED];
+    struct nt_history history; /* its points come last, and only those in use count */
 };
 
 static inline struct nt_tables nt__live_tables(const struct nt_live *live)
@@ -45,7 +47,8 @@ static inline struct nt_tables nt__live_tables(const struct nt_live *live)
                               .nthreads = live->nthreads,
                               .npools = live->npools,
                               .nphases = live->nphases,
-                              .ntracked = live->ntracked};
+                              .ntracked = live->ntracked,
+                              .history = &live->history};
 }
 
 /* Create this process's file in folder `dir` and map it. False, after one warning
@@ -65,7 +68,7 @@ NT_HIDDEN void nt__live_sweep(const char *dir);
 
 /* Make `*live` what the file says. Does nothing in a process other than the one that
  * opened the file (a vfork or clone child). About 20 KiB are copied, and the used
- * parts of the matrix and of the tables. */
+ * parts of the matrix, of the tables and of the history. */
 NT_HIDDEN void nt__live_write(const struct nt_live *live);
 
 /* In a forked child: forget the parent's file. */

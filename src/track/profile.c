@@ -327,25 +327,43 @@ bool nt__profile_add(struct nt_sample *sample, const struct nt_stack *stack)
     return sample->site != NULL;
 }
 
+/* The block's row; NULL: it is not sampled. Under the lock. */
+static struct nt_sample *find_sample(const struct table *t, const void *block)
+{
+    struct nt_sample *rows = t->rows;
+    if (t->room == 0)
+        return NULL;
+    size_t i = sample_at(t, block);
+    while (rows[i].block && rows[i].block != block)
+        i = (i + 1) & (t->room - 1);
+    return rows[i].block ? &rows[i] : NULL;
+}
+
+void nt__profile_moved(const void *block)
+{
+    nt_float_state state = nt__estimate_begin();
+    nt__lock(&nt__profile.lock);
+    const struct nt_sample *sample = find_sample(&nt__profile.samples, block);
+    if (sample)
+        sample->site->reallocs += sample->weight.blocks;
+    nt__unlock(&nt__profile.lock);
+    nt__estimate_end(state);
+}
+
 bool nt__profile_remove(const void *block, struct nt_sample *out)
 {
-    bool found = false;
     nt_float_state state = nt__estimate_begin();
     nt__lock(&nt__profile.lock);
     struct table *t = &nt__profile.samples;
-    const struct nt_sample *rows = t->rows;
-    size_t i = t->room != 0 ? sample_at(t, block) : 0;
-    while (t->room != 0 && rows[i].block && rows[i].block != block)
-        i = (i + 1) & (t->room - 1);
-    if (t->room != 0 && rows[i].block) {
-        found = true;
-        *out = rows[i];
-        clear_row(t, i);
+    const struct nt_sample *found = find_sample(t, block);
+    if (found) {
+        *out = *found;
+        clear_row(t, (size_t)(found - (struct nt_sample *)t->rows));
         count_out(out);
     }
     nt__unlock(&nt__profile.lock);
     nt__estimate_end(state);
-    return found;
+    return found != NULL;
 }
 
 void nt__profile_remove_range(uintptr_t start, uintptr_t end)

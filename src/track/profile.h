@@ -69,6 +69,10 @@ struct nt_sample {
 /* `*sample` was allocated here. False: no memory, nothing happened. */
 NT_HIDDEN bool nt__profile_add(struct nt_sample *sample, const struct nt_stack *stack);
 
+/* The block at `block`, which was added last for a realloc, took the place of another. Does
+ * nothing if it was not sampled. */
+NT_HIDDEN void nt__profile_moved(const void *block);
+
 /* The sampled block at `block` is freed; what it was. False: there is none. */
 NT_HIDDEN bool nt__profile_remove(const void *block, struct nt_sample *out);
 

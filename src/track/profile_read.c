@@ -20,6 +20,7 @@ static void describe_site(struct nt_site_figures *out, const struct nt_site *sit
     out->generation = site->generation;
     out->samples_total = site->allocated.samples;
     out->allocations_total = rounded(site->allocated.sum.blocks);
+    out->reallocs_total = rounded(site->reallocs);
     out->requested_bytes_total = rounded(site->allocated.sum.bytes);
     out->requested_bytes_total_error =
         rounded(nt__estimate_root(site->allocated.sum.variance));
@@ -111,6 +112,7 @@ static void read_total(struct nt_site_figures *out)
         }
         all.frees += site->frees;
         all.lived_ns += site->lived_ns;
+        all.reallocs += site->reallocs;
         all.remote_frees += site->remote_frees;
         for (int i = 0; i < NT_LIFETIMES; i++)
             all.lifetimes[i] += site->lifetimes[i];

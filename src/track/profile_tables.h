@@ -17,7 +17,7 @@ struct nt_site {
     struct tally allocated, live, at_peak;
     uint64_t peak; /* whose `at_peak` is; an older one: `live` is what it was then */
     uint64_t frees, lived_ns, lifetimes[NT_LIFETIMES];
-    double remote_frees;
+    double reallocs, remote_frees;
     uint32_t depth, generation;
     uintptr_t pc[];
 };

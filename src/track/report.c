@@ -469,6 +469,8 @@ static void json(struct nt_fmt *f, const struct nt_snapshot *s,
     json_process(f, s);
     json_nodes(f, s);
     json_classes(f, s);
+    if (t->history && t->history->count > 0)
+        nt__history_json(f, t->history);
     if (t->nphases > 0)
         json_phases(f, t->phases, t->nphases);
     if (t->npools > 0)

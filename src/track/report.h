@@ -13,6 +13,7 @@
 #define NT_TRACK_REPORT_H
 
 #include "src/base/base.h"
+#include "src/track/history.h"
 #include <numatally/stats.h>
 #include <numatally/wrap.h>
 
@@ -99,6 +100,7 @@ struct nt_tables {
     const struct nt_tracked_figures *tracked;
     size_t nthreads, npools, nphases, ntracked;
     const struct nt_profile *profile; /* NULL: nothing was sampled */
+    const struct nt_history *history; /* for the record; NULL or empty: left out */
 };
 
 /* Write a report to `fd`. 0, -EINVAL for an unknown format, or the negative errno of

@@ -198,6 +198,10 @@ static void test_time(void **state)
     usleep(30000);
     assert_true(nt__os_now_ms() > ms);
     assert_true(nt__os_unix_ns() > ns);
+    uint64_t ran = nt__os_ran_ns();
+    while (nt__os_ran_ns() == ran)
+        ;
+    assert_true(nt__os_ran_ns() > ran && ran > 0);
 }
 
 static void test_random(void **state)

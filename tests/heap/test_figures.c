@@ -55,12 +55,17 @@ static int adds_up(const struct nt_snapshot *s)
     SUM_CLASSES(frees_total);
     SUM_CLASSES(live_blocks_now);
     SUM_CLASSES(live_bytes_now);
+    uint64_t in_slabs = 0;
     for (unsigned c = 0; c < s->classes; c++) {
         const struct nt_class_figures *row = &s->class_[c];
         CHECK(s->inherited ||
               row->live_blocks_now == row->allocations_total - row->frees_total);
         CHECK(row->live_bytes_peak >= row->live_bytes_now);
         CHECK(row->live_bytes_peak <= s->total.live_bytes_peak);
+        CHECK(row->slab_bytes_now >= row->live_bytes_now);
+        CHECK(row->slab_bytes_now % 65536 == 0);
+        CHECK((row->slab_bytes_now == 0) == (row->slabs_now == 0));
+        in_slabs += row->slab_bytes_now;
         if (row->block_bytes != 0) {
             CHECK(row->allocated_bytes_total ==
                   row->allocations_total * row->block_bytes);
@@ -86,6 +91,7 @@ static int adds_up(const struct nt_snapshot *s)
               n->live_bytes_now == n->allocated_bytes_total - n->freed_bytes_total);
     }
     CHECK(s->total.live_bytes_peak >= s->total.live_bytes_now);
+    CHECK(in_slabs <= s->total.committed_bytes_now);
     return 0;
 }
 
@@ -286,6 +292,43 @@ static int act_memory(void)
     CHECK(snap() == 0);
     CHECK(now.total.cached_bytes_now == 0 && now.total.returned_bytes_total >= 9000000);
     CHECK(now.class_[now.classes - 1].slabs_now == 0);
+    CHECK(now.class_[now.classes - 1].slab_bytes_now == 0);
+    return 0;
+}
+
+/* Memory in slabs of each class, and all of it, where nothing is kept besides. */
+static int act_slabs(void)
+{
+    const struct nt_class_figures *large;
+    uint64_t sum = 0;
+    char *small[5000], *p, *q;
+    for (int i = 0; i < 5000; i++)
+        small[i] = nt_malloc((size_t)(i % 100) * 40);
+    p = nt_malloc(10000000);
+    CHECK(snap() == 0);
+    large = &now.class_[now.classes - 1];
+    CHECK(large->slabs_now == 1 && large->slab_bytes_now == 153 * 65536);
+    p = nt_realloc(p, 20000000); /* where it is, or elsewhere */
+    CHECK(snap() == 0);
+    CHECK(large->slabs_now == 1 && large->slab_bytes_now == 306 * 65536);
+    q = nt_malloc(600000);
+    p = nt_realloc(p, 1000000);
+    CHECK(snap() == 0);
+    CHECK(large->slabs_now == 2 && large->slab_bytes_now == (16 + 10) * 65536);
+    nt_free(q);
+    nt_purge();
+    CHECK(snap() == 0);
+    CHECK(large->slabs_now == 1 && large->slab_bytes_now == 16 * 65536);
+    for (unsigned c = 0; c < now.classes; c++)
+        sum += now.class_[c].slab_bytes_now;
+    CHECK(sum == now.total.committed_bytes_now);
+    nt_free(p);
+    for (int i = 0; i < 5000; i++)
+        nt_free(small[i]);
+    nt_purge();
+    CHECK(snap() == 0);
+    for (unsigned c = 0; c < now.classes; c++)
+        CHECK(now.class_[c].slab_bytes_now == 0 && now.class_[c].slabs_now == 0);
     return 0;
 }
 
@@ -558,12 +601,19 @@ int main(void)
     unsetenv("NUMATALLY_CONF");
     setenv("NUMATALLY_TOPOLOGY", "2x1", 1); /* each act starts the library by itself */
     struct CMUnitTest tests[] = {
-        ACT(identity),       ACT(counts),
-        ACT(reallocs),       cmocka_unit_test(test_matrix),
-        ACT(peak),           ACT(memory),
-        ACT(fork),           ACT(threads),
-        ACT(pools),          ACT(report),
-        ACT(beside_writers), cmocka_unit_test(test_exit_report),
+        ACT(identity),
+        ACT(counts),
+        ACT(reallocs),
+        cmocka_unit_test(test_matrix),
+        ACT(peak),
+        ACT(memory),
+        ACT(slabs),
+        ACT(fork),
+        ACT(threads),
+        ACT(pools),
+        ACT(report),
+        ACT(beside_writers),
+        cmocka_unit_test(test_exit_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,6 +114,63 @@ static void test_ways(void **state)
     nt_free(none);
 }
 
+static uint64_t reallocs(void)
+{
+    uint64_t sum = 0;
+    long n = nt_snapshot_sites(sites, 4096);
+    for (long i = 0; i < n && i < 4096; i++) {
+        assert_true(sites[i].reallocs_total <= sites[i].allocations_total);
+        sum += sites[i].reallocs_total;
+    }
+    return sum;
+}
+
+/* Each realloc that moved its block is noted, small, large and in a pool, and no other. */
+static void test_reallocs(void **state)
+{
+    (void)state;
+    uint64_t old = reallocs(), moves = 0;
+    struct nt_pool *pool;
+    assert_int_equal(nt_pool_create(NULL, &pool), 0);
+    char *p = nt_malloc(100), *q = nt_pool_malloc(pool, 100);
+    for (size_t size = 100; size < 100000000; size += size / 3) {
+        uintptr_t p_was = (uintptr_t)p, q_was = (uintptr_t)q;
+        p = nt_realloc(p, size);
+        q = nt_pool_realloc(pool, q, size);
+        assert_true(p && q);
+        moves += (uintptr_t)p != p_was;
+        moves += (uintptr_t)q != q_was;
+        nt_free(nt_malloc(size));
+    }
+    assert_true(moves > 30);
+    assert_int_equal(reallocs(), old + moves);
+    uintptr_t p_was = (uintptr_t)p;
+    p = nt_realloc(p, 20); /* smaller: it moves, too */
+    assert_true((uintptr_t)p != p_was);
+    assert_int_equal(reallocs(), old + moves + 1);
+    nt_free(p);
+    nt_pool_destroy(pool);
+    assert_int_equal(reallocs(), old + moves + 1);
+}
+
+/* By the same estimator: of a site whose blocks are all of reallocs, all. */
+static void test_estimate(void **state)
+{
+    (void)state;
+    uint64_t old = reallocs(), true_moves = 0;
+    assert_int_equal(nt_sample(4096), 0);
+    nt_free(nt_malloc(600000));
+    for (int i = 0; i < 20000; i++) {
+        char *p = nt_realloc(nt_malloc(16), 600);
+        assert_non_null(p);
+        true_moves++;
+        nt_free(p);
+    }
+    /* 20000 of p = 0.137: the standard error is 2.5 % of it. */
+    double ratio = (double)(reallocs() - old) / (double)true_moves;
+    assert_true(ratio > 0.85 && ratio < 1.15);
+}
+
 static void test_pool(void **state)
 {
     (void)state;
@@ -347,6 +404,8 @@ int main(void)
         cmocka_unit_test(test_arguments),
         cmocka_unit_test_setup_teardown(test_remote, switch_on, switch_off),
         cmocka_unit_test_setup_teardown(test_ways, switch_on, switch_off),
+        cmocka_unit_test_setup_teardown(test_reallocs, switch_on, switch_off),
+        cmocka_unit_test_teardown(test_estimate, switch_off),
         cmocka_unit_test_setup_teardown(test_pool, switch_on, switch_off),
         cmocka_unit_test(test_counters),
         cmocka_unit_test_teardown(test_loop, switch_off),

@@ -76,7 +76,8 @@ static int act_adopt(void)
     CHECK(!nt__shard_adopt(runs, nt__sizeclass_of(5000))); /* not of that class */
     char *q = room_malloc(runs, 700); /* rather than cut a new one */
     CHECK(nt__slab_of(q) == slab && slab->owner == runs);
-    CHECK(gone->slabs[c] == (uint64_t)0 && runs->slabs[c] == 1);
+    CHECK(gone->slabs[c] == 0 && (uint32_t)runs->slabs[c] == 1);
+    CHECK(runs->slabs[c] >> 32 == slab->slices);
     for (int i = 0; i < 3; i++)
         room_free(runs, p[i]);
     room_free(runs, q);
@@ -110,7 +111,7 @@ static int act_adopt_many(void)
     for (unsigned i = 0; i < blocks; i++)
         CHECK(room_malloc(runs, 100000));
     CHECK(room_committed() == before); /* nothing new was cut */
-    CHECK(runs->slabs[c] == N);
+    CHECK((uint32_t)runs->slabs[c] == N);
     return 0;
 }
 
@@ -139,9 +140,9 @@ static int act_age_idle(void)
     }
     for (int i = 0; i < THREADS; i++) /* slabs may have been adopted */
         held += gone[i]->slabs[c];
-    CHECK(held == 1);
+    CHECK((uint32_t)held == 1);
     struct nt_shard *owner = nt__slab_of(p)->owner;
-    CHECK(owner->state == NT_SHARD_IDLE && owner->slabs[c] == 1);
+    CHECK(owner->state == NT_SHARD_IDLE && (uint32_t)owner->slabs[c] == 1);
     nt__remote_gather(runs, nt__slab_of(p), p);
     nt__remote_flush(runs);
     CHECK(nt__shard_idle_waits(runs->arena));

@@ -87,7 +87,7 @@ static int act_malloc(void)
         CHECK(resident(p, slab->bytes) == 0); /* first touch is the user's */
         bytes += slab->bytes;
         asked += sizes[i];
-        CHECK(s->allocs[l] == i + 1 && s->slabs[l] == i + 1);
+        CHECK(s->allocs[l] == i + 1 && (uint32_t)s->slabs[l] == i + 1);
         CHECK(s->large_allocated == bytes && s->requested[l] == asked);
     }
     CHECK(!nt__large_malloc(s, (size_t)PTRDIFF_MAX + 1, 1, false));

@@ -157,7 +157,7 @@ static void test_owner_changes(void **state)
     nt__remote_flush(away);
     assert_ptr_equal(old->pending, slab);
     nt__slab_change_owner(slab, new);
-    nt__count_add(&new->slabs[c], 1);
+    nt__shard_hold(new, c, slab->slices);
     nt__remote_receive(new);
     assert_true(slab->remote != 0); /* not yet: it is in the other stack */
     nt__remote_receive(old);        /* passes it on */

@@ -56,7 +56,7 @@ static void test_every_class(void **state)
         memset(p, 1, size);
         assert_int_equal(s->allocs[c], 1);
         assert_int_equal(s->requested[c], size);
-        assert_int_equal(s->slabs[c], 1);
+        assert_int_equal(s->slabs[c], (uint64_t)nt__sizeclasses.first[c] << 32 | 1);
         room_free(s, p);
         assert_int_equal(s->frees[c], 1);
         nt__shard_check(s);
@@ -138,7 +138,8 @@ static void test_places(void **state)
     assert_int_equal(first->place, NT_PLACE_FULL);
     assert_ptr_equal(s->full, first);
     assert_int_equal(nt__slab_of(p[capacity])->place, NT_PLACE_CURRENT);
-    assert_int_equal(s->slabs[c], 2);
+    unsigned slices = nt__sizeclasses.first[c] + nt__sizeclasses.slices[c];
+    assert_int_equal(s->slabs[c], (uint64_t)slices << 32 | 2);
     for (unsigned i = 0; i < capacity / 4 - 1; i++)
         room_free(s, p[i]);
     assert_int_equal(first->place, NT_PLACE_FULL);

@@ -88,7 +88,7 @@ for path in places(nodes):
             at["other_" + key] = value
         if how == "text":
             at[key] = ["x"]
-        optional = key in ("pools", "threads", "phases", "tracked") and how == "missing"
+        optional = key in ("pools", "threads", "phases", "tracked", "history") and how == "missing"
         spoilt += 1
         if check.is_valid(r) != optional:
             bad += 1

@@ -20,8 +20,9 @@ static struct nt_thread_figures threads[2];
 static struct nt_pool_figures pools[2];
 static struct nt_phase_figures phases[2];
 static struct nt_tracked_figures tracked[2];
+static struct nt_history history;
 static const struct nt_tables tables = {threads, pools, phases, tracked, 2,
-                                        2,       2,     2,      NULL};
+                                        2,       2,     2,      NULL,    &history};
 static struct nt_record got;
 
 static void number(enum nt_figure_list list, void *base, uint64_t from)
@@ -66,6 +67,11 @@ static void fill(void)
             tracked[i].sizes[k] = 1300 + 100 * i + k;
         s.free_matrix[i][i] = 9 + i;
     }
+    memset(&history, 0, sizeof history);
+    nt__history_start(&history, 2);
+    history.interval_ns = 40000000;
+    nt__history_end(&history, (const uint64_t[5]){1, 2, 3, 4, 5});
+    nt__history_end(&history, (const uint64_t[5]){50000000, 20, 30, 40, 50});
 }
 
 /* The record of what fill() made. */
@@ -104,15 +110,34 @@ static void test_round_trip(void **state)
     assert_memory_equal(got.phases, phases, sizeof phases);
     assert_int_equal(got.ntracked, 2);
     assert_memory_equal(got.tracked, tracked, sizeof tracked);
+    assert_memory_equal(&got.history, &history, sizeof history);
     nt__record_free(&got);
     json_object_set_new(root, "rank", json_integer(4));
     json_object_del(root, "threads");
     json_object_del(root, "pools");
     json_object_del(root, "phases");
     json_object_del(root, "tracked");
+    json_object_del(root, "history");
     assert_null(nt__record_read(root, &got));
     assert_int_equal(got.snapshot.rank, 4);
     assert_int_equal(got.nthreads + got.npools + got.nphases + got.ntracked, 0);
+    assert_int_equal(got.history.count, 0);
+    nt__record_free(&got);
+    json_decref(root);
+}
+
+/* Of before these figures were counted. */
+static void test_older(void **state)
+{
+    json_t *root = make();
+    json_t *class = json_array_get(json_object_get(root, "classes"), 1);
+
+    (void)state;
+    assert_int_equal(json_object_del(class, "slab_bytes_now"), 0);
+    assert_null(nt__record_read(root, &got));
+    assert_int_equal(got.snapshot.class_[0].slab_bytes_now, s.class_[0].slab_bytes_now);
+    assert_int_equal(got.snapshot.class_[1].slabs_now, s.class_[1].slabs_now);
+    assert_int_equal(got.snapshot.class_[1].slab_bytes_now, 0);
     nt__record_free(&got);
     json_decref(root);
 }
@@ -136,14 +161,16 @@ static void spoil_all(json_t *root, json_t *object)
     json_object_foreach(copy, key, value)
     {
         if (strcmp(key, "threads") != 0 && strcmp(key, "pools") != 0 &&
-            strcmp(key, "phases") != 0 && strcmp(key, "tracked") != 0) {
+            strcmp(key, "phases") != 0 && strcmp(key, "tracked") != 0 &&
+            strcmp(key, "slab_bytes_now") != 0 && strcmp(key, "history") != 0) {
             json_object_del(object, key);
             /* Without "total" its first figure is what is missed. */
             refused(root, strcmp(key, "total") == 0 ? "allocations_total" : key);
         }
         if (strcmp(key, "total") != 0) {
             json_object_set_new(object, key, json_real(1.5));
-            refused(root, key);
+            /* "history" is refused for what it lacks. */
+            refused(root, strcmp(key, "history") == 0 ? "interval_ns" : key);
         }
         if (json_is_integer(value) && strcmp(key, "tid") != 0 &&
             strcmp(key, "pid") != 0 && strcmp(key, "rank") != 0 &&
@@ -177,6 +204,28 @@ static void test_refusals(void **state)
     json_array_remove(sizes, 47);
     refused(root, "sizes");
     json_array_append_new(sizes, json_integer(1));
+    json_t *of_time = json_object_get(root, "history");
+    spoil_all(root, of_time);
+    json_t *points = json_object_get(of_time, "points");
+    json_t *point = json_array_get(points, 1);
+    spoil_all(root, point);
+    json_t *live = json_object_get(point, "live_bytes_now");
+    json_array_append_new(live, json_integer(1));
+    refused(root, "live_bytes_now");
+    json_array_remove(live, 2);
+    json_array_set_new(live, 0, json_integer(-1));
+    refused(root, "live_bytes_now");
+    json_array_set_new(live, 0, json_integer(7));
+    json_array_remove(live, 1);
+    refused(root, "live_bytes_now");
+    json_array_append_new(live, json_integer(1));
+    json_object_set_new(point, "ns", json_integer(1)); /* as the first's */
+    refused(root, "\"ns\"");
+    json_object_set_new(point, "ns", json_integer(2));
+    while (json_array_size(points) <= NT_HISTORY_POINTS)
+        json_array_append(points, point);
+    refused(root, "points");
+    json_array_clear(points);
     json_array_set_new(json_array_get(matrix, 0), 0, json_integer(-1));
     refused(root, "free_matrix");
     json_array_append_new(json_array_get(matrix, 0), json_integer(1));
@@ -205,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_older),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_too_many),
     };

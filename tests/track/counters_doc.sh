@@ -50,7 +50,7 @@ if ! diff "$work/headers" "$work/manual"; then
 fi
 # What the record holds beside the lists.
 for key in program pid rank host start_unix_ns now_unix_ns page_bytes final inherited \
-    fake_topology free_matrix; do
+    fake_topology free_matrix history interval_ns points; do
     grep -q "\`$key\`" "$NT_SOURCE/docs/counters.md" || { echo "missing: $key"; exit 1; }
 done
 echo "$(wc -l <"$work/headers") figures agree"

@@ -50,14 +50,21 @@ static void fill(struct nt_live *live, uint64_t k)
     live->phases[live->nphases - 1].spent_ns_total = k;
     live->ntracked = 1 + k % NT_LIVE_TRACKED;
     live->tracked[live->ntracked - 1].sizes[NT_TRACKED_SIZES - 1] = k;
+    nt__history_start(&live->history, 2);
+    for (uint64_t i = 0; i <= k % 200; i++)
+        nt__history_end(&live->history, (const uint64_t[5]){i, 0, 0, 0, k});
 }
 
 static bool whole(const struct nt_live *live)
 {
     const struct nt_snapshot *s = &live->snapshot;
     uint64_t k = s->now_unix_ns;
+    const struct nt_history *h = &live->history;
 
-    return live->nthreads == 1 + k % NT_LIVE_THREADS &&
+    return h->nodes == 2 && h->count == 1 + k % 200 &&
+           nt__history_point(h, h->count - 1)[4] == k &&
+           nt__history_point(h, 0)[4] == k &&
+           live->nthreads == 1 + k % NT_LIVE_THREADS &&
            live->npools == 1 + k % NT_LIVE_POOLS &&
            live->threads[live->nthreads - 1].live_bytes_peak == k &&
            live->pools[live->npools - 1].limit_bytes == k &&

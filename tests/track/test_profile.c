@@ -87,6 +87,22 @@ static void test_sums(void **state)
     assert_int_equal(lived, blocks);
 }
 
+/* Those of a realloc are told apart; what is not sampled is none. */
+static void test_moved(void **state)
+{
+    (void)state;
+    enum { SITE = SITES + 60 };
+    for (unsigned i = 0; i < 10; i++)
+        add(0x8000000 + 16 * (uintptr_t)i, 24, SITE);
+    for (unsigned i = 0; i < 20; i += 2)
+        nt__profile_moved((const void *)(0x8000000 + 16 * (uintptr_t)i));
+    struct nt_site_figures site = find(SITE);
+    assert_int_equal(site.allocations_total, 10);
+    assert_int_equal(site.reallocs_total, 5);
+    nt__profile_remove_range(0x8000000, 0x8000000 + 160);
+    assert_int_equal(find(SITE).reallocs_total, 5);
+}
+
 /* At the peak of all sites together, not of each. */
 static void test_peak(void **state)
 {
@@ -172,9 +188,8 @@ static void test_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_peak),
-        cmocka_unit_test(test_remote),
+        cmocka_unit_test(test_sums), cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_peak), cmocka_unit_test(test_remote),
         cmocka_unit_test(test_file),
     };
     nt__profile_start(NT_UNWIND_FRAMES, 1);

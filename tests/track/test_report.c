@@ -24,8 +24,9 @@ static struct nt_thread_figures threads[THREADS];
 static struct nt_pool_figures pools[POOLS];
 static struct nt_phase_figures phases[PHASES];
 static struct nt_tracked_figures tracked[TRACKED];
+static struct nt_history history;
 static struct nt_tables tables = {threads, pools,  phases,  tracked, THREADS,
-                                  POOLS,   PHASES, TRACKED, NULL};
+                                  POOLS,   PHASES, TRACKED, NULL,    &history};
 static char text[1 << 20];
 
 /* Give all figures of a struct numbers of their own, from `from` up. */
@@ -50,7 +51,12 @@ static uint64_t figure(const struct nt_figure *g, const void *base)
 
 static void fill(uint32_t nodes)
 {
+    static const uint64_t points[2][NT_HISTORY_ROW_MAX] = {{1, 2}, {12000000, 3}};
+
     memset(&s, 0, sizeof s);
+    nt__history_start(&history, nodes);
+    nt__history_add(&history, points[0]);
+    nt__history_end(&history, points[1]);
     s.size = sizeof s;
     s.version = NT_SNAPSHOT_VERSION;
     s.pid = 4711;
@@ -396,6 +402,9 @@ static void test_json(void **state)
     for (size_t k = 0; k < NT_TRACKED_SIZES; k++)
         assert_int_equal(json_integer_value(json_array_get(sizes, k)), 80100 + k);
     assert_true(json_is_true(json_object_get(json_array_get(list, 1), "running")));
+    const json_t *points = json_object_get(json_object_get(root, "history"), "points");
+    assert_int_equal(json_array_size(points), 2);
+    assert_int_equal(integer(json_array_get(points, 1), "ns"), 12000000);
     json_decref(root);
 }
 
