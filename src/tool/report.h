@@ -41,7 +41,8 @@ nt_write nt__out_text, nt__out_json;
 
 /* ---- symbols.c ------------------------------------------------------------------------ */
 
-/* One function that a return address lies in. The texts live as long as the symbols. */
+/* One function that a return address lies in. Texts are a row of UTF-8 without control
+ * characters, 4 KiB at most, and live until the tool ends. */
 struct nt_frame {
     const char *function; /* never NULL: in doubt "libm.so.6+0x1234" or "0x1234" */
     const char *module;   /* path; NULL: not known */
@@ -49,7 +50,8 @@ struct nt_frame {
     unsigned line;        /* 0: not known */
 };
 
-/* The symbols of the modules that a profile names. */
+/* The symbols of the modules that a profile names. A file that is gone or was changed since
+ * is said once on stderr. */
 struct nt_symbols *nt__symbols_open(const struct nt_profile *profile);
 void nt__symbols_close(struct nt_symbols *symbols);
 
