@@ -32,12 +32,14 @@ int nt__records_each(const char *path, nt_visit *visit, void *context);
 
 /* ---- formats ------------------------------------------------------------------------ */
 
-/* Write `n` records; before these `written` others were, by earlier calls. 0, or a negative
- * errno that the stream does not know of. */
+#define NT_REFUSED (-4096) /* after a complaint; no errno */
+
+/* Write `n` records; before these `written` others were, by earlier calls. 0, NT_REFUSED or a
+ * negative errno that the stream does not know of. */
 typedef int nt_write(FILE *out, struct nt_record *const *records, size_t n,
                      size_t written);
 
-nt_write nt__out_text, nt__out_json;
+nt_write nt__out_text, nt__out_json, nt__out_pprof;
 
 /* ---- symbols.c ------------------------------------------------------------------------ */
 
