@@ -88,6 +88,7 @@ static char *readable(const char *name)
 {
     const int options = DMGL_PARAMS | DMGL_ANSI | DMGL_NO_RECURSE_LIMIT;
     static struct demangling d;
+    char *clone;
 
     d.bytes = 0;
     if (strnlen(name, NT_SYMBOL_MAX) == NT_SYMBOL_MAX)
@@ -99,6 +100,9 @@ static char *readable(const char *name)
             return printable(name);
     }
     d.text[d.bytes] = '\0';
+    clone = strstr(d.text, " [clone ");
+    if (clone != NULL)
+        *clone = '\0'; /* which of the compiler's copies it is helps nobody */
     return printable(d.text);
 }
 

@@ -391,6 +391,7 @@ static void test_names(void **state)
     expect_name("_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE",
                 "core::fmt::Write::write_fmt", 0);
     expect_name("_RNvC6_123foo3bar", "123foo::bar", 0);
+    expect_name("_ZN2ns4bothEi.constprop.0", "ns::both(int)", 0);
     expect_name("_Zrubbish", "_Zrubbish", 0);
     expect_name("caf\xc3\xa9", "caf\xc3\xa9", 0);
     expect_name("\\\"a\xff\x7f"
