@@ -50,7 +50,7 @@ FNR == 1 {
         wrong("the tool uses public headers, src/base and src/track")
 }
 /^[ \t]*#[ \t]*include[ \t]*</ && room != "src/tool" && room != "include/numatally" {
-    if (/<(numa|hwloc|jansson|pwd|grp|netdb|locale|syslog)\.h>/)
+    if (/<(numa|hwloc|jansson|zlib|pwd|grp|netdb|locale|syslog)\.h>/)
         wrong("this service allocates: not inside the library")
     # malloc_info is handed a FILE; nothing else may know of stdio.
     if (/<stdio\.h>/ && room != "src/front")

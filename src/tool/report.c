@@ -27,6 +27,7 @@ static const struct format {
 } formats[] = {
     {"text", ".txt", false, nt__out_text},
     {"json", ".json", false, nt__out_json},
+    {"pprof", ".pb.gz", true, nt__out_pprof},
 };
 
 struct report {
@@ -111,7 +112,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static int output_complain(const struct report *r, int error)
 {
-    nt__warn("%.512s: %s", r->out_name, nt__errno_text(error));
+    if (error != NT_REFUSED)
+        nt__warn("%.512s: %s", r->out_name, nt__errno_text(error));
     return NT_EXIT_BAD_INPUT;
 }
 
@@ -213,7 +215,7 @@ int nt__tool_report(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"format", 'f', "FORMAT", 0,
-         "text, json; else by the output's suffix, else text", 0},
+         "text, json, pprof; else by the output's suffix, else text", 0},
         {"output", 'o', "FILE", 0, "write there, not to standard output", 0},
         {0}};
     static const struct argp argp = {

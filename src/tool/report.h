@@ -32,16 +32,19 @@ int nt__records_each(const char *path, nt_visit *visit, void *context);
 
 /* ---- formats ------------------------------------------------------------------------ */
 
-/* Write `n` records; before these `written` others were, by earlier calls. 0, or a negative
- * errno that the stream does not know of. */
+#define NT_REFUSED (-4096) /* after a complaint; no errno */
+
+/* Write `n` records; before these `written` others were, by earlier calls. 0, NT_REFUSED or a
+ * negative errno that the stream does not know of. */
 typedef int nt_write(FILE *out, struct nt_record *const *records, size_t n,
                      size_t written);
 
-nt_write nt__out_text, nt__out_json;
+nt_write nt__out_text, nt__out_json, nt__out_pprof;
 
 /* ---- symbols.c ------------------------------------------------------------------------ */
 
-/* One function that a return address lies in. The texts live as long as the symbols. */
+/* One function that a return address lies in. Texts are a row of UTF-8 without control
+ * characters, 4 KiB at most, and live until the tool ends. */
 struct nt_frame {
     const char *function; /* never NULL: in doubt "libm.so.6+0x1234" or "0x1234" */
     const char *module;   /* path; NULL: not known */
@@ -49,7 +52,8 @@ struct nt_frame {
     unsigned line;        /* 0: not known */
 };
 
-/* The symbols of the modules that a profile names. */
+/* The symbols of the modules that a profile names. A file that is gone or was changed since
+ * is said once on stderr. */
 struct nt_symbols *nt__symbols_open(const struct nt_profile *profile);
 void nt__symbols_close(struct nt_symbols *symbols);
 

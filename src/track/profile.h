@@ -83,6 +83,8 @@ NT_HIDDEN void nt__profile_remove_range(uintptr_t start, uintptr_t end);
 NT_HIDDEN void nt__profile_add_remote(const struct nt_sample *sample,
                                       const struct nt_stack *stack);
 
+struct nt_fmt;
+
 /* Everything, copied into memory of its own (NULL with a count of 0). */
 struct nt_profile {
     uint64_t interval_bytes; /* the last that was not 0 */
@@ -96,6 +98,11 @@ struct nt_profile {
     size_t nsites, nsamples, nremotes, nmodules;
     void *memory; /* the arrays */
     size_t memory_bytes;
+    /* For whoever can say more of a return address than its file and the place there: prints
+     * rows of text. Else NULL. */
+    void (*print_frame)(struct nt_fmt *f, void *context, uint32_t generation,
+                        uint64_t pc);
+    void *print_context;
 };
 
 /* Was it ever on? */

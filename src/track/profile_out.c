@@ -53,6 +53,10 @@ static void frames(struct nt_fmt *f, const struct nt_profile *p,
                    const struct nt_site_figures *s)
 {
     for (uint32_t i = 0; i < s->depth && i < FRAMES_SHOWN; i++) {
+        if (p->print_frame) {
+            p->print_frame(f, p->print_context, s->generation, s->stack[i]);
+            continue;
+        }
         const struct nt_module *m = nt__profile_module(p, s->generation, s->stack[i]);
         if (!m) {
             nt__fmt_print(f, "    %p\n", (void *)(uintptr_t)s->stack[i]);

@@ -29,7 +29,8 @@ name != "" && open && out == "" {
 name != "" && open { print > out }' "$NT_SOURCE/docs/profiling.md"
 
 "${CC:-cc}" -std=c17 -Wall -Wextra -Werror -O2 -g -fno-builtin -o "$work/prof" "$work/prof.c"
-"$NT_BUILD/numatally" run --sample 64K -r "$work/report" -- "$work/prof"
+"$NT_BUILD/numatally" run --sample 64K -r "$work/prof.json" -- "$work/prof"
+"$NT_BUILD/numatally" report "$work/prof.json" >"$work/report"
 for line in 'Sampled: one block for each 65536 bytes asked for, on average' \
     'Samples that were freed, by how long they lived:' 'At peak, MiB' 'all  '; do
     grep -q -- "^ *$line" "$work/report" || {
@@ -37,15 +38,15 @@ for line in 'Sampled: one block for each 65536 bytes asked for, on average' \
     }
     grep -q -- "^ *$line" "$work/prof.out"
 done
-# The function on top of site 1, and of site 2.
+# The function on top of site 1, and of site 2, with its line, there and here.
 top() {
-    local place
-    place=$(awk -v site="$1" '$1 == site && NF > 5 { getline; sub(/.*\+/, ""); print; exit }' \
-        "$work/report")
-    addr2line -f -e "$work/prof" "$(printf %x $((place - 1)))" | head -1
+    awk -v site="$1" '$1 == site && NF > 5 { getline; sub(/\(.*\//, "("); print; exit }' "$2"
 }
-[ "$(top 1)" = assemble ]
-[ "$(top 2)" = solve ]
+for site in 1 2; do
+    [ "$(top $site "$work/report")" = "$(top $site "$work/prof.out")" ]
+done
+[ "$(top 1 "$work/report")" = "    assemble (prof.c:8)" ]
+[ "$(top 2 "$work/report")" = "    solve (prof.c:14)" ]
 
 "${CC:-cc}" -std=c17 -Wall -Wextra -Werror -I"$NT_SOURCE/include" -o "$work/inside" \
     "$work/inside.c" -L"$NT_BUILD" -lnumatally
