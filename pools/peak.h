@@ -50,7 +50,7 @@ NT_HIDDEN const struct nt_peaks *nt__peak_live(void);
 
 /* Whoever publishes a change at the time nt__peak_note_ms (of nt__os_now_ms) or later sets
  * nt__peak_noted: what is live has changed, and it is time to note it. So nobody looks at
- * the clock where nothing changes. */
+ * the clock where nothing changes, and of many small changes some are passed over. */
 extern NT_HIDDEN uint64_t nt__peak_note_ms;
 extern NT_HIDDEN bool nt__peak_noted;
 

@@ -84,6 +84,7 @@ struct nt_shard {
     uint8_t watching;     /* current slabs have an event every few frees: shard.c */
     uint8_t batches;      /* next to be sent for its age */
     uint8_t looks;        /* to come at least, while watching */
+    uint8_t changes;      /* small ones published, mod 256: peak.c */
     /* constant; of a pool's: under the pool's lock */
     struct nt_placement *placement; /* what the two arenas are of */
     struct nt_arena *arena;         /* slabs come from here */

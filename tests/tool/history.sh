@@ -56,19 +56,33 @@ assert 14e6 < max(live[valley:]) < 24e6 and live[-1] < 8e6
 PY
 done
 
-# Killed: it is there up to the last update.
+# Killed: it is there up to the last update of the live file, which may be some time ago.
 cat >killed.py <<'PY'
-import os, time
+import os, sys, time
 kept = []
-for i in range(100):
+for i in range(int(sys.argv[1])):
     kept.append(bytearray(1000000))
-    time.sleep(0.012)
+    time.sleep(0.02)
 os.kill(os.getpid(), 9)
 PY
-try 137 bash -c '"$@"; exit $?' - "$tool" run --report killed.json -- "$python" killed.py
+try 137 bash -c '"$@"; exit $?' - "$tool" run --report killed.json -- "$python" killed.py 50
 check killed.json
-json killed.json 'not r[0]["final"] and len(r[0]["history"]["points"]) > 15'
-json killed.json 'sum(r[0]["history"]["points"][-1]["live_bytes_now"]) > 20e6'
+json killed.json 'not r[0]["final"]'
+mkdir live
+NUMATALLY_CONF=live:$work/live LD_PRELOAD=$library "$python" killed.py 1000000 &
+pid=$!
+until "$tool" report --format json live/numatally-$pid.live >live.json 2>/dev/null &&
+    python3 -c 'import json
+assert len(json.loads(open("live.json").readline())["history"]["points"]) > 15' 2>/dev/null; do
+    kill -0 $pid || fail "it ended before it was killed"
+    sleep 0.05
+done
+kill -9 $pid
+wait $pid 2>/dev/null
+try 0 "$tool" report --format json live/numatally-$pid.live
+mv out live.json
+check live.json
+json live.json 'sum(r[0]["history"]["points"][-1]["live_bytes_now"]) > 10e6'
 
 # A forked child's begins at its fork.
 cat >fork.py <<'PY'
