@@ -28,6 +28,7 @@
 #define VALUE_SHOWN 48                 /* bytes of a bad value that a warning quotes */
 #define CLASS_BYTES_MAX (512 * NT_KIB)
 #define RETURN_MS_MAX 3600000u
+#define DAY_MS ((uint64_t)24 * 3600 * 1000)
 #define SIGNALS "off, HUP, QUIT, USR1, USR2 or RTMIN+N"
 
 /* A reader of values: NULL, or what is wrong with the value, in words. */
@@ -54,8 +55,11 @@ static const struct setting {
     const char *meaning;
     parse_fn parse;
 } settings[] = {
-    {"report", "off", "off, exit or a path with %h %r %p %%",
-     "where the report goes when the process ends", parse_report},
+    {"report", "off",
+     "off, exit, a path with %h %r %p %%, or every=1s or every=1s;PATH-%p.csv",
+     "where the report goes when the process ends; how often a row of figures is "
+     "written",
+     parse_report},
     {"hugepages", "off", "off, thp or hugetlb", "what backs the memory",
      parse_hugepages},
     {"check", "on", "on or off", "stop at a double or foreign free", parse_check},
@@ -124,15 +128,12 @@ static const char *parse_path(struct nt_text v, char out[static NT_CONF_PATH_MAX
 
 /* ---- values ----------------------------------------------------------------- */
 
-static const char *parse_report(struct nt_text v, struct nt_conf *out)
+/* A path with %h and the like, which is absolute from then on. */
+static const char *parse_pattern(struct nt_text v, char out[static NT_CONF_PATH_MAX])
 {
     char path[NT_CONF_PATH_MAX];
     const char *wrong;
 
-    if (nt__text_is(v, "off") || nt__text_is(v, "exit")) {
-        memcpy(out->report, v.len == 3 ? "" : "exit", v.len == 3 ? 1 : 5);
-        return NULL;
-    }
     for (size_t i = 0; i < v.len; i++)
         if (v.s[i] == '%' && (++i == v.len || memchr("hrp%", v.s[i], 4) == NULL))
             return "has a % that is none of %h (host), %r (rank), %p (pid), %%";
@@ -141,7 +142,71 @@ static const char *parse_report(struct nt_text v, struct nt_conf *out)
         return wrong;
     if (memchr(path, '%', strlen(path) - v.len) != NULL)
         return "is relative to a folder with a % in its name";
-    memcpy(out->report, path, sizeof path);
+    memcpy(out, path, sizeof path);
+    return NULL;
+}
+
+static bool ends_in(struct nt_text v, const char *end)
+{
+    size_t n = strlen(end);
+
+    return v.len > n && memcmp(v.s + v.len - n, end, n) == 0;
+}
+
+static bool has_pid(struct nt_text pattern)
+{
+    for (size_t i = 0; i + 1 < pattern.len; i++)
+        if (pattern.s[i] == '%' && pattern.s[++i] == 'p')
+            return true;
+    return false;
+}
+
+/* TIME, or TIME;PATH. */
+static const char *parse_every(struct nt_text v, struct nt_conf *out)
+{
+    static const struct {
+        const char *name;
+        uint32_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}};
+    struct nt_text time, path = {"numatally-%h-%p.csv", 19};
+    uint64_t n, ms = 0;
+    const char *wrong;
+
+    nt__text_next(&v, ';', &time);
+    time = nt__text_trim(time);
+    for (size_t i = 0; i < NT_ARRAY_LEN(units); i++) {
+        struct nt_text number = {time.s, time.len - strlen(units[i].name)};
+
+        if (ends_in(time, units[i].name) &&
+            nt__text_number(number, DAY_MS / units[i].ms, false, &n))
+            ms = n * units[i].ms;
+    }
+    if (ms < 10)
+        return "has no time from 10ms to 1440m";
+    if (v.s != NULL)
+        path = nt__text_trim(v);
+    if (!ends_in(path, ".csv") && !ends_in(path, ".jsonl"))
+        return "has a path that ends neither in .csv nor in .jsonl";
+    if (!has_pid(path))
+        return "has a path without %p, but each process writes a file";
+    wrong = parse_pattern(path, out->timeline);
+    if (wrong == NULL)
+        out->timeline_ms = (uint32_t)ms;
+    return wrong;
+}
+
+static const char *parse_report(struct nt_text v, struct nt_conf *out)
+{
+    static const char every[] = "every=";
+
+    if (v.len >= sizeof every - 1 && memcmp(v.s, every, sizeof every - 1) == 0)
+        return parse_every(
+            (struct nt_text){v.s + sizeof every - 1, v.len - (sizeof every - 1)}, out);
+    if (!nt__text_is(v, "off") && !nt__text_is(v, "exit"))
+        return parse_pattern(v, out->report);
+    if (nt__text_is(v, "off"))
+        out->timeline_ms = 0;
+    memcpy(out->report, v.len == 3 ? "" : "exit", v.len == 3 ? 1 : 5);
     return NULL;
 }
 
@@ -529,39 +594,4 @@ void nt__conf_describe(struct nt_fmt *f)
     for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++)
         nt__fmt_print(f, "  %s:%s\n      %s:\n      %s\n", settings[i].key,
                       settings[i].initial, settings[i].meaning, settings[i].range);
-}
-
-int64_t nt__conf_rank(void)
-{
-    static const char *const names[] = {"PMIX_RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK",
-                                        "SLURM_PROCID"};
-
-    for (size_t i = 0; i < NT_ARRAY_LEN(names); i++) {
-        const char *s = nt__conf_env(names[i]);
-        uint64_t rank;
-
-        if (s != NULL &&
-            nt__text_number((struct nt_text){s, strlen(s)}, INT32_MAX, false, &rank))
-            return (int64_t)rank;
-    }
-    return -1;
-}
-
-bool nt__conf_run_wants(void)
-{
-    const struct nt_conf *c = nt__conf();
-
-    if (c->run_pid == 0)
-        return false;
-    return c->run_children || c->run_pid == getpid() ||
-           (c->run_ranks && nt__conf_rank() >= 0);
-}
-
-const char *nt__conf_live_dir(void)
-{
-    const struct nt_conf *c = nt__conf();
-
-    if (nt__conf_run_wants())
-        return c->run_dir;
-    return c->live[0] != '\0' ? c->live : NULL;
 }

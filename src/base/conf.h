@@ -24,8 +24,10 @@
 enum nt_hugepages { NT_HUGEPAGES_OFF, NT_HUGEPAGES_THP, NT_HUGEPAGES_HUGETLB };
 
 struct nt_conf {
-    char report[NT_CONF_PATH_MAX]; /* "": none; "exit": stderr; else a path pattern,
+    char report[NT_CONF_PATH_MAX];   /* "": none; "exit": stderr; else a path pattern,
                                       absolute since the settings were read */
+    char timeline[NT_CONF_PATH_MAX]; /* a path pattern */
+    uint32_t timeline_ms;            /* at least so long between two rows; 0: none */
     enum nt_hugepages hugepages;
     bool check;                                /* proven misuse stops the program */
     uint32_t class_count;                      /* 0: the built-in table */

@@ -18,6 +18,7 @@
 #include "src/heap/thread.h"
 #include "src/track/live.h"
 #include "src/track/report.h"
+#include "src/track/timeline.h"
 #include "src/track/wrap.h"
 
 #include <errno.h>
@@ -46,11 +47,13 @@ static struct {
     struct nt_lock lock; /* guards `now` */
     bool forked;
     bool ended; /* the last word is said; under `lock` */
+    bool live;  /* there is a live file, or is to be one */
     pid_t pid;  /* whose figures these are; 0: nobody's yet */
     uint64_t start_ns;
     int64_t rank; /* as it was last read */
     uint64_t foreign;
     uint64_t due_ms;   /* the next live snapshot */
+    uint64_t row_ms;   /* the next row of the timeline */
     uint64_t lying_ms; /* when `lying` was asked; 0: never */
 } figures = {.lock = NT_LOCK_INIT(NT_RANK_FIGURES)};
 
@@ -373,13 +376,21 @@ void nt__figures_signalled(void)
     report_due(false);
 }
 
+/* What is seen to now and then: is there anything? */
+static void set_watched(bool live)
+{
+    bool watched = live || nt__timeline_goes_on();
+    __atomic_store_n(&figures.live, live, __ATOMIC_RELAXED);
+    __atomic_store_n(&nt__figures_watched, watched, __ATOMIC_RELAXED);
+}
+
 /* In the folder of live: what others left is swept; that of `numatally run` is for the
  * tool to look after. */
 static void open_live(void)
 {
     const char *dir = nt__conf_live_dir();
-    nt__figures_watched = nt__live_open(dir);
-    if (nt__figures_watched && !nt__conf_run_wants())
+    set_watched(nt__live_open(dir));
+    if (figures.live && !nt__conf_run_wants())
         nt__live_sweep(dir);
 }
 
@@ -396,13 +407,30 @@ static void update_live(void)
                      __ATOMIC_RELAXED);
 }
 
+static void update_timeline(void)
+{
+    read_all(&large.now.snapshot, true);
+    nt__timeline_write(&large.now.snapshot);
+    set_watched(figures.live);
+    /* By the exact clock, as the other may be behind now and not then. */
+    uint64_t ms = nt__os_now_ns() / 1000000 + nt__timeline_pause_ms() + 2;
+    __atomic_store_n(&figures.row_ms, nt__timeline_goes_on() ? ms : UINT64_MAX,
+                     __ATOMIC_RELAXED);
+}
+
 static void watch(void)
 {
-    if (nt__os_now_ms() < __atomic_load_n(&figures.due_ms, __ATOMIC_RELAXED) ||
-        !nt__trylock(&figures.lock))
+    uint64_t ms = nt__os_now_ms();
+    bool live = __atomic_load_n(&figures.live, __ATOMIC_RELAXED) &&
+                ms >= __atomic_load_n(&figures.due_ms, __ATOMIC_RELAXED);
+    bool row = nt__conf()->timeline_ms != 0 &&
+               ms >= __atomic_load_n(&figures.row_ms, __ATOMIC_RELAXED);
+    if ((!live && !row) || !nt__figures_are_ours() || !nt__trylock(&figures.lock))
         return;
-    if (!figures.ended)
+    if (!figures.ended && live)
         update_live();
+    if (!figures.ended && row)
+        update_timeline();
     nt__unlock(&figures.lock);
 }
 
@@ -431,7 +459,7 @@ void nt__figures_start(void)
     nt__report_start();
     nt__history_begin(NULL);
     __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);
-    nt__figures_watched = nt__conf_live_dir() != NULL;
+    set_watched(nt__conf_live_dir() != NULL);
     nt__figures_tick();
 }
 
@@ -449,10 +477,11 @@ static void say_last_word(bool wait)
         return;
     figures.ended = true;
     now->snapshot.final = 1;
-    if (nt__figures_watched && !nt__live_is_open())
+    if (figures.live && !nt__live_is_open())
         nt__live_open(nt__conf_live_dir());
     nt__live_write(now);
     nt__sampler_save(wait);
+    nt__timeline_write(&now->snapshot);
     struct nt_profile profile;
     struct nt_tables tables = nt__live_tables(now);
     bool read = nt__sampler_read(&profile, &tables, wait);
@@ -504,7 +533,7 @@ static void begin_child(void)
     figures.forked = false;
     figures.foreign = 0;
     figures.start_ns = nt__os_unix_ns();
-    figures.due_ms = figures.lying_ms = 0;
+    figures.due_ms = figures.row_ms = figures.lying_ms = 0;
     read_all(&large.base, true);
     nt__pools_begin_child();
     nt__history_begin(&large.base);
@@ -515,7 +544,8 @@ static void begin_child(void)
     __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);
     nt__report_fork_child();
     nt__live_fork_child();
-    nt__figures_watched = nt__conf_live_dir() != NULL;
+    nt__timeline_fork_child();
+    set_watched(nt__conf_live_dir() != NULL);
 }
 
 void nt__figures_fork_unlock(enum nt_fork how)

@@ -135,6 +135,12 @@ NT_HIDDEN int nt__report_expand(char *out, size_t cap, const char *pattern,
  * descriptor or a negative errno; *why is then what is wrong, in words. */
 NT_HIDDEN int nt__report_open(const char *path, const char **why);
 
+/* Open a file that nt__report_open made, to append to it. As that. */
+NT_HIDDEN int nt__report_open_again(const char *path, const char **why);
+
+/* Warnings go to descriptor 2: is that still stderr? */
+NT_HIDDEN bool nt__report_may_warn(void);
+
 /* The format that a path's suffix stands for: .json JSON, everything else text. */
 NT_HIDDEN enum nt_format nt__report_format(const char *path);
 

@@ -39,7 +39,9 @@ void nt__report_start(void)
 
     const struct nt_conf *conf = nt__conf();
 
-    if (!O.started && (conf->report[0] != '\0' || conf->report_signal != 0) &&
+    if (!O.started &&
+        (conf->report[0] != '\0' || conf->report_signal != 0 ||
+         conf->timeline_ms != 0) &&
         fstat(STDERR_FILENO, &st) == 0) {
         O.dev = st.st_dev;
         O.ino = st.st_ino;
@@ -70,6 +72,11 @@ static int find_stderr(void)
     if (!O.started || is_stderr(STDERR_FILENO))
         return STDERR_FILENO;
     return O.copy >= 0 && is_stderr(O.copy) ? O.copy : -1;
+}
+
+bool nt__report_may_warn(void)
+{
+    return find_stderr() == STDERR_FILENO;
 }
 
 /* ---- files ------------------------------------------------------------------ */
@@ -121,10 +128,9 @@ static const char *refusal(const struct stat *st)
     return NULL;
 }
 
-int nt__report_open(const char *path, const char **why)
+/* Open a file that is really ours, with these flags besides. As nt__report_open. */
+static int open_ours(const char *path, int flags, const char **why)
 {
-    const int flags =
-        O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     struct stat st;
     int fd, err;
 
@@ -133,28 +139,39 @@ int nt__report_open(const char *path, const char **why)
         *why = refusal(&st);
     if (*why != NULL)
         return -EINVAL;
+    flags |= O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     fd = open(path, flags, 0600);
     if (fd < 0) {
         err = -errno;
-        *why = err == -ENOENT ? "cannot be created: its folder does not exist"
-                              : nt__errno_text(err);
+        *why = err == -ENOENT && (flags & O_CREAT) != 0
+                   ? "cannot be created: its folder does not exist"
+                   : nt__errno_text(err);
         return err;
     }
-    /* Asked again, as the name may mean another file by now; emptied only then. */
+    /* Asked again, as the name may mean another file by now. */
     err = fstat(fd, &st) != 0 ? -errno : 0;
-    if (err == 0) {
-        *why = refusal(&st);
-        if (*why != NULL)
-            err = -EINVAL;
-        else if (ftruncate(fd, 0) != 0)
-            err = -errno;
-    }
-    if (err == 0)
-        return fd;
+    *why = err != 0 ? nt__errno_text(err) : refusal(&st);
     if (*why == NULL)
-        *why = nt__errno_text(err);
+        return fd;
+    close(fd);
+    return err != 0 ? err : -EINVAL;
+}
+
+int nt__report_open(const char *path, const char **why)
+{
+    int err, fd = open_ours(path, O_CREAT, why);
+
+    if (fd < 0 || ftruncate(fd, 0) == 0) /* emptied only now */
+        return fd;
+    err = -errno;
+    *why = nt__errno_text(err);
     close(fd);
     return err;
+}
+
+int nt__report_open_again(const char *path, const char **why)
+{
+    return open_ours(path, O_APPEND, why);
 }
 
 enum nt_format nt__report_format(const char *path)
@@ -174,8 +191,7 @@ static void to_file(const char *pattern, const struct nt_snapshot *s,
     const char *why;
     int fd, err;
 
-    /* A warning goes to descriptor 2: not when that is something else by now. */
-    bool may_warn = find_stderr() == STDERR_FILENO;
+    bool may_warn = nt__report_may_warn();
 
     if (nt__report_expand(path, sizeof path, pattern, s) != 0) {
         if (may_warn)

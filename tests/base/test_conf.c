@@ -88,6 +88,7 @@ static void write_file(const char *text, size_t len)
 static void assert_defaults(void)
 {
     assert_string_equal(got->conf.report, "");
+    assert_int_equal(got->conf.timeline_ms, 0);
     assert_string_equal(got->conf.live, "");
     assert_int_equal(got->conf.hugepages, NT_HUGEPAGES_OFF);
     assert_true(got->conf.check);
@@ -196,9 +197,52 @@ static void test_relative_path_is_made_absolute(void **state)
     assert_int_equal(chdir(here), 0);
 }
 
+/* A key of its own it is not, so both a report and a timeline may be asked for. */
+static void test_timeline(void **state)
+{
+    char want[1100], cwd[1000];
+
+    (void)state;
+    assert_non_null(getcwd(cwd, sizeof cwd));
+    nt__fmt_into(want, sizeof want, "%s/numatally-%%h-%%p.csv", cwd);
+    assert_int_equal(load("report:every=1s"), 0);
+    assert_int_equal(got->conf.timeline_ms, 1000);
+    assert_string_equal(got->conf.timeline, want);
+    assert_string_equal(got->conf.report, "");
+    assert_int_equal(load("report:exit,report:every=250ms;/t/%h.%r.%p.jsonl"), 0);
+    assert_int_equal(got->conf.timeline_ms, 250);
+    assert_string_equal(got->conf.timeline, "/t/%h.%r.%p.jsonl");
+    assert_string_equal(got->conf.report, "exit");
+    assert_int_equal(load("report:every=10ms ; /a%%%p.csv ,report:/b"), 0);
+    assert_int_equal(got->conf.timeline_ms, 10);
+    assert_string_equal(got->conf.timeline, "/a%%%p.csv");
+    assert_string_equal(got->conf.report, "/b");
+    assert_int_equal(load("report:every=1440m"), 0);
+    assert_int_equal(got->conf.timeline_ms, 24 * 3600 * 1000);
+    assert_int_equal(load("report:exit,report:every=2m,report:off"), 0);
+    assert_int_equal(got->conf.timeline_ms, 0);
+    assert_string_equal(got->conf.report, "");
+}
+
 static void test_bad_values(void **state)
 {
     static const char *const bad[] = {"report:",
+                                      "report:every=",
+                                      "report:every=1",
+                                      "report:every=s",
+                                      "report:every=-1s",
+                                      "report:every=9ms",
+                                      "report:every=0s",
+                                      "report:every=1441m",
+                                      "report:every=99999999999999999999s",
+                                      "report:every=1h",
+                                      "report:every=1.5s",
+                                      "report:every=1s;",
+                                      "report:every=1s;/x/%p.txt",
+                                      "report:every=1s;.csv",
+                                      "report:every=1s;/x.csv",
+                                      "report:every=1s;/x%%p.csv",
+                                      "report:every=1s;/x%p%q.csv",
                                       "report:/a/%q",
                                       "report:/a%",
                                       "hugepages:yes",
@@ -519,6 +563,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_every_key),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_relative_path_is_made_absolute),
+        cmocka_unit_test(test_timeline),
         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_unknown_key_names_the_nearest),
