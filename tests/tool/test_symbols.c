@@ -366,8 +366,8 @@ static void expect_name(const char *symbol, const char *name, size_t bytes)
     FILE *f = fopen(in_folder("named.c"), "w");
     assert_non_null(f);
     fprintf(f,
-            "%sKEEP void *named(void) __asm__(\"%s\");\n"
-            "void *named(void) { void *pc = here(); AFTER; return pc; }\n"
+            "%s void *named(void) __asm__(\"%s\");\n"
+            "KEEP void *named(void) { void *pc = here(); AFTER; return pc; }\n"
             "int main(void) { base(); printf(\" %%p\\n\", named()); }\n",
             HEAD, symbol);
     assert_int_equal(fclose(f), 0);
