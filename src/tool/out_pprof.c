@@ -95,7 +95,7 @@ static void *grow(void *array, size_t *n, size_t size)
 }
 
 #define PUSH(array, n, item)                                                           \
-    ((array) = grow(array, &(n), sizeof *(array)), (array)[(n)-1] = (item))
+    ((array) = grow(array, &(n), sizeof(__typeof__(*(array)))), (array)[(n)-1] = (item))
 
 #define NEW(type) nt__tool_memory(calloc(1, sizeof(type)))
 

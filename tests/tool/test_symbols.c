@@ -229,12 +229,14 @@ static const char *listen_end(void)
 static void test_lines(void **state)
 {
     (void)state;
-    static const char *const options[] = {"-O2 -g",
-                                          "-O1 -g -gdwarf-4",
-                                          "-O2 -g -no-pie",
-                                          "-O2 -g -gsplit-dwarf",
-                                          "-O2 -g -Wl,--build-id=none",
-                                          "-O2 -g -gz -ffunction-sections"};
+    static const char *const options[] = {
+        "-O2 -g",
+        "-O1 -g -gdwarf-4",
+        "-O2 -g -no-pie",
+        "-O2 -g -gsplit-dwarf",
+        "-O2 -g -Wl,--build-id=none",
+        "-O2 -g -Wl,-Ttext-segment=0x10000000", /* as if prelinked */
+        "-O2 -g -gz -ffunction-sections"};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         struct ran r;
         char name[40], command[60];
@@ -366,8 +368,8 @@ static void expect_name(const char *symbol, const char *name, size_t bytes)
     FILE *f = fopen(in_folder("named.c"), "w");
     assert_non_null(f);
     fprintf(f,
-            "%sKEEP void *named(void) __asm__(\"%s\");\n"
-            "void *named(void) { void *pc = here(); AFTER; return pc; }\n"
+            "%s void *named(void) __asm__(\"%s\");\n"
+            "KEEP void *named(void) { void *pc = here(); AFTER; return pc; }\n"
             "int main(void) { base(); printf(\" %%p\\n\", named()); }\n",
             HEAD, symbol);
     assert_int_equal(fclose(f), 0);
