@@ -25,56 +25,6 @@
 #include <numatally/numatally.h>
 #include <string.h>
 
-/* What threads do past their end: they take no shard again, which nobody would give up
- * for them. */
-static struct {
-    struct nt_lock lock;
-    struct nt_shard *shard;
-} orphan = {.lock = NT_LOCK_INIT(NT_RANK_POOL)};
-
-/* The shard that such threads share; hold the lock while using it. NULL: no memory. */
-static struct nt_shard *orphan_lock(void)
-{
-    nt__lock(&orphan.lock);
-    if (!orphan.shard)
-        orphan.shard = nt__shard_new(nt__placement_process(),
-                                     nt__placement_process()->serve[0], NULL);
-    if (orphan.shard) /* its lock is held, under which no stack is looked at */
-        orphan.shard->sampling.never = true;
-    return orphan.shard;
-}
-
-static void orphan_unlock(void)
-{
-    nt__unlock(&orphan.lock);
-}
-
-struct nt_shard *nt__heap_hold(void)
-{
-    return nt__heap_shard == &nt__shard_gone ? orphan_lock() : nt__thread_shard();
-}
-
-void nt__heap_let_go(void)
-{
-    if (NT_UNLIKELY(nt__heap_shard == &nt__shard_gone))
-        orphan_unlock();
-}
-
-void nt__heap_fork_lock(void)
-{
-    nt__lock_for_fork(&orphan.lock);
-}
-
-void nt__heap_fork_unlock(enum nt_fork how)
-{
-    if (how == NT_FORK_PARENT)
-        nt__unlock_after_fork(&orphan.lock);
-    else
-        nt__lock_init(&orphan.lock, NT_RANK_POOL);
-    if (how == NT_FORK_RAW) /* it may have been in use: the child begins another */
-        orphan.shard = NULL;
-}
-
 /* ---- malloc ---------------------------------------------------------------------------- */
 
 /* From shard `s`, counted. `*zeroed`: it reads as zero; large blocks do if `zero`. */
@@ -221,22 +171,6 @@ int nt_posix_memalign(void **out, size_t alignment, size_t size)
 
 /* ---- free ------------------------------------------------------------------------------- */
 
-static void free_orphaned(struct nt_slab *slab, void *p)
-{
-    struct nt_shard *s = orphan_lock();
-    if (s && nt__sampled_is_hidden(slab)) {
-        nt__sampled_free(s, slab, p);
-    } else if (s && slab->kind == NT_SLAB_LARGE) {
-        nt__large_free(s, slab);
-    } else if (s && slab->owner == s) {
-        nt__shard_push(s, slab, p);
-    } else if (s) {
-        nt__remote_gather(s, slab, p);
-        nt__remote_flush(s);
-    }
-    orphan_unlock();
-}
-
 static void free_foreign(void *p, const char *call)
 {
     if (!nt__foreign_is_glibc(p)) {
@@ -265,7 +199,7 @@ static void free_block(struct nt_slab *slab, void *p)
     if (NT_UNLIKELY(s == &nt__shard_none))
         s = nt__thread_shard();
     if (NT_UNLIKELY(!s || s == &nt__shard_gone)) {
-        free_orphaned(slab, p);
+        nt__heap_free_orphaned(slab, p);
     } else if (slab->kind == NT_SLAB_LARGE) {
         if (!nt__large_free(s, slab))
             nt__misuse(NT_MISUSE_UNALLOCATED, "free", p);
