@@ -436,6 +436,7 @@ static void watch(void)
 
 void nt__figures_act(void)
 {
+    int saved = errno; /* a realloc in place does not keep it */
     if (__atomic_load_n(&nt__peak_noted, __ATOMIC_RELAXED))
         nt__history_note();
     if (nt__figures_watched)
@@ -444,6 +445,7 @@ void nt__figures_act(void)
         report_due(true);
     if (__atomic_load_n(&nt__peak_crossed, __ATOMIC_RELAXED))
         nt__limit_crossed();
+    errno = saved;
 }
 
 void nt__figures_foreign(void)
