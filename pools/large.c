@@ -8,9 +8,8 @@
 
 #include <string.h>
 
-/* From here on a recycled block is zeroed by giving its pages back: no more is touched
- * than the program will use. */
-#define ZERO_BY_PURGE (4 * NT_MIB)
+/* From here on a recycled block is zeroed page by page: none is touched that was not. */
+#define ZERO_BY_PAGE (4 * NT_MIB)
 
 /* Up to here copying costs less than mapping pages elsewhere, and their runs anew. */
 #define MOVED_BY_COPY NT_CLASSED_MAX
@@ -82,10 +81,11 @@ static void count_free(struct nt_shard *s, const struct nt_slab *slab)
  * and each free of that block look for it among the free. */
 static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
 {
-    bool purge = placed || (zero && bytes >= ZERO_BY_PURGE);
-    if (purge && nt__os_purge(run, bytes))
+    if (placed && nt__os_purge(run, bytes))
         return;
-    if (zero)
+    if (zero && bytes >= ZERO_BY_PAGE)
+        nt__os_clear(run, bytes);
+    else if (zero)
         memset(run, 0, bytes);
     else
         ((struct nt_block *)run)->key = NULL;

@@ -93,6 +93,24 @@ bool nt__os_purge(void *at, size_t size)
     return madvise(at, size, MADV_DONTNEED) == 0;
 }
 
+void nt__os_clear(void *at, size_t size)
+{
+    unsigned char in[4096];
+    size_t page = nt__os_page_size(), n;
+    for (char *p = at; size != 0; p += n * page, size -= n * page) {
+        n = nt__min(size / page, sizeof in);
+        if (mincore(p, n * page, in) != 0)
+            memset(in, 1, n);
+        for (size_t i = 0, end; i < n; i = end) {
+            for (end = i + 1; end < n && ((in[end] ^ in[i]) & 1) == 0;)
+                end++;
+            /* What is not in memory may have been swapped out. */
+            if ((in[i] & 1) != 0 || !nt__os_purge(p + i * page, (end - i) * page))
+                memset(p + i * page, 0, (end - i) * page);
+        }
+    }
+}
+
 bool nt__os_advise_huge(void *at, size_t size)
 {
     return madvise(at, size, MADV_HUGEPAGE) == 0;

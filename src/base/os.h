@@ -36,6 +36,10 @@ NT_HIDDEN bool nt__os_unmap(void *at, size_t size);
  * of a huge page in a process that has mapped any with `hugetlb`. */
 NT_HIDDEN bool nt__os_purge(void *at, size_t size);
 
+/* Have the range read as zero: pages in memory are written to and stay there, others stay out
+ * of it. */
+NT_HIDDEN void nt__os_clear(void *at, size_t size);
+
 /* Ask for transparent huge pages in the range. */
 NT_HIDDEN bool nt__os_advise_huge(void *at, size_t size);
 

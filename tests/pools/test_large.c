@@ -288,6 +288,27 @@ static int act_budget(void)
     return 0;
 }
 
+/* calloc of what was used in part touches no more of it (one node: by first touch none of it
+ * is left). */
+static int act_sparse(void)
+{
+    struct nt_shard *s = new_shard(0);
+    size_t size = 8 * NT_MIB, few = 100 * page, had = 0;
+    if (nt__topo()->nodes > 1)
+        return 0;
+    for (unsigned i = 0; i < 3; i++) {
+        char *p = nt__large_malloc(s, size, 1, true);
+        CHECK(p && resident(p, size) == had);
+        CHECK(zero(p, few));
+        memset(p, 1, few);
+        had = resident(p, size);
+        CHECK(had < size / page && nt__large_free(s, nt__slab_of(p)));
+    }
+    char *p = nt__large_malloc(s, size, 1, true);
+    CHECK(p && zero(p, size));
+    return 0;
+}
+
 static const char *machine = "2x1";
 
 static void test_act(void **state)
@@ -334,7 +355,7 @@ int main(int argc, char **argv)
         ACT(realloc),  ACT(shrink_of_another),
         ACT(in_place), ACT(shrunk_then_moved),
         ACT(budget),   ACT(given_back),
-        ACT(marks),
+        ACT(marks),    ACT(sparse),
     };
     int failed = cmocka_run_group_tests_name(machine, tests, NULL, NULL);
     if (argc > 1)
