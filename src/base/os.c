@@ -33,16 +33,14 @@ enum {
  * taking the neighbours along. */
 static bool reserved_pages; /* set once, before the first such mapping is used */
 
-size_t nt__os_page_size(void)
+size_t nt__os_page;
+
+size_t nt__os_read_page_size(void)
 {
-    static size_t page_size; /* every writer writes the same value */
-    size_t size = __atomic_load_n(&page_size, __ATOMIC_RELAXED);
-    if (NT_UNLIKELY(size == 0)) {
-        size = (size_t)getauxval(AT_PAGESZ);
-        if (size == 0)
-            size = (size_t)sysconf(_SC_PAGESIZE);
-        __atomic_store_n(&page_size, size, __ATOMIC_RELAXED);
-    }
+    size_t size = (size_t)getauxval(AT_PAGESZ);
+    if (size == 0)
+        size = (size_t)sysconf(_SC_PAGESIZE);
+    __atomic_store_n(&nt__os_page, size, __ATOMIC_RELAXED);
     return size;
 }
 

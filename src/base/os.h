@@ -15,7 +15,14 @@
 #include "src/base/base.h"
 
 /* Bytes in a page; a power of two. Read once, at the first call. */
-NT_HIDDEN size_t nt__os_page_size(void);
+extern NT_HIDDEN size_t
+    nt__os_page; /* 0: not yet; every writer writes the same value */
+NT_HIDDEN NT_SLOW size_t nt__os_read_page_size(void);
+NT_FAST size_t nt__os_page_size(void)
+{
+    size_t size = __atomic_load_n(&nt__os_page, __ATOMIC_RELAXED);
+    return NT_LIKELY(size != 0) ? size : nt__os_read_page_size();
+}
 
 /* Map `size` bytes wherever the kernel likes. */
 NT_HIDDEN void *nt__os_map(size_t size);

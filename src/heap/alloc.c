@@ -94,12 +94,35 @@ NT_FAST bool surely_here(const struct nt_shard *s)
     return s->placement->serve[slot] == s->slot;
 }
 
+__attribute__((noinline)) static void *see_to_large(struct nt_shard *s, void *p,
+                                                    size_t size, bool due)
+{
+    p = nt__large_seen_to(s, nt__slab_at(p), size, due);
+    nt__figures_tick();
+    return p;
+}
+
+/* A large block: where one of its length was freed, no call but at the end either. */
+__attribute__((noinline)) static void *malloc_large(size_t size)
+{
+    struct nt_shard *s = nt__heap_shard;
+    bool usual = *nt__start_alive != 0 && surely_here(s), due = false;
+    void *p = NT_LIKELY(usual) ? nt__large_again(s, size, &due) : NULL;
+    if (NT_UNLIKELY(!p))
+        return malloc_rest(size);
+    if (NT_UNLIKELY(due || !nt__peak_large_is_known(s) || nt__figures_waiting()))
+        return see_to_large(s, p, size, due);
+    return p;
+}
+
 /* Sizes above NT_UNASKED_MAX all come by here when there are several nodes: no frame, no
  * call but at the end. */
 void *nt__heap_malloc_slow(size_t size)
 {
     struct nt_shard *s = nt__heap_shard;
-    if (NT_LIKELY(size <= NT_CLASSED_MAX && surely_here(s))) {
+    if (size > NT_CLASSED_MAX)
+        return malloc_large(size);
+    if (NT_LIKELY(surely_here(s))) {
         bool due;
         void *p = nt__shard_pop_class(s, nt__sizeclass_of(size), size, &due);
         if (NT_UNLIKELY(due))
@@ -153,6 +176,8 @@ void *nt_aligned_alloc(size_t alignment, size_t size)
     if (alignment <= NT_GRAIN)
         return nt__heap_malloc(size);
     NT_FORWARD(aligned_alloc(alignment, size));
+    if (size > NT_CLASSED_MAX && alignment <= NT_SLICE) /* as each of these is */
+        return malloc_large(size);
     return allocate(size, alignment, false);
 }
 
@@ -188,6 +213,14 @@ static struct nt_shard *owner_of(const struct nt_slab *slab)
                : __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
 }
 
+static inline void free_large(struct nt_shard *s, struct nt_slab *slab, void *p)
+{
+    if (NT_UNLIKELY(!nt__large_free(s, slab, p)))
+        nt__misuse(NT_MISUSE_UNALLOCATED, "free", p);
+    else if (NT_UNLIKELY(NT_RACY(nt__peak_watching) && nt__peak_is_above()))
+        nt__peak_publish(s, nt__sizeclass_large());
+}
+
 /* `p` was checked: it is a block in use of `slab`. */
 static void free_block(struct nt_slab *slab, void *p)
 {
@@ -201,10 +234,7 @@ static void free_block(struct nt_slab *slab, void *p)
     if (NT_UNLIKELY(!s || s == &nt__shard_gone)) {
         nt__heap_free_orphaned(slab, p);
     } else if (slab->kind == NT_SLAB_LARGE) {
-        if (!nt__large_free(s, slab))
-            nt__misuse(NT_MISUSE_UNALLOCATED, "free", p);
-        else if (NT_UNLIKELY(nt__peak_is_above()))
-            nt__peak_publish(s, nt__sizeclass_large());
+        free_large(s, slab, p);
     } else if (nt__sampled_is_hidden(slab)) {
         nt__sampled_free(s, slab, p);
     } else if (owner_of(slab) == s) {
@@ -241,7 +271,19 @@ void nt__heap_free_slow(void *p)
     errno = saved;
 }
 
-/* Mostly blocks of other threads, in use. */
+/* A large block of this thread's, or whatever there is. */
+__attribute__((noinline)) static void free_unplain(struct nt_shard *s,
+                                                   struct nt_slab *slab, void *p)
+{
+    /* In the map is the first slice alone. */
+    if (NT_LIKELY(NT_RACY(slab->kind) == NT_SLAB_LARGE && slab->home == s &&
+                  (uintptr_t)p % NT_SLICE == 0))
+        free_large(s, slab, p);
+    else
+        nt__heap_free_slow(p);
+}
+
+/* Mostly blocks of other threads, in use; or large ones of this thread. */
 void nt__heap_free_other(void *p, struct nt_slab *slab, struct nt_shard *s)
 {
     const struct nt_block *block = p;
@@ -249,7 +291,7 @@ void nt__heap_free_other(void *p, struct nt_slab *slab, struct nt_shard *s)
                   block->key != NT_KEY))
         nt__remote_gather(s, slab, p);
     else
-        nt__heap_free_slow(p);
+        free_unplain(s, slab, p);
 }
 
 void nt_free(void *p)

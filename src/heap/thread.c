@@ -283,7 +283,7 @@ void nt__heap_free_orphaned(struct nt_slab *slab, void *p)
     if (s && nt__sampled_is_hidden(slab)) {
         nt__sampled_free(s, slab, p);
     } else if (s && slab->kind == NT_SLAB_LARGE) {
-        nt__large_free(s, slab);
+        nt__large_free(s, slab, p);
     } else if (s && slab->owner == s) {
         nt__shard_push(s, slab, p);
     } else if (s) {

@@ -32,7 +32,7 @@ static size_t cycle(struct nt_shard *s, size_t size)
         return SIZE_MAX;
     size_t found = resident(p, size);
     memset(p, 1, size);
-    return nt__large_free(s, nt__slab_of(p)) ? found : SIZE_MAX;
+    return nt__large_free(s, nt__slab_of(p), p) ? found : SIZE_MAX;
 }
 
 /* Eight by first touch, then as they are but for a few pages, ever less often. */
@@ -67,7 +67,7 @@ static int act_nested(void)
         CHECK((cycle(s, NT_MIB) == 0) == (i < TRUSTED));
         CHECK((resident(p, 3 * NT_MIB) == 0) == (i < TRUSTED));
         memset(p, 1, 3 * NT_MIB);
-        CHECK(nt__large_free(s, nt__slab_of(p)));
+        CHECK(nt__large_free(s, nt__slab_of(p), p));
     }
     return 0;
 }
@@ -84,7 +84,7 @@ static int act_several(void)
             memset(p[j], 1, NT_MIB);
         }
         for (unsigned j = 0; j < 2; j++) /* first in, first out, and the other way */
-            CHECK(nt__large_free(s, nt__slab_of(p[j ^ (i & 1)])));
+            CHECK(nt__large_free(s, nt__slab_of(p[j ^ (i & 1)]), p[j ^ (i & 1)]));
         CHECK(s->spares.slices == 0);
     }
     return 0;
@@ -96,12 +96,12 @@ static int act_not_kept(void)
     struct nt_shard *s = room_shard(0, NULL), *away = room_shard(1, NULL);
     for (unsigned i = 0; i < 4 * TRUSTED; i++) {
         char *p = nt__large_malloc(s, NT_MIB, 1, false);
-        CHECK(p && nt__large_free(away, nt__slab_of(p)));
+        CHECK(p && nt__large_free(away, nt__slab_of(p), p));
         CHECK((p = nt__large_malloc(s, 2 * NT_MIB, 1, false)) != NULL);
         nt__large_divide(nt__slab_of(p), 3);
-        CHECK(nt__large_free(s, nt__slab_of(p)));
+        CHECK(nt__large_free(s, nt__slab_of(p), p));
         CHECK((p = nt__large_malloc(s, 80 * NT_MIB, 1, false)) != NULL);
-        CHECK(nt__large_free(s, nt__slab_of(p)));
+        CHECK(nt__large_free(s, nt__slab_of(p), p));
         CHECK(s->spares.slices == 0);
     }
     return 0;
@@ -132,7 +132,7 @@ static int act_as_asked(void)
     CHECK(s->spares.slices != 0);
     char *p = nt__large_malloc(s, NT_MIB, 4 * NT_MIB, false);
     CHECK(p && (uintptr_t)p % (4 * NT_MIB) == 0);
-    CHECK(nt__large_free(s, nt__slab_of(p)));
+    CHECK(nt__large_free(s, nt__slab_of(p), p));
     for (unsigned i = 0; i < 2 * TRUSTED; i++)
         CHECK(cycle(s, NT_MIB) != SIZE_MAX);
     CHECK(s->spares.slices != 0);
