@@ -184,16 +184,6 @@ static void resize(struct nt_shard *s, struct nt_slab *slab, size_t size)
         nt__peak_publish(s, nt__sizeclass_large());
 }
 
-bool nt__large_stays(struct nt_shard *s, struct nt_slab *slab, const void *p,
-                     size_t size)
-{
-    if (slab->kind != NT_SLAB_LARGE || slab->home != s || slab->pooled ||
-        p != nt__window_slice(slab) || page_bytes(size) != slab->bytes)
-        return false;
-    resize(s, slab, size);
-    return true;
-}
-
 static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t slices)
 {
     struct nt_arena *a = nt__arenas_get(slab->arena);

@@ -35,11 +35,6 @@ NT_HIDDEN void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align,
 /* The same, for one that grew and may go on to: with room behind it, if that is at hand. */
 NT_HIDDEN void *nt__large_malloc_ahead(struct nt_shard *s, size_t size);
 
-/* Is `p` a block of `s` that has just the pages that `size` bytes need? Then it is that large
- * now. */
-NT_HIDDEN bool nt__large_stays(struct nt_shard *s, struct nt_slab *slab, const void *p,
-                               size_t size);
-
 /* Give the block `size` bytes (more than it has, or than NT_CLASSED_MAX), keeping its contents. The
  * block, perhaps elsewhere, or NULL: no memory, nothing changed. `s` must be its home;
  * another's is moved as if freed here and allocated here. */
@@ -111,6 +106,21 @@ NT_FAST bool nt__large_free(struct nt_shard *s, struct nt_slab *slab, void *p)
         nt__count_add_two(&s->frees[c], 1, &s->large_freed, slab->bytes);
     else
         nt__large_free_rest(s, slab, p);
+    return true;
+}
+
+/* Is `p` a block of `s`, a thread's shard, that has just the pages that `size` bytes need?
+ * Then it is that large now. `*due`: it is to be sampled, which nt__large_seen_to does. */
+NT_FAST bool nt__large_stays(struct nt_shard *s, struct nt_slab *slab, const void *p,
+                             size_t size, bool *due)
+{
+    if (NT_RACY(slab->kind) != NT_SLAB_LARGE || slab->home != s || slab->sampled ||
+        (uintptr_t)p % NT_SLICE != 0 ||
+        nt__align_up(size, NT_RACY(nt__os_page)) != slab->bytes)
+        return false;
+    nt__count_add_two(&s->large_allocated, slab->bytes, &s->large_freed, slab->bytes);
+    *due = nt__count_add_two_passes(&s->reallocs, 1,
+                                    &s->requested[nt__sizeclass_large()], size);
     return true;
 }
 

@@ -60,7 +60,7 @@ struct nt_habit {
     uint16_t interval; /* blocks from probe to probe; 0: not proved */
     uint16_t left;     /* until the next one; not proved: times to be right yet */
     uint8_t ask;       /* pages to ask for when `last` comes back */
-    bool used;         /* since the last look at what is kept */
+    bool used;         /* kept since the last look at what is */
 };
 
 struct nt_spares {

@@ -400,15 +400,17 @@ static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *po
     return p;
 }
 
-/* The common case: a block of this thread's own that stays where it is. */
-NT_FAST bool stays(void *p, size_t size)
+/* The common case: a block of this thread's own that stays where it is. `*due`: as
+ * nt__large_stays has it. */
+NT_FAST bool stays(void *p, size_t size, bool *due)
 {
     struct nt_shard *s = nt__heap_shard;
+    *due = false;
     if (!nt__window_has(p))
         return false;
-    const struct nt_slab *slab = nt__slab_at(p);
+    struct nt_slab *slab = nt__slab_at(p);
     if (NT_RACY(slab->owner) != s)
-        return false;
+        return nt__large_stays(s, slab, p, size, due);
     const struct nt_block *block = p;
     if (size > slab->size || size <= slab->size / 2 || slab->pooled ||
         !nt__slab_starts(slab, p) || block->key == NT_KEY)
@@ -460,12 +462,10 @@ static void *noted(const void *p, void *to)
     return to;
 }
 
-void *nt_realloc(void *p, size_t size)
+__attribute__((noinline)) static void *realloc_rest(void *p, size_t size)
 {
     if (!p)
         return nt__heap_malloc(size);
-    if (NT_LIKELY(size != 0 && stays(p, size)))
-        return p;
     NT_FORWARD(realloc(p, size));
     if (size == 0) {
         nt__heap_free(p);
@@ -482,13 +482,21 @@ void *nt_realloc(void *p, size_t size)
         errno = EINVAL;
         return NULL;
     }
-    if (nt__large_stays(nt__heap_shard, nt__slab_at(p), p, size))
-        return p;
     struct nt_slab *slab = checked(p, "realloc");
     if (slab)
         return noted(p, reallocate(slab, p, size));
     errno = EINVAL;
     return NULL;
+}
+
+void *nt_realloc(void *p, size_t size)
+{
+    bool due;
+    if (NT_UNLIKELY(!stays(p, size, &due))) /* nor do NULL, and a block for no bytes */
+        return realloc_rest(p, size);
+    if (NT_UNLIKELY(due))
+        return nt__large_seen_to(nt__heap_shard, nt__slab_at(p), size, true);
+    return p;
 }
 
 void *nt_reallocarray(void *p, size_t count, size_t size)

@@ -333,6 +333,29 @@ static int act_budget(void)
     return 0;
 }
 
+/* A realloc that changes nothing is a block of another size to the figures. */
+static int act_stays(void)
+{
+    unsigned l = nt__sizeclass_large();
+    struct nt_shard *s = new_shard(0), *away = new_shard(1);
+    char *p = nt__large_malloc(s, NT_MIB, 1, false);
+    struct nt_slab *slab = nt__slab_of(p);
+    bool due = true;
+    CHECK(nt__large_stays(s, slab, p, NT_MIB - 1, &due) && !due);
+    CHECK(s->reallocs == 1 && s->requested[l] == 2 * NT_MIB - 1);
+    CHECK(s->large_allocated == 2 * NT_MIB && s->large_freed == NT_MIB);
+    CHECK(!nt__large_stays(away, slab, p, NT_MIB, &due));
+    CHECK(!nt__large_stays(s, slab, p + 16, NT_MIB, &due));
+    CHECK(!nt__large_stays(s, slab, p, NT_MIB + 1, &due));
+    CHECK(!nt__large_stays(s, slab, p, NT_MIB - page, &due));
+    CHECK(!nt__large_stays(s, slab, p, 0, &due));
+    CHECK(!nt__large_stays(s, slab, p, SIZE_MAX, &due));
+    CHECK(s->reallocs == 1 && s->allocs[l] == 1);
+    CHECK(nt__large_free(s, slab, p));
+    CHECK(!nt__large_stays(s, slab, p, NT_MIB, &due));
+    return 0;
+}
+
 /* calloc of what was used in part touches no more of it (one node: by first touch none of it
  * is left). */
 static int act_sparse(void)
@@ -401,7 +424,7 @@ int main(int argc, char **argv)
         ACT(in_place), ACT(shrunk_then_moved),
         ACT(budget),   ACT(given_back),
         ACT(marks),    ACT(again),
-        ACT(sparse),
+        ACT(stays),    ACT(sparse),
     };
     int failed = cmocka_run_group_tests_name(machine, tests, NULL, NULL);
     if (argc > 1)
