@@ -20,6 +20,7 @@
 #include "pools/large.h"
 #include "pools/remote.h"
 #include "pools/shard.h"
+#include "pools/spare.h"
 #include "src/base/os.h"
 
 struct idle_list {

@@ -2,15 +2,12 @@
 #include "pools/large.h"
 
 #include "numa/residency.h"
-#include "pools/peak.h"
-#include "pools/sampled.h"
-#include "src/base/os.h"
 
+#include <errno.h>
 #include <string.h>
 
-/* From here on a recycled block is zeroed by giving its pages back: no more is touched
- * than the program will use. */
-#define ZERO_BY_PURGE (4 * NT_MIB)
+/* From here on a recycled block is zeroed page by page: none is touched that was not. */
+#define ZERO_BY_PAGE (4 * NT_MIB)
 
 /* Up to here copying costs less than mapping pages elsewhere, and their runs anew. */
 #define MOVED_BY_COPY NT_CLASSED_MAX
@@ -48,15 +45,12 @@ static void link_out(struct nt_shard *s, struct nt_slab *slab)
         slab->next->prev = slab->prev;
 }
 
-/* Is a sample due? */
-static bool count_malloc(struct nt_shard *s, const struct nt_slab *slab, size_t size)
+void *nt__large_seen_to(struct nt_shard *s, struct nt_slab *slab, size_t size, bool due)
 {
-    unsigned c = nt__sizeclass_large();
-    bool due = nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size);
-    nt__shard_hold(s, c, slab->run_slices);
-    nt__count_add(&s->large_allocated, slab->bytes);
-    nt__peak_publish(s, c);
-    return due;
+    nt__peak_publish(s, nt__sizeclass_large());
+    if (due)
+        nt__sampled_large(s, slab, size);
+    return nt__window_slice(slab);
 }
 
 static void count_free(struct nt_shard *s, const struct nt_slab *slab)
@@ -64,7 +58,6 @@ static void count_free(struct nt_shard *s, const struct nt_slab *slab)
     const struct nt_shard *home = slab->home;
     size_t bytes = slab->bytes;
     unsigned c = nt__sizeclass_large();
-    nt__shard_let_go(s, c, slab->run_slices);
     if (home == s) {
         nt__count_add(&s->frees[c], 1);
         nt__count_add(&s->large_freed, bytes);
@@ -82,10 +75,11 @@ static void count_free(struct nt_shard *s, const struct nt_slab *slab)
  * and each free of that block look for it among the free. */
 static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
 {
-    bool purge = placed || (zero && bytes >= ZERO_BY_PURGE);
-    if (purge && nt__os_purge(run, bytes))
+    if (placed && nt__os_purge(run, bytes))
         return;
-    if (zero)
+    if (zero && bytes >= ZERO_BY_PAGE)
+        nt__os_clear(run, bytes);
+    else if (zero)
         memset(run, 0, bytes);
     else
         ((struct nt_block *)run)->key = NULL;
@@ -93,18 +87,12 @@ static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
 
 /* ---- Runs ------------------------------------------------------------------------- */
 
-/* A run, to be made fresh unless it is clean. `*placed`: pages in it must not stay where
- * they are. */
-static void *take_run(struct nt_shard *s, size_t slices, size_t align, bool *placed,
-                      bool *clean)
+/* A run from the arena, to be made fresh unless it is clean. */
+static void *take_run(struct nt_shard *s, size_t slices, size_t align, bool *clean)
 {
-    *placed = *clean = false;
-    void *run = align <= NT_SLICE ? nt__spare_take(s, slices) : NULL;
-    if (run)
-        return run;
     nt__arena_decay(s->large_arena);
-    run = nt__shard_take(s, s->large_arena, slices, nt__max(align, NT_SLICE), clean);
-    *placed = nt__shard_by_first_touch(s);
+    void *run =
+        nt__shard_take(s, s->large_arena, slices, nt__max(align, NT_SLICE), clean);
     if (run)
         nt__spare_note(s, slices, run);
     return run;
@@ -123,28 +111,36 @@ static void *open_run(struct nt_shard *s, void *run, size_t bytes, size_t size)
     struct nt_slab *slab = nt__slab_open_large(run, slices_of(bytes), bytes, s);
     slab->arena = s->large_arena->index;
     link_in(s, slab);
-    nt__sampled_sync(s);
-    if (count_malloc(s, slab, size))
-        nt__sampled_large(s, slab, size);
-    return run;
+    nt__shard_hold(s, nt__sizeclass_large(), slab->run_slices);
+    return nt__large_seen_to(s, slab, size, nt__large_count(s, slab, size));
 }
 
 void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
 {
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
         return NULL;
+    nt__sampled_sync(s);
     size_t bytes = page_bytes(size ? size : 1);
-    bool placed, clean;
-    void *run = take_run(s, slices_of(bytes), align, &placed, &clean);
+    void *run = align <= NT_SLICE ? nt__spare_take(s, slices_of(bytes)) : NULL;
+    if (run) {
+        if (zero)
+            make_fresh(run, bytes, true, false);
+        bool due;
+        nt__large_reopen(s, run, bytes, size, &due);
+        return nt__large_seen_to(s, nt__slab_at(run), size, due);
+    }
+    bool clean;
+    run = take_run(s, slices_of(bytes), align, &clean);
     if (!run)
         return NULL;
     if (!clean)
-        make_fresh(run, bytes, zero, placed);
+        make_fresh(run, bytes, zero, nt__shard_by_first_touch(s));
     return open_run(s, run, bytes, size);
 }
 
 void *nt__large_malloc_ahead(struct nt_shard *s, size_t size)
 {
+    nt__sampled_sync(s);
     size_t bytes = page_bytes(size), slices = slices_of(bytes);
     bool clean, possible = !s->pool && !nt__shard_by_first_touch(s);
     void *run = possible ? nt__arena_take_ahead(s->large_arena, slices, &clean) : NULL;
@@ -155,22 +151,21 @@ void *nt__large_malloc_ahead(struct nt_shard *s, size_t size)
     return open_run(s, run, bytes, size);
 }
 
-bool nt__large_free(struct nt_shard *s, struct nt_slab *slab)
+void nt__large_free_rest(struct nt_shard *s, struct nt_slab *slab, void *p)
 {
-    uint8_t kind = __atomic_exchange_n(&slab->kind, NT_SLAB_NONE, __ATOMIC_ACQ_REL);
-    if (kind != NT_SLAB_LARGE)
-        return false;
     struct nt_shard *home = slab->home;
     if (slab->sampled != 0)
         nt__sampled_large_gone(s, slab);
     link_out(home, slab);
     count_free(s, slab);
-    if (nt__spare_keep(s, slab))
-        return true;
+    if (nt__spare_keep(s, slab, p))
+        return;
+    int saved = errno;
+    nt__shard_let_go(s, nt__sizeclass_large(), slab->run_slices);
     nt__shard_charge(home, -slab->run_slices);
-    give(slab, nt__window_slice(slab), slab->run_slices);
+    give(slab, p, slab->run_slices);
     nt__shard_watch(s);
-    return true;
+    errno = saved;
 }
 
 /* The size changed where the block is. */
@@ -187,16 +182,6 @@ static void resize(struct nt_shard *s, struct nt_slab *slab, size_t size)
         nt__sampled_large(s, slab, size);
     if (bytes != old)
         nt__peak_publish(s, nt__sizeclass_large());
-}
-
-bool nt__large_stays(struct nt_shard *s, struct nt_slab *slab, const void *p,
-                     size_t size)
-{
-    if (slab->kind != NT_SLAB_LARGE || slab->home != s || slab->pooled ||
-        p != nt__window_slice(slab) || page_bytes(size) != slab->bytes)
-        return false;
-    resize(s, slab, size);
-    return true;
 }
 
 static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t slices)
@@ -248,7 +233,7 @@ static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
         nt__bind(to, target->run_slices << NT_SLICE_SHIFT, &a->policy, a->home);
         memcpy(to, from, kept);
     }
-    if (!nt__large_free(s, slab)) /* somebody frees what is being reallocated */
+    if (!nt__large_free(s, slab, from)) /* somebody frees what is being reallocated */
         return NULL;
     return to;
 }
@@ -284,9 +269,10 @@ static void *move_parts(struct nt_shard *s, struct nt_slab *slab, size_t size)
     void *to = nt__large_malloc(s, size, NT_SLICE, false);
     if (!to)
         return NULL;
+    void *from = nt__window_slice(slab);
     nt__large_divide(nt__slab_header(to), slab->parts);
-    memcpy(to, nt__window_slice(slab), nt__min(slab->bytes, size));
-    return nt__large_free(s, slab) ? to : NULL;
+    memcpy(to, from, nt__min(slab->bytes, size));
+    return nt__large_free(s, slab, from) ? to : NULL;
 }
 
 void *nt__large_realloc(struct nt_shard *s, struct nt_slab *slab, size_t size)

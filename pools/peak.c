@@ -22,8 +22,7 @@ static struct {
     int64_t phase;         /* most since the phase began */
     bool in_phase;         /* by whoever begins and ends phases, one at a time */
     uint8_t restart;       /* the same sets it, the settler clears it: a phase begins */
-    bool active;   /* somebody settles: what is published may not be in the sums */
-    bool watching; /* watch is not WATCH_OFF */
+    bool active; /* somebody settles: what is published may not be in the sums */
     enum watch watch;
     int64_t watched;   /* bytes */
     pthread_t crosser; /* who is to take the crossing, if nt__peak_crossed */
@@ -32,6 +31,7 @@ static struct {
 } peak = {.low = INT64_MIN, .settling = NT_LOCK_INIT(NT_RANK_PEAK)};
 
 bool nt__peak_crossed, nt__peak_noted;
+bool nt__peak_watching; /* watch is not WATCH_OFF; written by the settler */
 uint64_t nt__peak_note_ms;
 
 static int64_t load(const int64_t *p)
@@ -53,9 +53,7 @@ static int64_t add(int64_t *p, int64_t n)
 static int64_t bytes_of(const struct nt_shard *s, unsigned c)
 {
     if (c == nt__sizeclass_large())
-        return (int64_t)(nt__count_read(&s->large_allocated) -
-                         nt__count_read(&s->large_freed) -
-                         nt__count_read(&s->large_sent));
+        return nt__peak_large(s);
     uint64_t blocks = nt__count_read(&s->allocs[c]) - nt__count_read(&s->frees[c]) -
                       nt__count_read(&s->sent[c]);
     return (int64_t)(blocks * nt__sizeclasses.size[c]);
@@ -152,7 +150,7 @@ static int64_t look_at_watched(bool allocating)
     if (peak.watch == WATCH_ABOVE && now <= peak.watched)
         peak.watch = WATCH_BELOW;
     store(&peak.low, peak.watch == WATCH_ABOVE ? peak.watched : INT64_MIN);
-    __atomic_store_n(&peak.watching, peak.watch != WATCH_OFF, __ATOMIC_RELAXED);
+    __atomic_store_n(&nt__peak_watching, peak.watch != WATCH_OFF, __ATOMIC_RELAXED);
     if (peak.watch == WATCH_OFF)
         return INT64_MAX;
     if (peak.watch == WATCH_ABOVE)
@@ -223,7 +221,7 @@ void nt__peak_publish(struct nt_shard *s, unsigned c)
         store(&s->live_peak, live);
     /* Acquire: who found its change published, by a settler that is through, finds it in
      * the sums. Who is watched does not go on before that is so. */
-    bool watching = __atomic_load_n(&peak.watching, __ATOMIC_RELAXED);
+    bool watching = __atomic_load_n(&nt__peak_watching, __ATOMIC_RELAXED);
     bool unsure = watching && __atomic_load_n(&peak.active, __ATOMIC_ACQUIRE);
     int64_t total = load(&peak.live.total);
     if (total > load(&peak.limit.total) ||
@@ -295,7 +293,7 @@ bool nt__peak_take_crossing(uint64_t *bytes)
     if (mine) {
         __atomic_store_n(&nt__peak_crossed, false, __ATOMIC_RELAXED);
         peak.watch = WATCH_OFF;
-        __atomic_store_n(&peak.watching, false, __ATOMIC_RELAXED);
+        __atomic_store_n(&nt__peak_watching, false, __ATOMIC_RELAXED);
         *bytes = (uint64_t)peak.crossing;
     }
     nt__unlock(&peak.settling);

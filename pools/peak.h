@@ -30,6 +30,25 @@
 /* Make what changed in class `c` of `s` known. The owner; at slab changes. */
 NT_HIDDEN void nt__peak_publish(struct nt_shard *s, unsigned c);
 
+extern NT_HIDDEN bool nt__peak_watching; /* for crossings */
+
+/* Bytes of large blocks that were handed out here less those freed here. */
+static inline int64_t nt__peak_large(const struct nt_shard *s)
+{
+    return (int64_t)(nt__count_read(&s->large_allocated) -
+                     nt__count_read(&s->large_freed) - nt__count_read(&s->large_sent));
+}
+
+/* Has nt__peak_publish nothing to do for the large blocks? So it is when one takes the place
+ * of another, since frees are not published. Who adds to a sum looks at it: that was not us. */
+NT_FAST bool nt__peak_large_is_known(const struct nt_shard *s)
+{
+    return nt__peak_large(s) == __atomic_load_n(&s->published[nt__sizeclass_large()],
+                                                __ATOMIC_ACQUIRE) &&
+           __atomic_load_n(&s->live_bytes, __ATOMIC_RELAXED) <= s->live_peak &&
+           !NT_RACY(nt__peak_watching);
+}
+
 /* A new owner: the shard's own peak begins at what is live in it, which is returned. */
 NT_HIDDEN int64_t nt__peak_restart(struct nt_shard *s);
 

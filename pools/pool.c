@@ -174,7 +174,7 @@ static void free_locked(struct nt_pool *pool, struct nt_slab *slab, void *p)
         return;
     nt__count_add(&pool->freed_by[nt__topo_here()][home->slot], 1);
     if (slab->kind == NT_SLAB_LARGE) {
-        nt__large_free(home, slab);
+        nt__large_free(home, slab, p);
         return;
     }
     if (NT_UNLIKELY(slab->sampled != 0))

@@ -26,12 +26,18 @@
 
 NT_HIDDEN NT_SLOW void nt__sampled_follow(struct nt_shard *s);
 
-/* The owner, in every slow call: is the interval another by now? */
-NT_FAST void nt__sampled_sync(struct nt_shard *s)
+/* Is the interval another by now? */
+NT_FAST bool nt__sampled_is_behind(const struct nt_shard *s)
 {
     /* Acquire: pairs with nt__profile_set. */
-    if (NT_UNLIKELY(s->sampling.generation !=
-                    __atomic_load_n(&nt__sampler.generation, __ATOMIC_ACQUIRE)))
+    return s->sampling.generation !=
+           __atomic_load_n(&nt__sampler.generation, __ATOMIC_ACQUIRE);
+}
+
+/* The owner, in every slow call. */
+NT_FAST void nt__sampled_sync(struct nt_shard *s)
+{
+    if (NT_UNLIKELY(nt__sampled_is_behind(s)))
         nt__sampled_follow(s);
 }
 

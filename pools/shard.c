@@ -6,6 +6,7 @@
 #include "pools/peak.h"
 #include "pools/remote.h"
 #include "pools/sampled.h"
+#include "pools/spare.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
 
@@ -545,7 +546,7 @@ static void release_all(struct nt_shard *s, struct nt_slab **list)
 void nt__shard_empty(struct nt_shard *s)
 {
     while (s->larges)
-        nt__large_free(s, s->larges);
+        nt__large_free(s, s->larges, nt__window_slice(s->larges));
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
         retire_current(s, c);
         release_all(s, &s->partial[c]);

@@ -23,7 +23,6 @@
 
 #include "numa/arenas.h"
 #include "pools/slab.h"
-#include "pools/spare.h"
 #include "src/track/count.h"
 
 struct nt_pool;
@@ -49,6 +48,26 @@ struct nt_batch {
     struct nt_slab *slab; /* NULL: unused */
     struct nt_block *head, *tail;
     uint32_t left, most; /* it takes so many more, of so many */
+};
+
+#define NT_HABITS 4 /* lengths of runs of large blocks remembered */
+
+/* How large blocks of a length are used, and the run kept for the next: spare.h. */
+struct nt_habit {
+    void *run;         /* the spare; NULL: none */
+    const void *last;  /* the run of this length handed out last, or kept */
+    uint32_t slices;   /* 0: unused */
+    uint16_t interval; /* blocks from probe to probe; 0: not proved */
+    uint16_t left;     /* until the next one; not proved: times to be right yet */
+    uint8_t ask;       /* pages to ask for when `last` comes back */
+    bool used;         /* kept since the last look at what is */
+};
+
+struct nt_spares {
+    struct nt_habit habit[NT_HABITS];
+    uint64_t slices; /* of all spares; read by anyone */
+    uint32_t ms;     /* of the last look */
+    uint8_t next;    /* habit to be forgotten next */
 };
 
 /* What the shards of an explicit pool may hold together; under the pool's lock. */
@@ -115,8 +134,8 @@ struct nt_shard {
     uint64_t large_allocated, large_freed, large_sent; /* bytes of large blocks */
     uint64_t reallocs;                                 /* that moved nothing */
     uint64_t realloc_requested;  /* bytes these asked for, large blocks apart */
-    uint64_t slabs[NT_CLASSES];  /* slabs held (large: blocks) + 2^32 times the slices
-                                    of these; summed mod 2^64 */
+    uint64_t slabs[NT_CLASSES];  /* slabs held (large: runs, the spare ones, too) + 2^32
+                                    times the slices of these; summed mod 2^64 */
     struct nt_sampling sampling; /* sampled.h */
 
     /* What of it is in the sums that peaks are taken from; peak.c says who writes. */

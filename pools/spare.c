@@ -2,7 +2,6 @@
 #include "pools/spare.h"
 
 #include "numa/residency.h"
-#include "pools/shard.h"
 #include "src/base/os.h"
 
 #include <errno.h>
@@ -21,20 +20,13 @@ static uint32_t most(const struct nt_shard *s)
     return nt__shard_by_first_touch(s) ? MOST : MOST_ON_ONE_NODE;
 }
 
-static struct nt_habit *find(struct nt_spares *spares, size_t slices)
-{
-    for (unsigned i = 0; i < NT_HABITS; i++)
-        if (spares->habit[i].slices == slices)
-            return &spares->habit[i];
-    return NULL;
-}
-
 static void give(struct nt_shard *s, struct nt_habit *h)
 {
     if (!h->run)
         return;
     nt__arena_give(s->large_arena, h->run, h->slices, false);
-    s->spares.slices -= h->slices;
+    nt__shard_let_go(s, nt__sizeclass_large(), h->slices);
+    nt__count_add(&s->spares.slices, -(uint64_t)h->slices);
     h->run = NULL;
 }
 
@@ -42,7 +34,7 @@ void nt__spare_drop(struct nt_shard *s)
 {
     for (unsigned i = 0; i < NT_HABITS; i++)
         give(s, &s->spares.habit[i]);
-    memset(&s->spares, 0, sizeof s->spares);
+    memset(s->spares.habit, 0, sizeof s->spares.habit);
 }
 
 /* The i-th of n places spread over a run: of any 2, 4 or 8 in a row one is on an odd page,
@@ -55,26 +47,26 @@ static char *place(void *run, size_t slices, unsigned i, unsigned n)
 
 /* ---- Handing out -------------------------------------------------------------------- */
 
-static void probe(struct nt_habit *h, void *run)
+NT_SLOW static void probe(struct nt_habit *h, void *run)
 {
+    int saved = errno;
     for (unsigned i = 0; i < PAGES_PROBED; i++)
         nt__os_purge(place(run, h->slices, i, PAGES_PROBED), nt__os_page_size());
     h->ask = PAGES_PROBED;
     h->interval = (uint16_t)nt__min(2u * h->interval, PROBE_LAST);
     h->left = h->interval;
+    errno = saved;
 }
 
 void *nt__spare_take(struct nt_shard *s, size_t slices)
 {
-    struct nt_habit *h = find(&s->spares, slices);
+    struct nt_habit *h = nt__spare_habit(s, slices);
     if (!h || !h->run)
         return NULL;
     void *run = h->run;
     h->run = NULL;
-    s->spares.slices -= h->slices;
-    h->last = run;
-    h->used = true;
-    if (nt__shard_by_first_touch(s) && --h->left == 0)
+    nt__count_add(&s->spares.slices, -(uint64_t)h->slices);
+    if (--h->left == 0 && nt__shard_by_first_touch(s))
         probe(h, run);
     return run;
 }
@@ -84,35 +76,37 @@ void nt__spare_note(struct nt_shard *s, size_t slices, const void *run)
     struct nt_spares *spares = &s->spares;
     if (s->pool || slices > most(s))
         return;
-    struct nt_habit *h = find(spares, slices);
+    struct nt_habit *h = nt__spare_habit(s, slices);
     if (!h) {
         h = &spares->habit[spares->next++ % NT_HABITS];
         give(s, h);
         *h = (struct nt_habit){.slices = (uint32_t)slices, .left = PROVED};
     }
     h->last = run;
-    h->ask = PAGES_PROVED;
+    if (nt__shard_by_first_touch(s))
+        h->ask = PAGES_PROVED;
+    else
+        h->interval = PROBE_LAST;
 }
 
 /* ---- Coming back -------------------------------------------------------------------- */
 
 /* No page lies on another node, as far as is asked. */
-static bool is_here(const struct nt_shard *s, const struct nt_habit *h, void *run)
+NT_SLOW static bool is_here(const struct nt_shard *s, const struct nt_habit *h,
+                            void *run)
 {
-    int here = nt__topo()->node[s->slot].id;
-    for (unsigned i = 0; i < h->ask; i++) {
-        int node = nt__residency_of(place(run, h->slices, i, h->ask));
-        if (node != here && node != -ENOENT)
-            return false;
-    }
-    return true;
+    int saved = errno, here = nt__topo()->node[s->slot].id, node = here;
+    for (unsigned i = 0; i < h->ask && (node == here || node == -ENOENT); i++)
+        node = nt__residency_of(place(run, h->slices, i, h->ask));
+    errno = saved;
+    return node == here || node == -ENOENT;
 }
 
 /* A block comes back: is it used as this thread always does? */
 static bool is_habit(const struct nt_shard *s, struct nt_habit *h, void *run,
                      bool moved)
 {
-    if (moved || run != h->last || !is_here(s, h, run)) {
+    if (moved || run != h->last || (h->ask != 0 && !is_here(s, h, run))) {
         h->interval = 0;
         h->left = PROVED;
     } else if (h->interval == 0 && --h->left == 0) {
@@ -122,25 +116,33 @@ static bool is_habit(const struct nt_shard *s, struct nt_habit *h, void *run,
     return h->interval != 0;
 }
 
-bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab)
+/* More is kept than a unit: it is to be given back if nobody needs it. */
+NT_SLOW static void watch(struct nt_shard *s)
+{
+    int saved = errno;
+    nt__shard_watch(s);
+    errno = saved;
+}
+
+bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab, void *run)
 {
     struct nt_spares *spares = &s->spares;
     size_t slices = slab->run_slices;
-    if (slab->home != s || s->pool || slices > most(s))
-        return false;
-    void *run = nt__window_slice(slab);
-    struct nt_habit *h = find(spares, slices);
+    struct nt_habit *h = nt__spare_habit(s, slices);
     bool moved = slab->moved || slab->clean; /* not as a run should be, or to be kept */
-    if (!h || (nt__shard_by_first_touch(s) && !is_habit(s, h, run, moved)) || moved)
+    if (!h || slab->home != s)
+        return false;
+    if ((nt__shard_by_first_touch(s) && !is_habit(s, h, run, moved)) || moved)
         return false;
     give(s, h);
     for (unsigned i = 0; i < NT_HABITS && spares->slices + slices > most(s); i++)
         give(s, &spares->habit[i]);
     h->run = run;
+    h->last = run;
     h->used = true;
-    spares->slices += h->slices;
-    if (spares->slices > NT_UNIT_SLICES && !s->watching)
-        nt__shard_watch(s);
+    nt__count_add(&spares->slices, h->slices);
+    if (NT_UNLIKELY(spares->slices > NT_UNIT_SLICES && !s->watching))
+        watch(s);
     return true;
 }
 

@@ -17,45 +17,67 @@
  * blocks, each next after twice as many, up to PROBE_LAST: a program that changes its ways
  * has no more blocks placed by the old ones than it had by them before, and less than
  * PROBE_LAST. The places are the same each time, so that few huge pages are split.
+ * Where all is bound a habit is proved from the start, and never probed.
  * Longer runs than MOST are never kept.
  *
- * Everything here is the shard's owner's.
+ * A spare's header says what it said while the block was in use, but for `kind`: to make a
+ * block of it again is to say so, and how many bytes it has.
+ *
+ * Everything here is the shard's owner's, and leaves errno alone.
  */
 #ifndef NT_POOLS_SPARE_H
 #define NT_POOLS_SPARE_H
 
-#include "src/base/base.h"
+#include "pools/shard.h"
 
-struct nt_shard;
-struct nt_slab;
-
-#define NT_HABITS 4 /* lengths of runs remembered */
-
-struct nt_habit {
-    void *run;         /* the spare; NULL: none */
-    const void *last;  /* the run of this length handed out last */
-    uint32_t slices;   /* 0: unused */
-    uint16_t interval; /* blocks from probe to probe; 0: not proved */
-    uint16_t left;     /* until the next one; not proved: times to be right yet */
-    uint8_t ask;       /* pages to ask for when `last` comes back */
-    bool used;         /* since the last look at what is kept */
-};
-
-struct nt_spares {
-    struct nt_habit habit[NT_HABITS];
-    uint32_t slices; /* of all spares */
-    uint32_t ms;     /* of the last look */
-    uint8_t next;    /* habit to be forgotten next */
-};
+/* What is known of runs of so many slices; NULL: nothing. */
+NT_FAST struct nt_habit *nt__spare_habit(struct nt_shard *s, size_t slices)
+{
+    struct nt_habit *h = s->spares.habit;
+    _Static_assert(NT_HABITS == 4, "no loop");
+    return h[0].slices == slices   ? &h[0]
+           : h[1].slices == slices ? &h[1]
+           : h[2].slices == slices ? &h[2]
+           : h[3].slices == slices ? &h[3]
+                                   : NULL;
+}
 
 /* The spare of exactly so many slices, or NULL. What it holds is left from before. */
 NT_HIDDEN void *nt__spare_take(struct nt_shard *s, size_t slices);
+
+/* The same; NULL, too, when there is more to do than to hand it out. */
+NT_FAST void *nt__spare_at_hand(struct nt_shard *s, size_t slices)
+{
+    struct nt_habit *h = nt__spare_habit(s, slices);
+    if (!h || !h->run || h->left == 1)
+        return NULL;
+    void *run = h->run;
+    h->run = NULL;
+    h->left--;
+    nt__count_add(&s->spares.slices, -(uint64_t)h->slices);
+    return run;
+}
 
 /* A run that was no spare is handed out, without a page in memory. */
 NT_HIDDEN void nt__spare_note(struct nt_shard *s, size_t slices, const void *run);
 
 /* Keep the run of a block that is freed in `s`. False: it is not to be kept. */
-NT_HIDDEN bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab);
+NT_HIDDEN bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab,
+                              void *run);
+
+/* The same, where the block is used as always and its home is `s`. False, too, when there is
+ * more to do than to keep it. */
+NT_FAST bool nt__spare_put(struct nt_shard *s, const struct nt_slab *slab, void *run)
+{
+    struct nt_habit *h = nt__spare_habit(s, slab->run_slices);
+    if (!h || h->run || h->last != run || h->interval == 0 || h->ask != 0 ||
+        slab->moved || slab->clean || s->spares.slices + h->slices > NT_UNIT_SLICES)
+        return false;
+    h->run = run;
+    h->used = true;
+    nt__count_add(&s->spares.slices, h->slices);
+    return true;
+}
 
 /* Give back all spares and forget all habits. */
 NT_HIDDEN void nt__spare_drop(struct nt_shard *s);

@@ -20,7 +20,7 @@
 
 enum nt_rank {
     NT_RANK_START = 1,    /* start.c: one thread starts the library */
-    NT_RANK_POOL = 2,     /* pool.c: one per explicit pool; alloc.c: orphans */
+    NT_RANK_POOL = 2,     /* pool.c: one per explicit pool; thread.c: orphans */
     NT_RANK_FIGURES = 3,  /* figures.c: one reader fills the static snapshot */
     NT_RANK_PHASES = 4,   /* phases.c, limit.c: what the program asked to be watched */
     NT_RANK_REGISTER = 5, /* pool.c, thread.c, wrap.c: who exists */

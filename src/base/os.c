@@ -33,16 +33,14 @@ enum {
  * taking the neighbours along. */
 static bool reserved_pages; /* set once, before the first such mapping is used */
 
-size_t nt__os_page_size(void)
+size_t nt__os_page;
+
+size_t nt__os_read_page_size(void)
 {
-    static size_t page_size; /* every writer writes the same value */
-    size_t size = __atomic_load_n(&page_size, __ATOMIC_RELAXED);
-    if (NT_UNLIKELY(size == 0)) {
-        size = (size_t)getauxval(AT_PAGESZ);
-        if (size == 0)
-            size = (size_t)sysconf(_SC_PAGESIZE);
-        __atomic_store_n(&page_size, size, __ATOMIC_RELAXED);
-    }
+    size_t size = (size_t)getauxval(AT_PAGESZ);
+    if (size == 0)
+        size = (size_t)sysconf(_SC_PAGESIZE);
+    __atomic_store_n(&nt__os_page, size, __ATOMIC_RELAXED);
     return size;
 }
 
@@ -91,6 +89,24 @@ bool nt__os_purge(void *at, size_t size)
         (((uintptr_t)at | size) & (HUGE_PAGE - 1)) != 0)
         return false;
     return madvise(at, size, MADV_DONTNEED) == 0;
+}
+
+void nt__os_clear(void *at, size_t size)
+{
+    unsigned char in[4096];
+    size_t page = nt__os_page_size(), n;
+    for (char *p = at; size != 0; p += n * page, size -= n * page) {
+        n = nt__min(size / page, sizeof in);
+        if (mincore(p, n * page, in) != 0)
+            memset(in, 1, n);
+        for (size_t i = 0, end; i < n; i = end) {
+            for (end = i + 1; end < n && ((in[end] ^ in[i]) & 1) == 0;)
+                end++;
+            /* What is not in memory may have been swapped out. */
+            if ((in[i] & 1) != 0 || !nt__os_purge(p + i * page, (end - i) * page))
+                memset(p + i * page, 0, (end - i) * page);
+        }
+    }
 }
 
 bool nt__os_advise_huge(void *at, size_t size)

@@ -15,7 +15,14 @@
 #include "src/base/base.h"
 
 /* Bytes in a page; a power of two. Read once, at the first call. */
-NT_HIDDEN size_t nt__os_page_size(void);
+extern NT_HIDDEN size_t
+    nt__os_page; /* 0: not yet; every writer writes the same value */
+NT_HIDDEN NT_SLOW size_t nt__os_read_page_size(void);
+NT_FAST size_t nt__os_page_size(void)
+{
+    size_t size = __atomic_load_n(&nt__os_page, __ATOMIC_RELAXED);
+    return NT_LIKELY(size != 0) ? size : nt__os_read_page_size();
+}
 
 /* Map `size` bytes wherever the kernel likes. */
 NT_HIDDEN void *nt__os_map(size_t size);
@@ -35,6 +42,10 @@ NT_HIDDEN bool nt__os_unmap(void *at, size_t size);
 /* Give the pages back; the range stays mapped and reads as zero. False, always, for part
  * of a huge page in a process that has mapped any with `hugetlb`. */
 NT_HIDDEN bool nt__os_purge(void *at, size_t size);
+
+/* Have the range read as zero: pages in memory are written to and stay there, others stay out
+ * of it. */
+NT_HIDDEN void nt__os_clear(void *at, size_t size);
 
 /* Ask for transparent huge pages in the range. */
 NT_HIDDEN bool nt__os_advise_huge(void *at, size_t size);

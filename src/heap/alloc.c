@@ -25,56 +25,6 @@
 #include <numatally/numatally.h>
 #include <string.h>
 
-/* What threads do past their end: they take no shard again, which nobody would give up
- * for them. */
-static struct {
-    struct nt_lock lock;
-    struct nt_shard *shard;
-} orphan = {.lock = NT_LOCK_INIT(NT_RANK_POOL)};
-
-/* The shard that such threads share; hold the lock while using it. NULL: no memory. */
-static struct nt_shard *orphan_lock(void)
-{
-    nt__lock(&orphan.lock);
-    if (!orphan.shard)
-        orphan.shard = nt__shard_new(nt__placement_process(),
-                                     nt__placement_process()->serve[0], NULL);
-    if (orphan.shard) /* its lock is held, under which no stack is looked at */
-        orphan.shard->sampling.never = true;
-    return orphan.shard;
-}
-
-static void orphan_unlock(void)
-{
-    nt__unlock(&orphan.lock);
-}
-
-struct nt_shard *nt__heap_hold(void)
-{
-    return nt__heap_shard == &nt__shard_gone ? orphan_lock() : nt__thread_shard();
-}
-
-void nt__heap_let_go(void)
-{
-    if (NT_UNLIKELY(nt__heap_shard == &nt__shard_gone))
-        orphan_unlock();
-}
-
-void nt__heap_fork_lock(void)
-{
-    nt__lock_for_fork(&orphan.lock);
-}
-
-void nt__heap_fork_unlock(enum nt_fork how)
-{
-    if (how == NT_FORK_PARENT)
-        nt__unlock_after_fork(&orphan.lock);
-    else
-        nt__lock_init(&orphan.lock, NT_RANK_POOL);
-    if (how == NT_FORK_RAW) /* it may have been in use: the child begins another */
-        orphan.shard = NULL;
-}
-
 /* ---- malloc ---------------------------------------------------------------------------- */
 
 /* From shard `s`, counted. `*zeroed`: it reads as zero; large blocks do if `zero`. */
@@ -144,12 +94,35 @@ NT_FAST bool surely_here(const struct nt_shard *s)
     return s->placement->serve[slot] == s->slot;
 }
 
+__attribute__((noinline)) static void *see_to_large(struct nt_shard *s, void *p,
+                                                    size_t size, bool due)
+{
+    p = nt__large_seen_to(s, nt__slab_at(p), size, due);
+    nt__figures_tick();
+    return p;
+}
+
+/* A large block: where one of its length was freed, no call but at the end either. */
+__attribute__((noinline)) static void *malloc_large(size_t size)
+{
+    struct nt_shard *s = nt__heap_shard;
+    bool usual = *nt__start_alive != 0 && surely_here(s), due = false;
+    void *p = NT_LIKELY(usual) ? nt__large_again(s, size, &due) : NULL;
+    if (NT_UNLIKELY(!p))
+        return malloc_rest(size);
+    if (NT_UNLIKELY(due || !nt__peak_large_is_known(s) || nt__figures_waiting()))
+        return see_to_large(s, p, size, due);
+    return p;
+}
+
 /* Sizes above NT_UNASKED_MAX all come by here when there are several nodes: no frame, no
  * call but at the end. */
 void *nt__heap_malloc_slow(size_t size)
 {
     struct nt_shard *s = nt__heap_shard;
-    if (NT_LIKELY(size <= NT_CLASSED_MAX && surely_here(s))) {
+    if (size > NT_CLASSED_MAX)
+        return malloc_large(size);
+    if (NT_LIKELY(surely_here(s))) {
         bool due;
         void *p = nt__shard_pop_class(s, nt__sizeclass_of(size), size, &due);
         if (NT_UNLIKELY(due))
@@ -203,6 +176,8 @@ void *nt_aligned_alloc(size_t alignment, size_t size)
     if (alignment <= NT_GRAIN)
         return nt__heap_malloc(size);
     NT_FORWARD(aligned_alloc(alignment, size));
+    if (size > NT_CLASSED_MAX && alignment <= NT_SLICE) /* as each of these is */
+        return malloc_large(size);
     return allocate(size, alignment, false);
 }
 
@@ -221,22 +196,6 @@ int nt_posix_memalign(void **out, size_t alignment, size_t size)
 
 /* ---- free ------------------------------------------------------------------------------- */
 
-static void free_orphaned(struct nt_slab *slab, void *p)
-{
-    struct nt_shard *s = orphan_lock();
-    if (s && nt__sampled_is_hidden(slab)) {
-        nt__sampled_free(s, slab, p);
-    } else if (s && slab->kind == NT_SLAB_LARGE) {
-        nt__large_free(s, slab);
-    } else if (s && slab->owner == s) {
-        nt__shard_push(s, slab, p);
-    } else if (s) {
-        nt__remote_gather(s, slab, p);
-        nt__remote_flush(s);
-    }
-    orphan_unlock();
-}
-
 static void free_foreign(void *p, const char *call)
 {
     if (!nt__foreign_is_glibc(p)) {
@@ -254,6 +213,14 @@ static struct nt_shard *owner_of(const struct nt_slab *slab)
                : __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
 }
 
+static inline void free_large(struct nt_shard *s, struct nt_slab *slab, void *p)
+{
+    if (NT_UNLIKELY(!nt__large_free(s, slab, p)))
+        nt__misuse(NT_MISUSE_UNALLOCATED, "free", p);
+    else if (NT_UNLIKELY(NT_RACY(nt__peak_watching) && nt__peak_is_above()))
+        nt__peak_publish(s, nt__sizeclass_large());
+}
+
 /* `p` was checked: it is a block in use of `slab`. */
 static void free_block(struct nt_slab *slab, void *p)
 {
@@ -265,12 +232,9 @@ static void free_block(struct nt_slab *slab, void *p)
     if (NT_UNLIKELY(s == &nt__shard_none))
         s = nt__thread_shard();
     if (NT_UNLIKELY(!s || s == &nt__shard_gone)) {
-        free_orphaned(slab, p);
+        nt__heap_free_orphaned(slab, p);
     } else if (slab->kind == NT_SLAB_LARGE) {
-        if (!nt__large_free(s, slab))
-            nt__misuse(NT_MISUSE_UNALLOCATED, "free", p);
-        else if (NT_UNLIKELY(nt__peak_is_above()))
-            nt__peak_publish(s, nt__sizeclass_large());
+        free_large(s, slab, p);
     } else if (nt__sampled_is_hidden(slab)) {
         nt__sampled_free(s, slab, p);
     } else if (owner_of(slab) == s) {
@@ -307,7 +271,19 @@ void nt__heap_free_slow(void *p)
     errno = saved;
 }
 
-/* Mostly blocks of other threads, in use. */
+/* A large block of this thread's, or whatever there is. */
+__attribute__((noinline)) static void free_unplain(struct nt_shard *s,
+                                                   struct nt_slab *slab, void *p)
+{
+    /* In the map is the first slice alone. */
+    if (NT_LIKELY(NT_RACY(slab->kind) == NT_SLAB_LARGE && slab->home == s &&
+                  (uintptr_t)p % NT_SLICE == 0))
+        free_large(s, slab, p);
+    else
+        nt__heap_free_slow(p);
+}
+
+/* Mostly blocks of other threads, in use; or large ones of this thread. */
 void nt__heap_free_other(void *p, struct nt_slab *slab, struct nt_shard *s)
 {
     const struct nt_block *block = p;
@@ -315,7 +291,7 @@ void nt__heap_free_other(void *p, struct nt_slab *slab, struct nt_shard *s)
                   block->key != NT_KEY))
         nt__remote_gather(s, slab, p);
     else
-        nt__heap_free_slow(p);
+        free_unplain(s, slab, p);
 }
 
 void nt_free(void *p)
@@ -424,15 +400,17 @@ static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *po
     return p;
 }
 
-/* The common case: a block of this thread's own that stays where it is. */
-NT_FAST bool stays(void *p, size_t size)
+/* The common case: a block of this thread's own that stays where it is. `*due`: as
+ * nt__large_stays has it. */
+NT_FAST bool stays(void *p, size_t size, bool *due)
 {
     struct nt_shard *s = nt__heap_shard;
+    *due = false;
     if (!nt__window_has(p))
         return false;
-    const struct nt_slab *slab = nt__slab_at(p);
+    struct nt_slab *slab = nt__slab_at(p);
     if (NT_RACY(slab->owner) != s)
-        return false;
+        return nt__large_stays(s, slab, p, size, due);
     const struct nt_block *block = p;
     if (size > slab->size || size <= slab->size / 2 || slab->pooled ||
         !nt__slab_starts(slab, p) || block->key == NT_KEY)
@@ -484,12 +462,10 @@ static void *noted(const void *p, void *to)
     return to;
 }
 
-void *nt_realloc(void *p, size_t size)
+__attribute__((noinline)) static void *realloc_rest(void *p, size_t size)
 {
     if (!p)
         return nt__heap_malloc(size);
-    if (NT_LIKELY(size != 0 && stays(p, size)))
-        return p;
     NT_FORWARD(realloc(p, size));
     if (size == 0) {
         nt__heap_free(p);
@@ -506,13 +482,21 @@ void *nt_realloc(void *p, size_t size)
         errno = EINVAL;
         return NULL;
     }
-    if (nt__large_stays(nt__heap_shard, nt__slab_at(p), p, size))
-        return p;
     struct nt_slab *slab = checked(p, "realloc");
     if (slab)
         return noted(p, reallocate(slab, p, size));
     errno = EINVAL;
     return NULL;
+}
+
+void *nt_realloc(void *p, size_t size)
+{
+    bool due;
+    if (NT_UNLIKELY(!stays(p, size, &due))) /* nor do NULL, and a block for no bytes */
+        return realloc_rest(p, size);
+    if (NT_UNLIKELY(due))
+        return nt__large_seen_to(nt__heap_shard, nt__slab_at(p), size, true);
+    return p;
 }
 
 void *nt_reallocarray(void *p, size_t count, size_t size)

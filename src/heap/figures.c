@@ -73,6 +73,7 @@ static void add_class(struct nt_snapshot *out, const struct nt_shard *s, unsigne
         allocated = nt__count_read(&s->large_allocated);
         freed = nt__count_read(&s->large_freed);
         row->live_bytes_now -= nt__count_read(&s->large_sent);
+        row->slabs_now -= nt__count_read(&s->spares.slices) << 32; /* no block's */
     } else {
         row->live_bytes_now -= sent * size;
     }
@@ -200,7 +201,8 @@ static void derive(struct nt_snapshot *out)
         row->live_bytes_now = nt__not_below_zero(row->live_bytes_now);
         row->live_bytes_peak = nt__peak_above(&peaks->class_[c], row->live_bytes_now);
         uint64_t held = nt__not_below_zero(row->slabs_now);
-        row->slabs_now = (uint32_t)held;
+        row->slabs_now =
+            c == nt__sizeclass_large() ? row->live_blocks_now : (uint32_t)held;
         row->slab_bytes_now = held >> 32 << NT_SLICE_SHIFT;
     }
     if (figures.forked)
@@ -436,6 +438,7 @@ static void watch(void)
 
 void nt__figures_act(void)
 {
+    int saved = errno; /* a realloc in place does not keep it */
     if (__atomic_load_n(&nt__peak_noted, __ATOMIC_RELAXED))
         nt__history_note();
     if (nt__figures_watched)
@@ -444,6 +447,7 @@ void nt__figures_act(void)
         report_due(true);
     if (__atomic_load_n(&nt__peak_crossed, __ATOMIC_RELAXED))
         nt__limit_crossed();
+    errno = saved;
 }
 
 void nt__figures_foreign(void)

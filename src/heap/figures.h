@@ -63,10 +63,15 @@ NT_HIDDEN void nt__figures_signalled(void);
 extern NT_HIDDEN bool nt__figures_watched, nt__figures_due;
 NT_HIDDEN NT_SLOW void nt__figures_act(void);
 
+static inline bool nt__figures_waiting(void)
+{
+    return NT_RACY(nt__figures_watched) | NT_RACY(nt__figures_due) |
+           NT_RACY(nt__peak_crossed) | NT_RACY(nt__peak_noted);
+}
+
 static inline void nt__figures_tick(void)
 {
-    if (NT_UNLIKELY(NT_RACY(nt__figures_watched) | NT_RACY(nt__figures_due) |
-                    NT_RACY(nt__peak_crossed) | NT_RACY(nt__peak_noted)))
+    if (NT_UNLIKELY(nt__figures_waiting()))
         nt__figures_act();
 }
 

@@ -28,6 +28,9 @@ nt__heap_free_other(void *p, struct nt_slab *slab, struct nt_shard *s);
 NT_HIDDEN struct nt_shard *nt__heap_hold(void);
 NT_HIDDEN void nt__heap_let_go(void);
 
+/* Free a block of the process's heap, checked, in a thread past its end or without a shard. */
+NT_HIDDEN void nt__heap_free_orphaned(struct nt_slab *slab, void *p);
+
 NT_HIDDEN void nt__heap_fork_lock(void);
 NT_HIDDEN void nt__heap_fork_unlock(enum nt_fork how);
 

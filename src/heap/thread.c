@@ -2,7 +2,10 @@
 #define _GNU_SOURCE
 #include "src/heap/thread.h"
 
+#include "pools/large.h"
 #include "pools/peak.h"
+#include "pools/remote.h"
+#include "pools/sampled.h"
 #include "pools/sums.h"
 #include "src/base/fmt.h"
 #include "src/base/meta.h"
@@ -220,6 +223,74 @@ void nt__thread_fork_unlock(enum nt_fork how)
         take_shard(t, t->shard);
         threads.now = threads.total = 1;
     }
+}
+
+/* ---- Past the end ------------------------------------------------------------------------ */
+
+/* What threads do past their end: they take no shard again, which nobody would give up
+ * for them. */
+static struct {
+    struct nt_lock lock;
+    struct nt_shard *shard;
+} orphan = {.lock = NT_LOCK_INIT(NT_RANK_POOL)};
+
+/* The shard that such threads share; hold the lock while using it. NULL: no memory. */
+static struct nt_shard *orphan_lock(void)
+{
+    nt__lock(&orphan.lock);
+    if (!orphan.shard)
+        orphan.shard = nt__shard_new(nt__placement_process(),
+                                     nt__placement_process()->serve[0], NULL);
+    if (orphan.shard) /* its lock is held, under which no stack is looked at */
+        orphan.shard->sampling.never = true;
+    return orphan.shard;
+}
+
+static void orphan_unlock(void)
+{
+    nt__unlock(&orphan.lock);
+}
+
+struct nt_shard *nt__heap_hold(void)
+{
+    return nt__heap_shard == &nt__shard_gone ? orphan_lock() : nt__thread_shard();
+}
+
+void nt__heap_let_go(void)
+{
+    if (NT_UNLIKELY(nt__heap_shard == &nt__shard_gone))
+        orphan_unlock();
+}
+
+void nt__heap_fork_lock(void)
+{
+    nt__lock_for_fork(&orphan.lock);
+}
+
+void nt__heap_fork_unlock(enum nt_fork how)
+{
+    if (how == NT_FORK_PARENT)
+        nt__unlock_after_fork(&orphan.lock);
+    else
+        nt__lock_init(&orphan.lock, NT_RANK_POOL);
+    if (how == NT_FORK_RAW) /* it may have been in use: the child begins another */
+        orphan.shard = NULL;
+}
+
+void nt__heap_free_orphaned(struct nt_slab *slab, void *p)
+{
+    struct nt_shard *s = orphan_lock();
+    if (s && nt__sampled_is_hidden(slab)) {
+        nt__sampled_free(s, slab, p);
+    } else if (s && slab->kind == NT_SLAB_LARGE) {
+        nt__large_free(s, slab, p);
+    } else if (s && slab->owner == s) {
+        nt__shard_push(s, slab, p);
+    } else if (s) {
+        nt__remote_gather(s, slab, p);
+        nt__remote_flush(s);
+    }
+    orphan_unlock();
 }
 
 /* ---- Reading ------------------------------------------------------------------------ */

@@ -144,6 +144,28 @@ static void test_purge(void **state)
     assert_false(nt__os_purge(p, page));
 }
 
+/* Zeroes everywhere, and in memory is what was: more pages than are asked for at once. */
+static void test_clear(void **state)
+{
+    (void)state;
+    enum { PAGES = 5000 };
+    static unsigned char before[PAGES], after[PAGES];
+    size_t size = PAGES * page;
+    char *p = nt__os_map(size);
+    for (size_t i = 0; i < PAGES; i++)
+        if (i % 7 < 3 || (i > 4000 && i < 4500))
+            memset(p + i * page, 9, page);
+    assert_int_equal(mincore(p, size, before), 0);
+    nt__os_clear(p + page, size - 2 * page);
+    assert_int_equal(mincore(p, size, after), 0);
+    assert_memory_equal(before, after, PAGES);
+    assert_int_equal(p[page - 1], 9);
+    assert_true(all_zero(p + page, size - 2 * page));
+    nt__os_clear(p, page);
+    assert_true(all_zero(p, page));
+    assert_true(nt__os_unmap(p, size));
+}
+
 static void test_advise_huge(void **state)
 {
     (void)state;
@@ -216,13 +238,13 @@ int main(void)
 {
     page = nt__os_page_size();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page_size),   cmocka_unit_test(test_map),
-        cmocka_unit_test(test_map_at),      cmocka_unit_test(test_map_at_hugetlb),
-        cmocka_unit_test(test_remap),       cmocka_unit_test(test_reserve),
-        cmocka_unit_test(test_unmap),       cmocka_unit_test(test_purge),
-        cmocka_unit_test(test_advise_huge), cmocka_unit_test(test_move),
-        cmocka_unit_test(test_move_fails),  cmocka_unit_test(test_time),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_page_size), cmocka_unit_test(test_map),
+        cmocka_unit_test(test_map_at),    cmocka_unit_test(test_map_at_hugetlb),
+        cmocka_unit_test(test_remap),     cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_unmap),     cmocka_unit_test(test_purge),
+        cmocka_unit_test(test_clear),     cmocka_unit_test(test_advise_huge),
+        cmocka_unit_test(test_move),      cmocka_unit_test(test_move_fails),
+        cmocka_unit_test(test_time),      cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,6 +191,48 @@ static void test_aligned(void **state)
     ASSERT_FAILS(nt_aligned_alloc((size_t)1 << 63, 1), ENOMEM);
 }
 
+/* Large blocks that come and go in a loop: each is aligned, counted, and as large as asked for,
+ * by whatever call, and errno stays. */
+static void test_large_again(void **state)
+{
+    static struct nt_snapshot before, after;
+    enum { PAIRS = 300 };
+    size_t size = 3 * NT_MIB / 2;
+    uint64_t bytes = 0, asked = 0;
+    (void)state;
+    assert_int_equal(nt_snapshot(&before), 0);
+    errno = 21;
+    for (unsigned i = 0; i < PAIRS; i++) {
+        size_t align = (size_t)16 << i % 13;
+        char *p = i % 3 == 0 ? nt_malloc(size - i) : nt_aligned_alloc(align, size - i);
+        assert_non_null(p);
+        assert_int_equal((uintptr_t)p % (64 * NT_KIB), 0);
+        assert_int_equal(nt_usable_size(p), nt_good_size(size - i));
+        bytes += nt_usable_size(p);
+        asked += size - i;
+        p[0] = p[size - i - 1] = 1;
+        assert_ptr_equal(nt_realloc(p, nt_usable_size(p) - i % 2), p);
+        asked += nt_usable_size(p) - i % 2;
+        bytes += nt_usable_size(p);
+        nt_free(p);
+    }
+    assert_int_equal(errno, 21);
+    assert_int_equal(nt_snapshot(&after), 0);
+    const struct nt_class_figures *was = &before.class_[before.classes - 1],
+                                  *is = &after.class_[after.classes - 1];
+    assert_int_equal(is->allocations_total - was->allocations_total, PAIRS);
+    assert_int_equal(is->frees_total - was->frees_total, PAIRS);
+    assert_int_equal(is->requested_bytes_total - was->requested_bytes_total, asked);
+    assert_int_equal(is->allocated_bytes_total - was->allocated_bytes_total, bytes);
+    assert_int_equal(is->live_bytes_now, was->live_bytes_now);
+    assert_int_equal(is->slabs_now, was->slabs_now);
+    assert_true(is->live_bytes_peak >= was->live_bytes_now + size);
+    assert_int_equal(after.total.reallocs_in_place_total -
+                         before.total.reallocs_in_place_total,
+                     PAIRS);
+    assert_int_equal(after.total.live_bytes_now, before.total.live_bytes_now);
+}
+
 static void test_posix_memalign(void **state)
 {
     void *p = &state;
@@ -556,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_realloc_in_place),
         cmocka_unit_test(test_realloc_grows),
         cmocka_unit_test(test_aligned),
+        cmocka_unit_test(test_large_again),
         cmocka_unit_test(test_posix_memalign),
         cmocka_unit_test(test_free_sized),
         cmocka_unit_test(test_sizes),

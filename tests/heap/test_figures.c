@@ -315,6 +315,12 @@ static int act_slabs(void)
     p = nt_realloc(p, 1000000);
     CHECK(snap() == 0);
     CHECK(large->slabs_now == 2 && large->slab_bytes_now == (16 + 10) * 65536);
+    nt_free(q); /* its run is kept, which is no block's memory */
+    CHECK(snap() == 0);
+    CHECK(large->slabs_now == 1 && large->slab_bytes_now == 16 * 65536);
+    q = nt_malloc(600000);
+    CHECK(snap() == 0);
+    CHECK(large->slabs_now == 2 && large->slab_bytes_now == (16 + 10) * 65536);
     nt_free(q);
     nt_purge();
     CHECK(snap() == 0);

@@ -135,19 +135,20 @@ static int act_realloc(void)
     CHECK(nt_on_limit(LIMIT, note, NULL) == 0);
     char *p = NULL;
     uint64_t size = MIB;
+    errno = 6;
     for (; size < LIMIT / 2; size += 8 * MIB) {
         p = nt_realloc(p, size);
         CHECK(p && seen.calls == 0);
     }
     for (; size < 2 * LIMIT; size += 16 * MIB) {
         p = nt_realloc(p, size);
-        CHECK(p && seen.live_bytes < size + LIMIT * 2);
+        CHECK(p && errno == 6 && seen.live_bytes < size + LIMIT * 2);
     }
     CHECK(seen.calls >= 1 && seen.live_bytes > LIMIT);
     p = nt_realloc(p, MIB);
     unsigned before = seen.calls;
     p = nt_realloc(p, LIMIT + 20 * MIB);
-    CHECK(p && seen.calls == before + 1);
+    CHECK(p && errno == 6 && seen.calls == before + 1);
     nt_free(p);
     return 0;
 }

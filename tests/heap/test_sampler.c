@@ -171,6 +171,41 @@ static void test_estimate(void **state)
     assert_true(ratio > 0.85 && ratio < 1.15);
 }
 
+static void *switch_to(void *interval)
+{
+    return nt_sample(*(size_t *)interval) == 0 ? interval : NULL;
+}
+
+/* A thread that does nothing but take and free a large block sees that another one switched,
+ * too. */
+static void test_large_again(void **state)
+{
+    pthread_t thread;
+    void *done;
+    (void)state;
+    enum { SIZE = 1500000 };
+    for (int turn = 0; turn < 4;
+         turn++) { /* the first thread begun may allocate here */
+        size_t on = turn % 2 == 0;
+        for (int i = 0; i < 10; i++)
+            nt_free(nt_malloc(SIZE));
+        assert_int_equal(pthread_create(&thread, NULL, switch_to, &on), 0);
+        assert_int_equal(pthread_join(thread, &done), 0);
+        assert_ptr_equal(done, &on);
+        for (int i = 0; i < 10; i++) {
+            void *p = nt_malloc(SIZE);
+            if (on)
+                assert_sample(p, SIZE);
+            assert_ptr_equal(nt_realloc(p, SIZE + 1), p);
+            if (on)
+                assert_sample(p, SIZE + 1);
+            assert_true(on || find(p) < 0);
+            nt_free(p);
+            assert_true(find(p) < 0);
+        }
+    }
+}
+
 static void test_pool(void **state)
 {
     (void)state;
@@ -402,6 +437,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_large_again),
         cmocka_unit_test_setup_teardown(test_remote, switch_on, switch_off),
         cmocka_unit_test_setup_teardown(test_ways, switch_on, switch_off),
         cmocka_unit_test_setup_teardown(test_reallocs, switch_on, switch_off),

@@ -7,6 +7,7 @@
 #include "pools/large.h"
 
 #include "pools/pool.h"
+#include "pools/spare.h"
 #include "src/base/os.h"
 #include "tests/pools/room.h"
 
@@ -105,7 +106,7 @@ static int act_align(void)
         CHECK(p && (uintptr_t)p % align == 0);
         CHECK(zero(p, page));
         p[0] = 1;
-        CHECK(nt__large_free(s, nt__slab_of(p)));
+        CHECK(nt__large_free(s, nt__slab_of(p), p));
     }
     return 0;
 }
@@ -118,12 +119,12 @@ static int act_free(void)
     char *p = nt__large_malloc(s, 10 * NT_MIB, 1, false);
     struct nt_slab *slab = nt__slab_of(p);
     memset(p, 1, 10 * NT_MIB);
-    CHECK(nt__large_free(s, slab));
-    CHECK(!nt__large_free(s, slab)); /* the second of two frees */
+    CHECK(nt__large_free(s, slab, p));
+    CHECK(!nt__large_free(s, slab, p)); /* the second of two frees */
     CHECK(s->frees[l] == 1 && s->large_freed == 10 * NT_MIB && s->slabs[l] == 0);
     CHECK(room_committed() == before);
     p = nt__large_malloc(s, 3 * NT_MIB, 1, false);
-    CHECK(nt__large_free(away, nt__slab_of(p)));
+    CHECK(nt__large_free(away, nt__slab_of(p), p));
     CHECK(away->sent[l] == 1 && away->sent_blocks[0] == 1 && away->frees[l] == 0);
     CHECK(away->sent_bytes[0] == 3 * NT_MIB && away->large_sent == 3 * NT_MIB);
     CHECK(s->frees[l] == 1 && s->slabs[l] + away->slabs[l] == 0);
@@ -143,13 +144,62 @@ static int act_recycled(void)
             size_t bytes = nt__slab_of(p)->bytes;
             CHECK(zero(p, sizes[i]));
             memset(p, 7, bytes);
-            CHECK(nt__large_free(s, nt__slab_of(p)));
+            CHECK(nt__large_free(s, nt__slab_of(p), p));
             p = nt__large_malloc(s, sizes[i], 1, false);
             if (nt__topo()->nodes > 1)
                 CHECK(resident(p, bytes) == 0);
             memset(p, 9, bytes);
-            CHECK(nt__large_free(s, nt__slab_of(p)));
+            CHECK(nt__large_free(s, nt__slab_of(p), p));
         }
+    return 0;
+}
+
+/* The short way to a spare run and back: the same run, counted as by the long one, and left
+ * to that where something else is to be done. */
+static int act_again(void)
+{
+    unsigned l = nt__sizeclass_large();
+    struct nt_shard *s = new_shard(0);
+    bool due;
+    CHECK(!nt__large_again(s, NT_MIB, &due) && !nt__large_again(s, SIZE_MAX, &due));
+    char *first = NULL;
+    for (unsigned i = 0; i < 5; i++) { /* by first touch that shows a habit */
+        CHECK((first = nt__large_malloc(s, NT_MIB, 1, false)) != NULL);
+        CHECK(nt__large_free(s, nt__slab_of(first), first));
+    }
+    CHECK(s->spares.slices == NT_MIB / NT_SLICE);
+    uint64_t committed = room_committed(), allocs = s->allocs[l];
+    uint64_t bytes = s->large_allocated, asked = s->requested[l];
+    CHECK(!nt__large_again(s, NT_MIB + 1, &due)); /* another length */
+    CHECK(!nt__large_again(s, NT_MIB - NT_SLICE, &due));
+    unsigned long_ways = 0;
+    for (unsigned i = 0; i < 5000; i++) {
+        size_t size = NT_MIB - i;
+        char *p = nt__large_again(s, size, &due);
+        if (!p) {
+            CHECK((p = nt__large_malloc(s, size, 1, false)) != NULL);
+            long_ways++;
+        }
+        CHECK(p == first && !due && s->spares.slices == 0);
+        struct nt_slab *slab = nt__slab_of(p);
+        CHECK(slab->kind == NT_SLAB_LARGE && slab->home == s);
+        CHECK(slab->bytes == nt__align_up(size, page));
+        CHECK(slab->run_slices == NT_MIB / NT_SLICE);
+        CHECK(s->slabs[l] == ((NT_MIB / NT_SLICE) << 32 | 1));
+        asked += size, bytes += slab->bytes;
+        CHECK(s->allocs[l] == ++allocs && s->frees[l] == allocs - 1);
+        CHECK(s->large_allocated == bytes && s->requested[l] == asked);
+        CHECK(room_committed() == committed);
+        memset(p, 1, NT_SLICE);
+        CHECK(!nt__large_again(s, size, &due)); /* there is no other */
+        CHECK(nt__large_free(s, slab, p) && !nt__large_free(s, slab, p));
+        CHECK(s->large_freed == bytes && s->frees[l] == allocs);
+        CHECK(s->slabs[l] == ((NT_MIB / NT_SLICE) << 32 | 1)); /* the spare */
+        CHECK(s->spares.slices == NT_MIB / NT_SLICE);
+    }
+    CHECK(s->large_allocated == bytes);
+    /* By first touch probes after 4, 8, .. 512, 512 .. blocks; else once in 65536. */
+    CHECK(nt__topo()->nodes > 1 ? long_ways == 15 : long_ways <= 1);
     return 0;
 }
 
@@ -177,7 +227,7 @@ static int act_realloc(void)
             fill(p[i], 0, nt__slab_of(p[i])->bytes, i); /* usable to its last page */
         } else if (draw % 6 == 0) {
             CHECK(same(p[i], 0, size[i], i));
-            CHECK(nt__large_free(by, nt__slab_of(p[i])));
+            CHECK(nt__large_free(by, nt__slab_of(p[i]), p[i]));
             p[i] = NULL;
         } else {
             size_t least = nt__min(size[i], want);
@@ -207,10 +257,10 @@ static int act_realloc(void)
           live);
     for (unsigned i = 0; i < N; i++)
         if (p[i])
-            CHECK(nt__large_free(s, nt__slab_of(p[i])));
-    CHECK(s->slabs[l] + away->slabs[l] == 0);
+            CHECK(nt__large_free(s, nt__slab_of(p[i]), p[i]));
     nt__spare_drop(s);
     nt__spare_drop(away);
+    CHECK(s->slabs[l] + away->slabs[l] == 0);
     CHECK(room_committed() == before);
     return 0;
 }
@@ -225,7 +275,7 @@ static int act_shrink_of_another(void)
     char *hole = nt__large_malloc(s, 4 * NT_MIB, 1, false);
     char *behind = nt__large_malloc(s, 16 * NT_MIB, 1, false);
     fill(behind, 0, 16 * NT_MIB, 4);
-    CHECK(nt__large_free(s, nt__slab_of(hole)));
+    CHECK(nt__large_free(s, nt__slab_of(hole), hole));
     char *small = nt__large_realloc(away, nt__slab_of(big), 2 * NT_MIB);
     CHECK(small && same(small, 0, 2 * NT_MIB, 3));
     CHECK(same(behind, 0, 16 * NT_MIB, 4));
@@ -283,8 +333,52 @@ static int act_budget(void)
     CHECK(!nt__large_realloc(s, nt__slab_of(p), 65 * NT_SLICE) && budget.held == 64);
     CHECK(nt__large_realloc(s, nt__slab_of(p), 10 * NT_SLICE) && budget.held == 10);
     CHECK(s->larges == nt__slab_of(p) && !s->larges->next);
-    CHECK(nt__large_free(s, nt__slab_of(p)));
+    CHECK(nt__large_free(s, nt__slab_of(p), p));
     CHECK(budget.held == 0 && !s->larges);
+    return 0;
+}
+
+/* A realloc that changes nothing is a block of another size to the figures. */
+static int act_stays(void)
+{
+    unsigned l = nt__sizeclass_large();
+    struct nt_shard *s = new_shard(0), *away = new_shard(1);
+    char *p = nt__large_malloc(s, NT_MIB, 1, false);
+    struct nt_slab *slab = nt__slab_of(p);
+    bool due = true;
+    CHECK(nt__large_stays(s, slab, p, NT_MIB - 1, &due) && !due);
+    CHECK(s->reallocs == 1 && s->requested[l] == 2 * NT_MIB - 1);
+    CHECK(s->large_allocated == 2 * NT_MIB && s->large_freed == NT_MIB);
+    CHECK(!nt__large_stays(away, slab, p, NT_MIB, &due));
+    CHECK(!nt__large_stays(s, slab, p + 16, NT_MIB, &due));
+    CHECK(!nt__large_stays(s, slab, p, NT_MIB + 1, &due));
+    CHECK(!nt__large_stays(s, slab, p, NT_MIB - page, &due));
+    CHECK(!nt__large_stays(s, slab, p, 0, &due));
+    CHECK(!nt__large_stays(s, slab, p, SIZE_MAX, &due));
+    CHECK(s->reallocs == 1 && s->allocs[l] == 1);
+    CHECK(nt__large_free(s, slab, p));
+    CHECK(!nt__large_stays(s, slab, p, NT_MIB, &due));
+    return 0;
+}
+
+/* calloc of what was used in part touches no more of it (one node: by first touch none of it
+ * is left). */
+static int act_sparse(void)
+{
+    struct nt_shard *s = new_shard(0);
+    size_t size = 8 * NT_MIB, few = 100 * page, had = 0;
+    if (nt__topo()->nodes > 1)
+        return 0;
+    for (unsigned i = 0; i < 3; i++) {
+        char *p = nt__large_malloc(s, size, 1, true);
+        CHECK(p && resident(p, size) == had);
+        CHECK(zero(p, few));
+        memset(p, 1, few);
+        had = resident(p, size);
+        CHECK(had < size / page && nt__large_free(s, nt__slab_of(p), p));
+    }
+    char *p = nt__large_malloc(s, size, 1, true);
+    CHECK(p && zero(p, size));
     return 0;
 }
 
@@ -315,7 +409,7 @@ static int act_given_back(void)
     char *p = nt__large_malloc(s, size, NT_SLICE, false);
     CHECK(p);
     memset(p, 1, size);
-    CHECK(nt__large_free(s, nt__slab_of(p)));
+    CHECK(nt__large_free(s, nt__slab_of(p), p));
     while (s->large_arena->cached != 0) /* ctest guards against for ever */
         room_free(s, room_malloc(s, 64));
     CHECK(resident(p, size) == 0);
@@ -334,7 +428,8 @@ int main(int argc, char **argv)
         ACT(realloc),  ACT(shrink_of_another),
         ACT(in_place), ACT(shrunk_then_moved),
         ACT(budget),   ACT(given_back),
-        ACT(marks),
+        ACT(marks),    ACT(again),
+        ACT(stays),    ACT(sparse),
     };
     int failed = cmocka_run_group_tests_name(machine, tests, NULL, NULL);
     if (argc > 1)

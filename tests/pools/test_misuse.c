@@ -67,7 +67,7 @@ static void test_large(void **state)
     assert_int_equal(check(mine, p + 16), NT_MISUSE_INTERIOR);
     assert_int_equal(check(mine, p + NT_SLICE), NT_MISUSE_UNALLOCATED);
     struct nt_slab *slab = nt__slab_of(p);
-    assert_true(nt__large_free(mine, slab));
+    assert_true(nt__large_free(mine, slab, p));
     assert_int_equal(check(mine, p), NT_MISUSE_UNALLOCATED);
 }
 

@@ -38,7 +38,7 @@ static int act_exact(void)
     CHECK(s->live_peak <= nt__peaks()->total);
     room_free(s, p);
     room_free(s, q);
-    CHECK(nt__large_free(s, nt__slab_of(large)));
+    CHECK(nt__large_free(s, nt__slab_of(large), large));
     nt__peak_settle();
     CHECK(s->live_bytes == 0);
     CHECK(nt__peaks()->total == 2 * size + (int64_t)(3 * NT_MIB));
@@ -122,19 +122,19 @@ static int act_phase(void)
     nt__peak_phase_begin();
     CHECK(nt__peak_phase() == size); /* what is live */
     q = nt__large_malloc(s, 3 * NT_MIB, 1, false);
-    CHECK(nt__large_free(s, nt__slab_of(q)));
+    CHECK(nt__large_free(s, nt__slab_of(q), q));
     CHECK(nt__peak_phase() == size + 3 * NT_MIB); /* without being asked */
     nt__peak_phase_begin();
     CHECK(nt__peak_phase() == size);
     CHECK(nt__peaks()->total == (int64_t)(size + 3 * NT_MIB)); /* the process's stays */
     for (size_t n = 1; n <= 2; n++) { /* below the process's peak, all the same */
         q = nt__large_malloc(s, n * NT_MIB, 1, false);
-        CHECK(nt__large_free(s, nt__slab_of(q)));
+        CHECK(nt__large_free(s, nt__slab_of(q), q));
         CHECK(nt__peak_phase() == size + n * NT_MIB);
     }
     nt__peak_phase_end();
     q = nt__large_malloc(s, 2 * NT_MIB + NT_MIB / 2, 1, false);
-    CHECK(nt__large_free(s, nt__slab_of(q)));
+    CHECK(nt__large_free(s, nt__slab_of(q), q));
     nt__peak_settle();
     CHECK(nt__peak_phase() == size + 2 * NT_MIB); /* not taken any more */
     room_free(s, p);
@@ -162,21 +162,21 @@ static int act_watch(void)
     CHECK(pthread_join(thread, &taken) == 0 && !taken && bytes == 7);
     CHECK(nt__peak_take_crossing(&bytes) && bytes == 3 * NT_MIB);
     CHECK(!nt__peak_crossed && !nt__peak_take_crossing(&bytes)); /* once */
-    CHECK(nt__large_free(s, nt__slab_of(q)));
+    CHECK(nt__large_free(s, nt__slab_of(q), q));
     q = nt__large_malloc(s, NT_MIB, 1, false); /* it is not watched */
     CHECK(!nt__peak_crossed && !nt__peak_is_above());
     nt__peak_watch(2 * NT_MIB);
     CHECK(nt__peak_is_above());
     char *r = nt__large_malloc(s, NT_MIB, 1, false); /* it was above */
     CHECK(!nt__peak_crossed);
-    CHECK(nt__large_free(s, nt__slab_of(q)) && nt__large_free(s, nt__slab_of(r)));
+    CHECK(nt__large_free(s, nt__slab_of(q), q) && nt__large_free(s, nt__slab_of(r), r));
     nt__peak_publish(s, nt__sizeclass_large());
     CHECK(!nt__peak_is_above());
     q = nt__large_malloc(s, NT_MIB, 1, false);
     CHECK(nt__peak_crossed);
     nt__peak_watch(0);
     CHECK(!nt__peak_crossed && !nt__peak_take_crossing(&bytes));
-    CHECK(nt__large_free(s, nt__slab_of(p)) && nt__large_free(s, nt__slab_of(q)));
+    CHECK(nt__large_free(s, nt__slab_of(p), p) && nt__large_free(s, nt__slab_of(q), q));
     nt__peak_watch(NT_MIB);
     p = nt__large_malloc(s, 2 * NT_MIB, 1, false);
     CHECK(nt__peak_crossed);
@@ -186,6 +186,44 @@ static int act_watch(void)
     q = nt__large_malloc(s, 2 * NT_MIB, 1, false);
     CHECK(nt__peak_crossed && nt__peak_take_crossing(&bytes) && bytes == 4 * NT_MIB);
     return 0;
+}
+
+/* One large block in the place of another is nothing new, and is not, where it is, left out. */
+static int act_again(void)
+{
+    struct nt_shard *s = new_shard(0);
+    bool due;
+    char *p = nt__large_malloc(s, NT_MIB, 1, false);
+    CHECK(nt__peak_large_is_known(s) && s->live_peak == (int64_t)NT_MIB);
+    CHECK(nt__large_free(s, nt__slab_of(p), p) && !nt__peak_large_is_known(s));
+    while (!(p = nt__large_again(s, NT_MIB, &due))) {
+        CHECK((p = nt__large_malloc(s, NT_MIB, 1, false)) != NULL);
+        CHECK(nt__large_free(s, nt__slab_of(p), p));
+    }
+    CHECK(nt__peak_large_is_known(s));
+    char *q = nt__large_malloc(s, 3 * NT_MIB, 1, false);
+    CHECK(nt__peak_large_is_known(s) && s->live_peak == 4 * (int64_t)NT_MIB);
+    CHECK(nt__large_free(s, nt__slab_of(p), p));
+    CHECK((p = nt__large_again(s, NT_MIB - nt__os_page_size(), &due)) != NULL);
+    CHECK(!nt__peak_large_is_known(s));
+    CHECK(nt__large_seen_to(s, nt__slab_of(p), 1, false) == p);
+    CHECK(nt__peak_large_is_known(s));
+    nt__peak_watch(NT_GIB);
+    CHECK(!nt__peak_large_is_known(s)); /* settlers are waited for */
+    nt__peak_watch(0);
+    CHECK(nt__peak_large_is_known(s));
+    s->live_peak = 0; /* somebody else settled, and published this shard's */
+    CHECK(!nt__peak_large_is_known(s));
+    CHECK(nt__large_seen_to(s, nt__slab_of(p), 1, false) == p);
+    CHECK(s->live_peak == s->live_bytes && s->live_bytes > 3 * (int64_t)NT_MIB);
+    CHECK(nt__large_free(s, nt__slab_of(q), q) && nt__large_free(s, nt__slab_of(p), p));
+    return 0;
+}
+
+static void test_again(void **state)
+{
+    (void)state;
+    child_ok(act_again);
 }
 
 static void test_phase(void **state)
@@ -231,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_exact), cmocka_unit_test(test_by_itself),
         cmocka_unit_test(test_nodes), cmocka_unit_test(test_fork_child),
         cmocka_unit_test(test_phase), cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

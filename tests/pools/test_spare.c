@@ -32,7 +32,7 @@ static size_t cycle(struct nt_shard *s, size_t size)
         return SIZE_MAX;
     size_t found = resident(p, size);
     memset(p, 1, size);
-    return nt__large_free(s, nt__slab_of(p)) ? found : SIZE_MAX;
+    return nt__large_free(s, nt__slab_of(p), p) ? found : SIZE_MAX;
 }
 
 /* Eight by first touch, then as they are but for a few pages, ever less often. */
@@ -48,6 +48,7 @@ static int act_habit(void)
         for (unsigned i = 1; i <= interval; i++) {
             CHECK(s->spares.slices == NT_MIB / NT_SLICE);
             CHECK(cycle(s, NT_MIB) == pages - (i == interval ? PROBES : 0));
+            CHECK(s->spares.habit[0].ask == 0); /* it was asked for */
         }
         interval = interval < MOST ? 2 * interval : MOST;
     }
@@ -67,7 +68,7 @@ static int act_nested(void)
         CHECK((cycle(s, NT_MIB) == 0) == (i < TRUSTED));
         CHECK((resident(p, 3 * NT_MIB) == 0) == (i < TRUSTED));
         memset(p, 1, 3 * NT_MIB);
-        CHECK(nt__large_free(s, nt__slab_of(p)));
+        CHECK(nt__large_free(s, nt__slab_of(p), p));
     }
     return 0;
 }
@@ -84,7 +85,7 @@ static int act_several(void)
             memset(p[j], 1, NT_MIB);
         }
         for (unsigned j = 0; j < 2; j++) /* first in, first out, and the other way */
-            CHECK(nt__large_free(s, nt__slab_of(p[j ^ (i & 1)])));
+            CHECK(nt__large_free(s, nt__slab_of(p[j ^ (i & 1)]), p[j ^ (i & 1)]));
         CHECK(s->spares.slices == 0);
     }
     return 0;
@@ -96,14 +97,42 @@ static int act_not_kept(void)
     struct nt_shard *s = room_shard(0, NULL), *away = room_shard(1, NULL);
     for (unsigned i = 0; i < 4 * TRUSTED; i++) {
         char *p = nt__large_malloc(s, NT_MIB, 1, false);
-        CHECK(p && nt__large_free(away, nt__slab_of(p)));
+        CHECK(p && nt__large_free(away, nt__slab_of(p), p));
         CHECK((p = nt__large_malloc(s, 2 * NT_MIB, 1, false)) != NULL);
         nt__large_divide(nt__slab_of(p), 3);
-        CHECK(nt__large_free(s, nt__slab_of(p)));
+        CHECK(nt__large_free(s, nt__slab_of(p), p));
         CHECK((p = nt__large_malloc(s, 80 * NT_MIB, 1, false)) != NULL);
-        CHECK(nt__large_free(s, nt__slab_of(p)));
+        CHECK(nt__large_free(s, nt__slab_of(p), p));
         CHECK(s->spares.slices == 0);
     }
+    return 0;
+}
+
+static void *again(struct nt_shard *s)
+{
+    bool due;
+    void *p = nt__large_again(s, NT_MIB, &due);
+    return p ? p : nt__large_malloc(s, NT_MIB, 1, false);
+}
+
+/* Nor, once the habit is shown, what is not in keeping with it. */
+static int act_broken(void)
+{
+    struct nt_shard *s = room_shard(0, NULL);
+    for (unsigned i = 0; i < 2 * TRUSTED; i++)
+        CHECK(cycle(s, NT_MIB) != SIZE_MAX);
+    void *p = again(s), *q = again(s);
+    CHECK(p && q && s->spares.slices == 0);
+    CHECK(nt__large_free(s, nt__slab_of(q), q) && s->spares.slices != 0);
+    CHECK(again(s) == q && s->spares.slices == 0);
+    CHECK(nt__large_free(s, nt__slab_of(p), p)); /* of two, the first */
+    CHECK(s->spares.slices == 0);
+    CHECK(nt__large_free(s, nt__slab_of(q), q));
+    for (unsigned i = 0; i < 2 * TRUSTED; i++)
+        CHECK(cycle(s, NT_MIB) != SIZE_MAX);
+    CHECK(s->spares.slices != 0 && (p = again(s)) != NULL);
+    nt__large_divide(nt__slab_of(p), 3);
+    CHECK(nt__large_free(s, nt__slab_of(p), p) && s->spares.slices == 0);
     return 0;
 }
 
@@ -132,7 +161,7 @@ static int act_as_asked(void)
     CHECK(s->spares.slices != 0);
     char *p = nt__large_malloc(s, NT_MIB, 4 * NT_MIB, false);
     CHECK(p && (uintptr_t)p % (4 * NT_MIB) == 0);
-    CHECK(nt__large_free(s, nt__slab_of(p)));
+    CHECK(nt__large_free(s, nt__slab_of(p), p));
     for (unsigned i = 0; i < 2 * TRUSTED; i++)
         CHECK(cycle(s, NT_MIB) != SIZE_MAX);
     CHECK(s->spares.slices != 0);
@@ -173,6 +202,12 @@ static int act_bound(void)
     CHECK(s->spares.slices == NT_MIB / NT_SLICE);
     CHECK(cycle(s, 10 * NT_MIB) != SIZE_MAX);
     CHECK(s->spares.slices == NT_MIB / NT_SLICE);
+    CHECK(cycle(s, 3 * NT_MIB / 2) != SIZE_MAX); /* a unit in all */
+    CHECK(s->spares.slices == 3 * NT_MIB / 2 / NT_SLICE);
+    char *p = nt__large_malloc(s, NT_MIB, 1, false);
+    nt__large_divide(nt__slab_of(p), 3);
+    CHECK(nt__large_free(s, nt__slab_of(p), p)); /* not as a run should be */
+    CHECK(s->spares.slices == 3 * NT_MIB / 2 / NT_SLICE);
     return 0;
 }
 
@@ -194,8 +229,8 @@ int main(void)
 {
     room_start("2x1");
     struct CMUnitTest tests[] = {
-        ACT(habit),  ACT(nested),   ACT(several), ACT(not_kept),
-        ACT(bounds), ACT(as_asked), ACT(aged),    ACT(bound),
+        ACT(habit),    ACT(nested), ACT(several), ACT(not_kept), ACT(bounds),
+        ACT(as_asked), ACT(aged),   ACT(bound),   ACT(broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

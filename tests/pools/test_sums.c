@@ -22,7 +22,7 @@ static void test_sums(void **state)
     void *l = nt__large_malloc(a, 1000000, NT_SLICE, false);
     room_free(a, q);
     nt__remote_gather(b, nt__slab_of(p), p);
-    assert_true(nt__large_free(b, nt__slab_of(l)));
+    assert_true(nt__large_free(b, nt__slab_of(l), l));
     struct nt_sums of_a = {0}, of_b = {0};
     nt__sums_add_shard(&of_a, a);
     nt__sums_add_shard(&of_b, b);

@@ -84,7 +84,8 @@ static uint64_t draw(struct worker *w)
     return z ^ (z >> 31);
 }
 
-/* Mostly small, with every power of two below the limit well visited. */
+/* Mostly small, with every power of two below the limit well visited. Half of the largest are
+ * of one length, lest their memory never fit the next. */
 static size_t draw_size(struct worker *w)
 {
     uint64_t kind = draw(w) % 100;
@@ -94,7 +95,8 @@ static size_t draw_size(struct worker *w)
                               : g.max_bytes;
     if (most > g.max_bytes)
         most = g.max_bytes;
-    return (size_t)(draw(w) % (most + 1));
+    size_t size = (size_t)(draw(w) % (most + 1));
+    return kind == 99 && size % 2 == 0 ? most - size % 512 : size;
 }
 
 static unsigned char pattern(const struct block *block, size_t at)
