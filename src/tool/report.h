@@ -5,6 +5,7 @@
  *   read.c       the records in a file
  *   report.c     the verb: options, which format, where to
  *   out_*.c      one format each: records to a FILE
+ *   rows.c       a record as tables of rows, for formats that walk all figures
  *   symbols.c    return addresses to functions and lines
  *
  * A format is a row in report.c's table and one function. It gets all records at once if it
@@ -40,6 +41,7 @@ typedef int nt_write(FILE *out, struct nt_record *const *records, size_t n,
                      size_t written);
 
 nt_write nt__out_text, nt__out_json, nt__out_pprof;
+nt_write nt__out_csv;
 
 /* ---- symbols.c ------------------------------------------------------------------------ */
 
