@@ -28,6 +28,7 @@ static const struct format {
     {"text", ".txt", false, nt__out_text},
     {"json", ".json", false, nt__out_json},
     {"csv", ".csv", false, nt__out_csv},
+    {"prometheus", ".prom", true, nt__out_prometheus},
     {"pprof", ".pb.gz", true, nt__out_pprof},
 };
 
@@ -216,7 +217,8 @@ int nt__tool_report(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"format", 'f', "FORMAT", 0,
-         "text, json, csv, pprof; else by the output's suffix, else text", 0},
+         "text, json, csv, prometheus, pprof; else by the output's suffix, else text",
+         0},
         {"output", 'o', "FILE", 0, "write there, not to standard output", 0},
         {0}};
     static const struct argp argp = {

@@ -41,7 +41,7 @@ typedef int nt_write(FILE *out, struct nt_record *const *records, size_t n,
                      size_t written);
 
 nt_write nt__out_text, nt__out_json, nt__out_pprof;
-nt_write nt__out_csv;
+nt_write nt__out_csv, nt__out_prometheus;
 
 /* ---- symbols.c ------------------------------------------------------------------------ */
 
