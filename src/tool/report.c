@@ -29,8 +29,20 @@ static const struct format {
     {"json", ".json", false, nt__out_json},
     {"csv", ".csv", false, nt__out_csv},
     {"prometheus", ".prom", true, nt__out_prometheus},
+    {"collapsed", ".folded", true, nt__out_collapsed},
     {"pprof", ".pb.gz", true, nt__out_pprof},
 };
+
+static const struct {
+    const char *name, *figure;
+} values[] = {
+    {"peak", "at_peak_requested_bytes"},
+    {"live", "live_requested_bytes_now"},
+    {"requested", "requested_bytes_total"},
+    {"allocations", "allocations_total"},
+};
+
+const char *nt__report_value = "at_peak_requested_bytes";
 
 struct report {
     const struct format *format;
@@ -85,6 +97,16 @@ static const char *format_names(void)
     return text;
 }
 
+static bool set_value(const char *name)
+{
+    for (size_t i = 0; i < NT_ARRAY_LEN(values); i++)
+        if (strcmp(name, values[i].name) == 0) {
+            nt__report_value = values[i].figure;
+            return true;
+        }
+    return false;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct report *r = state->input;
@@ -94,6 +116,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         r->format = format_by_name(arg);
         if (r->format == NULL)
             argp_error(state, "--format is \"%s\"; it may be %s", arg, format_names());
+        return 0;
+    case 'v':
+        if (!set_value(arg))
+            argp_error(state,
+                       "--value is \"%s\"; it may be peak, live, requested or "
+                       "allocations",
+                       arg);
         return 0;
     case 'o':
         r->output = arg;
@@ -217,9 +246,15 @@ int nt__tool_report(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"format", 'f', "FORMAT", 0,
-         "text, json, csv, prometheus, pprof; else by the output's suffix, else text",
+         "text, json, csv, prometheus, collapsed or pprof; else by the output's "
+         "suffix, else "
+         "text",
          0},
         {"output", 'o', "FILE", 0, "write there, not to standard output", 0},
+        {"value", 'v', "FIGURE", 0,
+         "peak (the default), live, requested or allocations: what collapsed stacks "
+         "count",
+         0},
         {0}};
     static const struct argp argp = {
         .options = options,
