@@ -10,6 +10,7 @@
 #include "src/base/base.h"
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
+#include "src/tool/progress.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -231,6 +232,7 @@ static int output_close(struct report *r)
 
 static void write_records(struct report *r, struct nt_record *const *records, size_t n)
 {
+    nt__progress_clear();
     if (r->error == 0 && r->diff)
         r->error = nt__diff_write(r->out, r->format->diff,
                                   (const char *const *)r->files, records);
@@ -293,6 +295,7 @@ static void check_one(struct report *r, const char *path, size_t records)
 
 static void read_files(struct report *r)
 {
+    nt__progress_begin(r->files, r->nfiles);
     for (size_t i = 0; i < r->nfiles && r->error == 0; i++) {
         size_t before = r->nrecords;
         int status = nt__records_each(r->files[i], visit, r);
