@@ -272,10 +272,9 @@ size_t nt__edit_distance(const char *a, size_t len, const char *b)
 
 /* ---- names ------------------------------------------------------------------ */
 
-/* Bytes of the well-formed UTF-8 character at `s`, 0 when there is none. Overlong
- * forms, surrogates and what lies beyond U+10FFFF are not well formed. */
-static size_t utf8_length(const unsigned char *s)
+size_t nt__utf8_length(const char *text)
 {
+    const unsigned char *s = (const unsigned char *)text;
     unsigned char low = 0x80, high = 0xbf;
     size_t n = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4;
 
@@ -309,7 +308,7 @@ void nt__name_copy(char *out, size_t cap, const char *name)
         do
             back++;
         while (back < 4 && back < n && ((unsigned char)name[n - back] & 0xc0) == 0x80);
-        if (back <= n && utf8_length((const unsigned char *)name + n - back) > back)
+        if (back <= n && nt__utf8_length(name + n - back) > back)
             n -= back;
     }
     memcpy(out, name, n);
@@ -321,7 +320,7 @@ void nt__fmt_name(struct nt_fmt *f, int width, const char *name)
     const unsigned char *s = (const unsigned char *)name;
 
     for (; *s != '\0'; width--) {
-        size_t n = utf8_length(s);
+        size_t n = nt__utf8_length((const char *)s);
         /* U+0080 to U+009F are control characters, too. */
         bool control = *s < 0x20 || *s == 0x7f || (*s == 0xc2 && n == 2 && s[1] < 0xa0);
 
@@ -386,7 +385,7 @@ static void json_quoted(struct nt_fmt *f, const char *text)
 
     put(f, "\"", 1);
     while (*s != '\0') {
-        size_t n = utf8_length(s);
+        size_t n = nt__utf8_length((const char *)s);
 
         if (n == 0)
             nt__fmt_str(f, "\\ufffd");

@@ -49,6 +49,10 @@ NT_HIDDEN void nt__fmt_vprint(struct nt_fmt *f, const char *format, va_list ap)
 NT_HIDDEN size_t nt__fmt_into(char *buf, size_t cap, const char *format, ...)
     NT_PRINTF(3, 4);
 
+/* Bytes of the well-formed UTF-8 character at `text`, which a 0 ends; 0 when there is none.
+ * Overlong forms, surrogates and what lies beyond U+10FFFF are not well formed. */
+NT_HIDDEN size_t nt__utf8_length(const char *text);
+
 /* Copy the name `name` into `out`, cut to fit between two characters, and fill up with 0. */
 NT_HIDDEN void nt__name_copy(char *out, size_t cap, const char *name);
 

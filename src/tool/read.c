@@ -9,6 +9,7 @@
  */
 #include "src/base/base.h"
 #include "src/base/fmt.h"
+#include "src/tool/progress.h"
 #include "src/tool/report.h"
 #include "src/track/live.h"
 #include "src/track/profile_out.h"
@@ -69,6 +70,7 @@ static bool next_text(struct lines *l)
             l->bytes += bytes;
         }
         l->line_bytes = getline(&l->line, &l->line_cap, l->f);
+        nt__progress_add(l->line_bytes > 0 ? (size_t)l->line_bytes : 0);
     } while (l->bytes == 0 || l->line_bytes < 0 || l->line[0] != '{');
     return l->bytes > 0;
 }
@@ -82,6 +84,7 @@ static bool read_json(const char *path, const struct lines *l, unsigned n,
     const char *wrong;
 
     if (root == NULL) {
+        nt__progress_clear();
         nt__warn("%.512s: record %u is no JSON: %s (its line %d, column %d)", path, n,
                  error.text, error.line, error.column);
         return false;
@@ -90,6 +93,7 @@ static bool read_json(const char *path, const struct lines *l, unsigned n,
     json_decref(root);
     if (wrong == NULL)
         return true;
+    nt__progress_clear();
     nt__warn("%.512s: record %u cannot be read: %s", path, n, wrong);
     nt__record_free(record);
     return false;
@@ -113,6 +117,7 @@ static int each_json(const char *path, FILE *f, nt_visit *visit, void *context)
     }
     free(l.text);
     free(l.line);
+    nt__progress_clear();
     if (ferror(f))
         nt__warn("%.512s: %s", path, nt__errno_text(errno));
     else if (n == 0)

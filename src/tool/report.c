@@ -10,6 +10,7 @@
 #include "src/base/base.h"
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
+#include "src/tool/progress.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -24,17 +25,35 @@ static const struct format {
     const char *suffix; /* of the files that are written so */
     bool whole;         /* all records at once */
     nt_write *write;
+    nt_diff_write *diff; /* NULL: not of --diff */
 } formats[] = {
-    {"text", ".txt", false, nt__out_text},
-    {"json", ".json", false, nt__out_json},
-    {"pprof", ".pb.gz", true, nt__out_pprof},
+    {"text", ".txt", false, nt__out_text, nt__diff_text},
+    {"json", ".json", false, nt__out_json, nt__diff_json},
+    {"csv", ".csv", false, nt__out_csv, nt__diff_csv},
+    {"prometheus", ".prom", true, nt__out_prometheus, NULL},
+    {"collapsed", ".folded", true, nt__out_collapsed, NULL},
+    {"pprof", ".pb.gz", true, nt__out_pprof, NULL},
 };
+
+static const struct {
+    const char *name, *figure;
+} values[] = {
+    {"peak", "at_peak_requested_bytes"},
+    {"live", "live_requested_bytes_now"},
+    {"requested", "requested_bytes_total"},
+    {"allocations", "allocations_total"},
+};
+
+const char *nt__report_value = "at_peak_requested_bytes";
 
 struct report {
     const struct format *format;
     const char *output; /* NULL: standard output */
     char **files;
     size_t nfiles;
+    bool diff;    /* compare the two */
+    bool unequal; /* with it: a file has not one record */
+    int status;   /* of the tool, as far as files are concerned */
 
     FILE *out;
     const char *out_name;       /* in complaints */
@@ -69,18 +88,47 @@ static const struct format *format_by_suffix(const char *path)
     return &formats[0];
 }
 
-/* All names, as "a, b or c". */
-static const char *format_names(void)
+/* All names, as "a, b or c"; with --diff those that it knows. */
+static const char *format_names(bool diff)
 {
     static char text[256];
-    size_t at = 0, last = NT_ARRAY_LEN(formats) - 1;
+    const char *names[NT_ARRAY_LEN(formats)];
+    size_t n = 0, at = 0;
 
-    for (size_t i = 0; i <= last && at < sizeof text; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", formats[i].name,
-                               i + 1 < last    ? ", "
-                               : i + 1 == last ? " or "
-                                               : "");
+    for (size_t i = 0; i < NT_ARRAY_LEN(formats); i++)
+        if (!diff || formats[i].diff != NULL)
+            names[n++] = formats[i].name;
+    for (size_t i = 0; i < n && at < sizeof text; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", names[i],
+                               i + 2 < n    ? ", "
+                               : i + 2 == n ? " or "
+                                            : "");
     return text;
+}
+
+static bool set_value(const char *name)
+{
+    for (size_t i = 0; i < NT_ARRAY_LEN(values); i++)
+        if (strcmp(name, values[i].name) == 0) {
+            nt__report_value = values[i].figure;
+            return true;
+        }
+    return false;
+}
+
+/* What is asked for together, when all options are known. */
+static void check_together(struct report *r, const struct argp_state *state)
+{
+    if (r->format == NULL)
+        r->format = format_by_suffix(r->output != NULL ? r->output : "");
+    if (r->diff && r->nfiles != 2)
+        argp_error(state,
+                   "--diff compares two files, and %zu were given: numatally "
+                   "report --diff BEFORE AFTER",
+                   r->nfiles);
+    if (r->diff && r->format->diff == NULL)
+        argp_error(state, "--diff cannot be shown as %s, but as %s", r->format->name,
+                   format_names(true));
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -91,7 +139,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'f':
         r->format = format_by_name(arg);
         if (r->format == NULL)
-            argp_error(state, "--format is \"%s\"; it may be %s", arg, format_names());
+            argp_error(state, "--format is \"%s\"; it may be %s", arg,
+                       format_names(false));
+        return 0;
+    case 'v':
+        if (!set_value(arg))
+            argp_error(state,
+                       "--value is \"%s\"; it may be peak, live, requested or "
+                       "allocations",
+                       arg);
+        return 0;
+    case 'd':
+        r->diff = true;
         return 0;
     case 'o':
         r->output = arg;
@@ -102,6 +161,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "no file was given: numatally report FILE...");
+        return 0;
+    case ARGP_KEY_END:
+        check_together(r, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -170,7 +232,11 @@ static int output_close(struct report *r)
 
 static void write_records(struct report *r, struct nt_record *const *records, size_t n)
 {
-    if (r->error == 0)
+    nt__progress_clear();
+    if (r->error == 0 && r->diff)
+        r->error = nt__diff_write(r->out, r->format->diff,
+                                  (const char *const *)r->files, records);
+    else if (r->error == 0)
         r->error = r->format->write(r->out, records, n, r->written);
     if (r->error == 0 && ferror(r->out))
         r->error = errno != 0 ? -errno : -EIO;
@@ -187,57 +253,88 @@ static void keep(struct report *r, struct nt_record *record)
     r->records[r->nrecords++] = record;
 }
 
-static void visit(struct nt_record *record, void *context)
+static void forget(struct nt_record *record)
 {
-    struct report *r = context;
-
-    if (r->format->whole) {
-        keep(r, record);
-        return;
-    }
-    write_records(r, &record, 1);
     nt__record_free(record);
     free(record);
 }
 
+static void visit(struct nt_record *record, void *context)
+{
+    struct report *r = context;
+
+    if (r->format->whole || r->diff) {
+        keep(r, record);
+    } else {
+        write_records(r, &record, 1);
+        forget(record);
+    }
+}
+
 static void write_kept(struct report *r)
 {
-    if (r->nrecords > 0)
+    if (r->nrecords > 0 && !r->unequal)
         write_records(r, r->records, r->nrecords);
-    for (size_t i = 0; i < r->nrecords; i++) {
-        nt__record_free(r->records[i]);
-        free(r->records[i]);
-    }
+    for (size_t i = 0; i < r->nrecords; i++)
+        forget(r->records[i]);
     free(r->records);
+}
+
+/* One record is compared with one: of which of several in a file, nobody can guess. */
+static void check_one(struct report *r, const char *path, size_t records)
+{
+    if (records == 1)
+        return;
+    if (records > 1)
+        nt__warn("%.512s holds %zu records, and --diff compares one with one: put it "
+                 "into a file of its own, as by sed -n 1p",
+                 path, records);
+    r->unequal = true;
+    r->status = NT_EXIT_BAD_INPUT;
+}
+
+static void read_files(struct report *r)
+{
+    nt__progress_begin(r->files, r->nfiles);
+    for (size_t i = 0; i < r->nfiles && r->error == 0; i++) {
+        size_t before = r->nrecords;
+        int status = nt__records_each(r->files[i], visit, r);
+
+        r->status = status > r->status ? status : r->status;
+        if (r->diff)
+            check_one(r, r->files[i], r->nrecords - before);
+    }
 }
 
 int nt__tool_report(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"format", 'f', "FORMAT", 0,
-         "text, json, pprof; else by the output's suffix, else text", 0},
+         "text, json, csv, prometheus, collapsed or pprof; else by the output's "
+         "suffix, else "
+         "text",
+         0},
         {"output", 'o', "FILE", 0, "write there, not to standard output", 0},
+        {"value", 'v', "FIGURE", 0,
+         "peak (the default), live, requested or allocations: what collapsed stacks "
+         "count, and --diff orders sites by",
+         0},
+        {"diff", 'd', NULL, 0,
+         "compare two files with a record each, as text, json or csv", 0},
         {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,
-        .args_doc = "FILE...",
+        .args_doc = "FILE...\n--diff BEFORE AFTER",
         .doc = "Print FILEs again: JSON records and live files (*.live)."};
     static struct report r;
     static char name[] = "numatally report";
-    int status = 0;
 
     argv[0] = name;
     argp_parse(&argp, argc, argv, 0, NULL, &r);
-    if (r.format == NULL)
-        r.format = format_by_suffix(r.output != NULL ? r.output : "");
     if (output_open(&r) != 0)
         return NT_EXIT_BAD_INPUT;
-    for (size_t i = 0; i < r.nfiles && r.error == 0; i++) {
-        int s = nt__records_each(r.files[i], visit, &r);
-
-        status = s > status ? s : status;
-    }
+    read_files(&r);
     write_kept(&r);
-    return output_close(&r) != 0 ? NT_EXIT_BAD_INPUT : status;
+    return output_close(&r) != 0 ? NT_EXIT_BAD_INPUT : r.status;
 }

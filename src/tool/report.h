@@ -5,6 +5,8 @@
  *   read.c       the records in a file
  *   report.c     the verb: options, which format, where to
  *   out_*.c      one format each: records to a FILE
+ *   diff*.c      two records, compared
+ *   rows.c       a record as tables of rows, for formats that walk all figures
  *   symbols.c    return addresses to functions and lines
  *
  * A format is a row in report.c's table and one function. It gets all records at once if it
@@ -40,6 +42,24 @@ typedef int nt_write(FILE *out, struct nt_record *const *records, size_t n,
                      size_t written);
 
 nt_write nt__out_text, nt__out_json, nt__out_pprof;
+nt_write nt__out_csv, nt__out_prometheus, nt__out_collapsed;
+
+/* What --value says: the name of the figure of a site that is shown by formats that show
+ * one. */
+extern const char *nt__report_value;
+
+/* ---- diff.c -------------------------------------------------------------------------- */
+
+/* A comparison of two records in one format. */
+struct nt_diff;
+typedef int nt_diff_write(FILE *out, const struct nt_diff *diff);
+
+nt_diff_write nt__diff_text, nt__diff_json, nt__diff_csv;
+
+/* Compare the records, which are those of the files `paths`. 0, or a negative errno that the
+ * stream does not know of. */
+int nt__diff_write(FILE *out, nt_diff_write *write, const char *const paths[2],
+                   struct nt_record *const records[2]);
 
 /* ---- symbols.c ------------------------------------------------------------------------ */
 
