@@ -28,6 +28,7 @@ static const struct format {
     {"text", ".txt", false, nt__out_text},
     {"json", ".json", false, nt__out_json},
     {"pprof", ".pb.gz", true, nt__out_pprof},
+    {"html", ".html", true, nt__out_html},
 };
 
 struct report {
@@ -215,7 +216,7 @@ int nt__tool_report(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"format", 'f', "FORMAT", 0,
-         "text, json, pprof; else by the output's suffix, else text", 0},
+         "text, json, pprof, html; else by the output's suffix, else text", 0},
         {"output", 'o', "FILE", 0, "write there, not to standard output", 0},
         {0}};
     static const struct argp argp = {

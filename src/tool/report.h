@@ -39,7 +39,7 @@ int nt__records_each(const char *path, nt_visit *visit, void *context);
 typedef int nt_write(FILE *out, struct nt_record *const *records, size_t n,
                      size_t written);
 
-nt_write nt__out_text, nt__out_json, nt__out_pprof;
+nt_write nt__out_text, nt__out_json, nt__out_pprof, nt__out_html;
 
 /* ---- symbols.c ------------------------------------------------------------------------ */
 
