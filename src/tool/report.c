@@ -33,6 +33,7 @@ static const struct format {
     {"prometheus", ".prom", true, nt__out_prometheus, NULL},
     {"collapsed", ".folded", true, nt__out_collapsed, NULL},
     {"pprof", ".pb.gz", true, nt__out_pprof, NULL},
+    {"html", ".html", true, nt__out_html, NULL},
 };
 
 static const struct {
@@ -310,7 +311,7 @@ int nt__tool_report(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"format", 'f', "FORMAT", 0,
-         "text, json, csv, prometheus, collapsed or pprof; else by the output's "
+         "text, json, csv, prometheus, collapsed, pprof or html; else by the output's "
          "suffix, else "
          "text",
          0},

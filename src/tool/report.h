@@ -42,7 +42,7 @@ typedef int nt_write(FILE *out, struct nt_record *const *records, size_t n,
                      size_t written);
 
 nt_write nt__out_text, nt__out_json, nt__out_pprof;
-nt_write nt__out_csv, nt__out_prometheus, nt__out_collapsed;
+nt_write nt__out_csv, nt__out_prometheus, nt__out_collapsed, nt__out_html;
 
 /* What --value says: the name of the figure of a site that is shown by formats that show
  * one. */
