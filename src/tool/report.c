@@ -10,6 +10,7 @@
 #include "src/base/base.h"
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
+#include "src/tool/findings.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -30,8 +31,17 @@ static const struct format {
     {"pprof", ".pb.gz", true, nt__out_pprof},
 };
 
+#define OPTION_FINDINGS 256 /* no letter */
+
+/* What --findings writes in place of the figures. */
+static const struct format findings[] = {
+    {"text", ".txt", false, nt__out_findings_text},
+    {"json", ".json", false, nt__out_findings_json},
+};
+
 struct report {
     const struct format *format;
+    bool findings;
     const char *output; /* NULL: standard output */
     char **files;
     size_t nfiles;
@@ -96,6 +106,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'o':
         r->output = arg;
         return 0;
+    case OPTION_FINDINGS:
+        r->findings = true;
+        return 0;
     case ARGP_KEY_ARGS:
         r->files = state->argv + state->next;
         r->nfiles = (size_t)(state->argc - state->next);
@@ -106,6 +119,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+/* The format of that name for findings. False after a complaint. */
+static bool take_findings(struct report *r)
+{
+    for (size_t i = 0; i < NT_ARRAY_LEN(findings); i++)
+        if (strcmp(findings[i].name, r->format->name) == 0) {
+            r->format = &findings[i];
+            return true;
+        }
+    nt__warn("--findings has no format \"%s\"; it may be text or json",
+             r->format->name);
+    return false;
 }
 
 /* ---- the output --------------------------------------------------------------------- */
@@ -216,6 +242,8 @@ int nt__tool_report(int argc, char **argv)
     static const struct argp_option options[] = {
         {"format", 'f', "FORMAT", 0,
          "text, json, pprof; else by the output's suffix, else text", 0},
+        {"findings", OPTION_FINDINGS, NULL, 0,
+         "what the figures say about how the program allocates, as text or json", 0},
         {"output", 'o', "FILE", 0, "write there, not to standard output", 0},
         {0}};
     static const struct argp argp = {
@@ -231,6 +259,8 @@ int nt__tool_report(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &r);
     if (r.format == NULL)
         r.format = format_by_suffix(r.output != NULL ? r.output : "");
+    if (r.findings && !take_findings(&r))
+        return NT_EXIT_USAGE;
     if (output_open(&r) != 0)
         return NT_EXIT_BAD_INPUT;
     for (size_t i = 0; i < r.nfiles && r.error == 0; i++) {
