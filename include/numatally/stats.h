@@ -109,6 +109,7 @@ struct nt_snapshot {
     uint64_t threads_total;       /* threads that ever took one */
     uint64_t pools_now;           /* explicit pools that exist */
     uint64_t tracked_now;         /* tracked allocators (wrap.h) that exist */
+    uint64_t cpu_ns_total;        /* processor time, of all threads, in nanoseconds */
     uint64_t foreign_frees_total; /* blocks of glibc's own heap passed on to it */
     uint64_t metadata_bytes_now;  /* the library's own structures */
     uint64_t residency_pages_now; /* pages that the kernel was asked about, for the

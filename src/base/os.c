@@ -156,6 +156,11 @@ uint64_t nt__os_ran_ns(void)
     return ns_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
+uint64_t nt__os_cpu_ns(void)
+{
+    return ns_of(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 uint64_t nt__os_unix_ns(void)
 {
     return ns_of(CLOCK_REALTIME);

@@ -68,6 +68,9 @@ NT_HIDDEN uint64_t nt__os_ran_ns(void);
 /* Nanoseconds of the wall clock, since 1970. */
 NT_HIDDEN uint64_t nt__os_unix_ns(void);
 
+/* Processor time of this process, in nanoseconds; 0: the kernel does not say. */
+NT_HIDDEN uint64_t nt__os_cpu_ns(void);
+
 /* Sixty-four bits that an attacker cannot guess. */
 NT_HIDDEN uint64_t nt__os_random(void);
 

@@ -240,6 +240,7 @@ static void identify(struct nt_snapshot *out, bool wait)
     nt__thread_counts(&out->threads_now, &out->threads_total);
     out->pools_now = nt__pool_count();
     out->tracked_now = nt__trackers_count();
+    out->cpu_ns_total = nt__os_cpu_ns();
 }
 
 static void read_all(struct nt_snapshot *out, bool wait)

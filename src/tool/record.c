@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const later[] = {"slab_bytes_now", "reallocs_total"};
+static const char *const later[] = {"slab_bytes_now", "reallocs_total", "cpu_ns_total"};
 
 static char wrong[160]; /* what nt__record_read returned last */
 

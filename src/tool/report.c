@@ -10,6 +10,7 @@
 #include "src/base/base.h"
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
+#include "src/tool/findings.h"
 #include "src/tool/progress.h"
 
 #include <argp.h>
@@ -47,8 +48,17 @@ static const struct {
 
 const char *nt__report_value = "at_peak_requested_bytes";
 
+#define OPTION_FINDINGS 256 /* no letter */
+
+/* What --findings writes in place of the figures. */
+static const struct format findings[] = {
+    {"text", ".txt", false, nt__out_findings_text, NULL},
+    {"json", ".json", false, nt__out_findings_json, NULL},
+};
+
 struct report {
     const struct format *format;
+    bool findings;
     const char *output; /* NULL: standard output */
     char **files;
     size_t nfiles;
@@ -117,6 +127,21 @@ static bool set_value(const char *name)
     return false;
 }
 
+/* The format of that name for findings. */
+static void take_findings(struct report *r, const struct argp_state *state)
+{
+    const char *name = r->format->name;
+
+    if (r->diff)
+        argp_error(state, "--diff and --findings are two reports: ask for one of them");
+    for (size_t i = 0; i < NT_ARRAY_LEN(findings); i++)
+        if (strcmp(findings[i].name, name) == 0) {
+            r->format = &findings[i];
+            return;
+        }
+    argp_error(state, "--findings has no format \"%s\"; it may be text or json", name);
+}
+
 /* What is asked for together, when all options are known. */
 static void check_together(struct report *r, const struct argp_state *state)
 {
@@ -130,6 +155,8 @@ static void check_together(struct report *r, const struct argp_state *state)
     if (r->diff && r->format->diff == NULL)
         argp_error(state, "--diff cannot be shown as %s, but as %s", r->format->name,
                    format_names(true));
+    if (r->findings)
+        take_findings(r, state);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -155,6 +182,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'o':
         r->output = arg;
+        return 0;
+    case OPTION_FINDINGS:
+        r->findings = true;
         return 0;
     case ARGP_KEY_ARGS:
         r->files = state->argv + state->next;
@@ -315,6 +345,8 @@ int nt__tool_report(int argc, char **argv)
          "suffix, else "
          "text",
          0},
+        {"findings", OPTION_FINDINGS, NULL, 0,
+         "what the figures say about how the program allocates, as text or json", 0},
         {"output", 'o', "FILE", 0, "write there, not to standard output", 0},
         {"value", 'v', "FIGURE", 0,
          "peak (the default), live, requested or allocations: what collapsed stacks "

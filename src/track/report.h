@@ -23,6 +23,7 @@
     X(threads_total, 'n', "Threads, ever", "threads that ever took one")               \
     X(pools_now, 'n', "Explicit pools", "explicit pools that exist")                   \
     X(tracked_now, 'n', "Tracked", "tracked allocators that exist")                    \
+    X(cpu_ns_total, 't', "Processor time, s", "processor time the process has used")   \
     X(foreign_frees_total, 'n', "Foreign frees",                                       \
       "blocks of glibc's heap passed to it")                                           \
     X(metadata_bytes_now, 'b', "Own structures", "the library's own memory")           \

@@ -224,6 +224,10 @@ static void test_time(void **state)
     while (nt__os_ran_ns() == ran)
         ;
     assert_true(nt__os_ran_ns() > ran && ran > 0);
+    uint64_t all = nt__os_cpu_ns();
+    assert_true(all >= ran);
+    while (nt__os_cpu_ns() == all)
+        ;
 }
 
 static void test_random(void **state)

@@ -132,6 +132,11 @@ static int act_identity(void)
     CHECK(now.page_bytes == (uint64_t)sysconf(_SC_PAGESIZE));
     CHECK(now.now_unix_ns >= now.start_unix_ns && now.start_unix_ns > 0);
     CHECK(now.final == 0 && now.inherited == 0 && now.rank == -1);
+    uint64_t cpu = now.cpu_ns_total;
+    struct timespec t;
+    CHECK(snap() == 0 && clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0);
+    CHECK(cpu != 0 && now.cpu_ns_total >= cpu);
+    CHECK(now.cpu_ns_total <= (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec);
     CHECK(now.class_[now.classes - 1].block_bytes == 0);
     CHECK(now.total.allocations_total == 0 && now.total.live_bytes_peak == 0);
     return 0;

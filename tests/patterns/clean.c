@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nothing to find: set up and kept to the end, a bounded cache, buffers that are used again,
+ * an array that doubles, threads that do alike, and half of what was built freed at its end.
+ */
+#include "pattern.h"
+
+#include <pthread.h>
+
+enum { THREADS = 4, STEPS = 10000, BUILT = 1000 };
+
+static pthread_barrier_t all;
+
+static SITE void *scratch(size_t bytes)
+{
+    return malloc(bytes);
+}
+
+static SITE void *grown(void *old, size_t bytes)
+{
+    return realloc(old, bytes);
+}
+
+static void *crew(void *unused)
+{
+    char *own = scratch(1 << 20);
+
+    for (unsigned step = 0; step < STEPS; step++) {
+        memset(own, (int)step, 4096);
+        compute(10000);
+    }
+    pthread_barrier_wait(&all);
+    pthread_barrier_wait(&all);
+    return unused;
+}
+
+static void build(void)
+{
+    size_t room = 16, used = 0;
+    void **list = malloc(room * sizeof *list);
+
+    for (unsigned i = 0; i < BUILT; i++) {
+        if (used == room)
+            list = grown(list, (room *= 2) * sizeof *list);
+        list[used++] = scratch(500 + i % 100);
+    }
+    while (used > 0)
+        free(list[--used]);
+    free(list);
+}
+
+int main(void)
+{
+    pthread_t thread[THREADS - 1];
+
+    set_up();
+    pthread_barrier_init(&all, NULL, THREADS);
+    for (int i = 0; i < THREADS - 1; i++)
+        pthread_create(&thread[i], NULL, crew, NULL);
+    for (unsigned step = 0; step < STEPS; step++) {
+        refresh(step);
+        compute(10000);
+        if (step % 1000 == 0)
+            build();
+    }
+    pthread_barrier_wait(&all);
+    exit(0); /* with all threads there */
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Waste inside blocks and between them: on both sides of each threshold. */
+#include "tests/tool/findings.h"
+
+/* The class of blocks of 32 bytes: all the process had, so much of each asked for. */
+static struct nt_class_figures *waste(uint64_t asked)
+{
+    struct nt_class_figures *c = &made.record.snapshot.class_[0];
+
+    c->allocations_total = PEAK / 32;
+    c->allocated_bytes_total = PEAK;
+    c->live_bytes_peak = PEAK;
+    c->requested_bytes_total = PEAK / 32 * asked;
+    made.record.snapshot.cpu_ns_total = 100 * RUN; /* allocating took little of it */
+    return c;
+}
+
+static void test_waste(void **state)
+{
+    struct nt_class_figures *c = waste(17);
+
+    (void)state;
+    finds("internal-waste", 15.0 / 32 * PEAK);
+    assert_non_null(strstr(made.found.list[0].advice, "multiples of 16"));
+    assert_int_equal(made.found.list[0].nwhere, 0);
+    c->live_bytes_peak = PEAK / 50; /* 0.9 % of all */
+    finds_nothing();
+    waste(25); /* a quarter is not wasted */
+    finds_nothing();
+    waste(40); /* what cannot be */
+    finds_nothing();
+}
+
+static void test_advice(void **state)
+{
+    struct nt_class_figures *c = waste(17);
+
+    (void)state;
+    c->block_bytes = 48; /* a class of 32 would fit */
+    finds("internal-waste", 15.0 / 32 * PEAK);
+    assert_non_null(strstr(made.found.list[0].advice, "put 32 into"));
+    c->block_bytes = 0;
+    finds("internal-waste", 15.0 / 32 * PEAK);
+    assert_non_null(strstr(made.found.list[0].advice, "whole pages"));
+}
+
+/* Who has the class's blocks in use; else who asks for such sizes. */
+static void test_waste_where(void **state)
+{
+    (void)state;
+    waste(17);
+    make_profile();
+    made.sites[2].allocations_total = 1000;
+    made.sites[2].requested_bytes_total = 17000;
+    made.sites[1].allocations_total = 1000;
+    made.sites[1].requested_bytes_total = 500000;
+    finds("internal-waste", 15.0 / 32 * PEAK);
+    is_at(2);
+    made.record.profile.nsamples = 3;
+    made.samples[0] = (struct nt_sample_figures){
+        .requested_bytes = 1000, .block_bytes = 1024, .site = 1};
+    made.samples[1] =
+        (struct nt_sample_figures){.requested_bytes = 17, .block_bytes = 32, .site = 3};
+    made.samples[2] = (struct nt_sample_figures){
+        .requested_bytes = 17, .block_bytes = 32, .site = 1000000}; /* of no site */
+    finds("internal-waste", 15.0 / 32 * PEAK);
+    is_at(3);
+}
+
+/* A class of 256 slabs of 1 MiB with so many blocks in use. */
+static struct nt_class_figures *fragment(uint64_t blocks)
+{
+    struct nt_class_figures *c = &made.record.snapshot.class_[1];
+
+    c->allocations_total = 1000000;
+    c->slabs_now = 256;
+    c->slab_bytes_now = 256 * (uint64_t)NT_MIB;
+    c->live_blocks_now = blocks;
+    c->live_bytes_now = blocks * 1024;
+    return c;
+}
+
+static void test_fragmentation(void **state)
+{
+    struct nt_class_figures *c;
+
+    (void)state;
+    /* A slab for the thread, and one for what is sampled, are no fragmentation. */
+    fragment(1000);
+    finds("fragmentation", (256.0 * NT_MIB - 1000 * 1024) * 254 / 256);
+    fragment(200000); /* more than half is in use */
+    finds_nothing();
+    fragment(100); /* 100 blocks hold 100 slabs at most */
+    finds("fragmentation", (256.0 * NT_MIB - 100 * 1024) * 98 / 256);
+    fragment(2); /* the rest is empty, and waits to be given back */
+    finds_nothing();
+    fragment(30); /* below what a thread keeps */
+    finds_nothing();
+    c = fragment(1000);
+    made.record.snapshot.threads_now = 300;
+    finds_nothing();
+    made.record.snapshot.threads_now = 1;
+    c->block_bytes = 0; /* large blocks go back one by one */
+    finds_nothing();
+}
+
+/* Points of the history: so much committed, a tenth of it in use, while `held`. */
+static void history(uint64_t committed, unsigned from, unsigned to)
+{
+    struct nt_history *h = &made.record.history;
+
+    nt__history_start(h, 2);
+    for (unsigned i = 0; i < 80; i++) {
+        uint64_t now = i >= from && i < to ? committed : 10 * (uint64_t)NT_MIB;
+        uint64_t point[] = {i * SECOND / 8, now / 10, 0, now / 2, now - now / 2};
+
+        nt__history_add(h, point);
+    }
+}
+
+static void test_while_it_ran(void **state)
+{
+    double kept = NT_FRAGMENT_EMPTY + NT_FRAGMENT_SLAB; /* one class was used */
+
+    (void)state;
+    made.record.snapshot.class_[0].allocations_total = 1;
+    history(PEAK, 30, 50); /* two eighths and a bit */
+    finds("fragmentation", 0.9 * PEAK - kept);
+    assert_int_equal(made.found.list[0].nwhere, 0);
+    history(PEAK, 31, 39); /* no eighth from one end to the other */
+    finds_nothing();
+    history(40 * NT_MIB, 0, 80);
+    finds_nothing();
+    made.record.snapshot.threads_total = 100; /* each kept some */
+    history(PEAK, 30, 50);
+    finds_nothing();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_waste),         TEST(test_advice),       TEST(test_waste_where),
+        TEST(test_fragmentation), TEST(test_while_it_ran),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
