@@ -27,7 +27,7 @@ static void list_remove(uint32_t *head, uint32_t u)
 
 static unsigned free_slices(const struct nt_unit *unit)
 {
-    return NT_UNIT_SLICES - (unsigned)__builtin_popcount(unit->used);
+    return NT_UNIT_SLICES - nt__bits(unit->used);
 }
 
 void nt__partial_insert(struct nt_arena *a, uint32_t u)
@@ -189,8 +189,7 @@ void nt__unit_free_again(struct nt_arena *a, uint32_t u)
         return;
     }
     unit->state = NT_UNIT_OTHER; /* it may come to lie within an extent: nobody looks */
-    nt__extent_insert(a, u, 1, (uint32_t)__builtin_popcount(unit->dirty),
-                      nt__unit_now_ms());
+    nt__extent_insert(a, u, 1, nt__bits(unit->dirty), nt__unit_now_ms());
 }
 
 #define CHECK(x)                                                                       \

@@ -47,7 +47,7 @@ static inline uint32_t nt__unit_waiting(const struct nt_unit *unit)
 /* Is so much of it free and written to that to give it back is worth a huge page? */
 static inline bool nt__unit_is_loose(const struct nt_unit *unit)
 {
-    return (unsigned)__builtin_popcount(nt__unit_waiting(unit)) >= NT_UNIT_SLICES / 2;
+    return nt__bits(nt__unit_waiting(unit)) >= NT_UNIT_SLICES / 2;
 }
 
 /* Put a unit with slices lent where its `used` says; take it away before that changes. */
