@@ -73,7 +73,7 @@ static bool grow(struct nt_arena *a, uint32_t units, size_t align, uint32_t piec
     uint64_t share = a->reserved / (nt__topo()->nodes > 1 ? 2 : 8);
     a->next_piece =
         (uint32_t)nt__min(nt__max(FIRST_PIECE, (size_t)share), LARGEST_PIECE);
-    nt__extent_insert(a, u, length, false, nt__unit_now_ms());
+    nt__extent_insert(a, u, length, 0, nt__unit_now_ms());
     nt__unlock(&a->lock);
     return true;
 }
@@ -118,10 +118,9 @@ static void *take_unit(struct nt_arena *a, unsigned slices, bool *clean)
     uint32_t u = nt__extent_find(a, 1, NT_UNIT, &at);
     if (u == NT_NO_UNIT)
         return NULL;
-    uint32_t dirty = nt__window_unit(u)->dirty;
-    nt__extent_cut(a, u, at, 1);
+    uint32_t dirty = nt__extent_cut(a, u, at, 1);
     nt__window_unit(at)->used = 0;
-    nt__window_unit(at)->dirty = dirty;
+    nt__window_unit(at)->dirty = dirty != 0 ? NT_ALL_SLICES : 0;
     return unit_lend(a, at, 0, slices, clean);
 }
 
@@ -145,31 +144,32 @@ static void *take_small(struct nt_arena *a, unsigned slices, size_t align, bool 
     return take_unit(a, slices, clean);
 }
 
-/* Lend `slices` from the extent at `u` on: `units` units, the last perhaps in part. */
-static void lend_units(struct nt_arena *a, uint32_t u, uint32_t at, uint32_t units,
-                       size_t slices, bool *clean)
+/* Lend `slices` from the extent at `u` on: `units` units, the last perhaps in part. How
+ * many of these slices are dirty. */
+static uint32_t lend_units(struct nt_arena *a, uint32_t u, uint32_t at, uint32_t units,
+                           size_t slices)
 {
-    bool dirty = nt__window_unit(u)->dirty != 0;
-    nt__extent_cut(a, u, at, units);
+    uint32_t dirty = nt__extent_cut(a, u, at, units);
     unsigned tail = (unsigned)(slices % NT_UNIT_SLICES);
     if (tail != 0) { /* the rest of the last unit serves others */
         struct nt_unit *last = nt__window_unit(at + units - 1);
         last->used = run_mask(0, tail);
-        last->dirty = dirty ? NT_ALL_SLICES : 0;
+        last->dirty = dirty != 0 ? NT_ALL_SLICES : 0;
         nt__partial_insert(a, at + units - 1);
     }
-    *clean = !dirty;
     nt__figure_set(&a->committed, a->committed + slices);
+    return dirty;
 }
 
-static void *take_large(struct nt_arena *a, size_t slices, size_t align, bool *clean)
+static void *take_large(struct nt_arena *a, size_t slices, size_t align,
+                        uint32_t *dirty)
 {
     uint32_t units = (uint32_t)((slices + NT_UNIT_SLICES - 1) / NT_UNIT_SLICES);
     uint32_t at;
     uint32_t u = nt__extent_find(a, units, align, &at);
     if (u == NT_NO_UNIT)
         return NULL;
-    lend_units(a, u, at, units, slices, clean);
+    *dirty = lend_units(a, u, at, units, slices);
     return nt__window_unit_address(at);
 }
 
@@ -181,13 +181,21 @@ void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align, bool *clea
     uint32_t units = (uint32_t)((slices + NT_UNIT_SLICES - 1) / NT_UNIT_SLICES);
     align = nt__max(align, small ? NT_SLICE : NT_UNIT);
     for (;;) {
+        uint32_t dirty = 0;
         nt__lock(&a->lock);
         void *run = small ? take_small(a, (unsigned)slices, align, clean)
-                          : take_large(a, slices, align, clean);
+                          : take_large(a, slices, align, &dirty);
         uint32_t piece = a->next_piece;
         nt__unlock(&a->lock);
-        if (run || !grow(a, units, nt__max(align, NT_UNIT), piece))
+        if (run && small)
             return run;
+        size_t gone = dirty < slices ? nt__arena_yield(a, slices - dirty) : 0;
+        if (run) {
+            *clean = dirty == 0;
+            return run;
+        }
+        if (gone == 0 && !grow(a, units, nt__max(align, NT_UNIT), piece))
+            return NULL;
     }
 }
 
@@ -235,7 +243,8 @@ static void give_locked(struct nt_arena *a, uint32_t u, unsigned at, size_t slic
     uint32_t full = (uint32_t)(slices / NT_UNIT_SLICES);
     unsigned tail = (unsigned)(slices % NT_UNIT_SLICES);
     if (full != 0)
-        nt__extent_insert(a, u, full, !clean, nt__unit_now_ms());
+        nt__extent_insert(a, u, full, clean ? 0 : full * NT_UNIT_SLICES,
+                          nt__unit_now_ms());
     if (tail != 0)
         unit_give(a, u + full, 0, tail, clean);
 }
@@ -264,6 +273,32 @@ bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices)
     return true;
 }
 
+/* Is there a row of extents of at least `units` units from `u` on? */
+static bool is_free_from(const struct nt_arena *a, uint32_t u, uint32_t units)
+{
+    while (units != 0 && nt__extent_at(a, u)) {
+        uint32_t length = nt__window_unit(u)->length;
+        if (length >= units)
+            return true;
+        units -= length;
+        u += length;
+    }
+    return units == 0;
+}
+
+/* Lend `slices` from `u` on, of the extents that lie there. */
+static void lend_row(struct nt_arena *a, uint32_t u, size_t slices, bool *clean)
+{
+    while (slices != 0) {
+        size_t here = (size_t)nt__window_unit(u)->length * NT_UNIT_SLICES;
+        here = nt__min(here, slices);
+        uint32_t units = (uint32_t)((here + NT_UNIT_SLICES - 1) / NT_UNIT_SLICES);
+        *clean &= lend_units(a, u, u, units, here) == 0;
+        slices -= here;
+        u += units;
+    }
+}
+
 bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices, size_t more,
                       bool *clean)
 {
@@ -274,26 +309,16 @@ bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices, size_t more,
     size_t here = at == 0 ? 0 : nt__min(want, NT_UNIT_SLICES - at);
     uint32_t units = (uint32_t)((want - here + NT_UNIT_SLICES - 1) / NT_UNIT_SLICES);
     uint32_t next = u + (at != 0);
-    bool got = true;
     *clean = true;
     nt__lock(&a->lock);
-    struct nt_unit *last = nt__window_unit(u);
-    if (here != 0)
-        got = (last->used & run_mask(at, here)) == 0;
-    if (got && units != 0)
-        got = nt__extent_at(a, next) && nt__window_unit(next)->length >= units &&
-              nt__window_unit(next)->used == 0;
+    bool got = here == 0 || (nt__window_unit(u)->used & run_mask(at, here)) == 0;
+    got = got && is_free_from(a, next, units);
     if (got && here != 0) {
-        bool part;
         nt__partial_remove(a, u);
-        unit_lend(a, u, at, (unsigned)here, &part);
-        *clean &= part;
+        unit_lend(a, u, at, (unsigned)here, clean);
     }
-    if (got && units != 0) {
-        bool part;
-        lend_units(a, next, next, units, want - here, &part);
-        *clean &= part;
-    }
+    if (got)
+        lend_row(a, next, want - here, clean);
     nt__unlock(&a->lock);
     return got;
 }
@@ -314,5 +339,5 @@ void nt__arena_init(struct nt_arena *a, unsigned index, unsigned slot,
     for (unsigned i = 0; i < NT_UNIT_SLICES; i++)
         a->partial[i] = NT_NO_UNIT;
     for (unsigned i = 0; i < NT_EXTENT_BINS; i++)
-        a->extents[i] = NT_NO_UNIT;
+        a->extents[false][i] = a->extents[true][i] = NT_NO_UNIT;
 }

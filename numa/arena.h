@@ -15,11 +15,13 @@
  * Always, under the arena's lock:
  *  - a unit is in exactly one state: EXTENT (only its first and last carry the state),
  *    PARTIAL (in bin[number of free slices], 1..31), or LENT (all slices lent);
- *  - no two extents of the arena touch;
+ *  - no two extents that are both clean or both dirty touch;
  *  - committed is the slices lent; reserved the units mapped.
  *
  * Memory is given back by whoever comes by: at most every quarter of the delay one
  * caller purges extents that have been free for the delay. No lock is held meanwhile.
+ * What waits for that does not make the process larger: it is taken first, and where it
+ * does not fit, as much of it is purged as a long run takes of what is clean.
  */
 #ifndef NT_NUMA_ARENA_H
 #define NT_NUMA_ARENA_H
@@ -40,11 +42,11 @@ struct nt_arena {
     struct nt_policy policy; /* what the kernel is asked for them */
 
     /* under `lock` */
-    uint32_t partial[NT_UNIT_SLICES]; /* first unit with that many free slices */
-    uint32_t partial_bins;            /* a bit for each list that is not empty */
-    uint32_t extents[NT_EXTENT_BINS]; /* first extent */
-    uint32_t extent_bins;
-    uint32_t next_piece; /* units to map next time */
+    uint32_t partial[NT_UNIT_SLICES];    /* first unit with that many free slices */
+    uint32_t partial_bins;               /* a bit for each list that is not empty */
+    uint32_t extents[2][NT_EXTENT_BINS]; /* first clean, first dirty extent */
+    uint32_t extent_bins[2];             /* as partial_bins */
+    uint32_t next_piece;                 /* units to map next time */
     uint32_t next_look_ms;
     uint32_t next_loose; /* unit that the next look for loose ones begins at */
     uint32_t
@@ -105,6 +107,10 @@ static inline bool nt__arena_waits(const struct nt_arena *a)
     return __atomic_load_n(&a->cached, __ATOMIC_RELAXED) != 0 ||
            __atomic_load_n(&a->loose, __ATOMIC_RELAXED) != 0;
 }
+
+/* Purge so many slices of what is free and dirty, however late it came, or what there is.
+ * How many it were. */
+NT_HIDDEN size_t nt__arena_yield(struct nt_arena *a, size_t slices);
 
 /* Purge everything free, single slices too. Returns bytes given back. */
 NT_HIDDEN size_t nt__arena_purge(struct nt_arena *a);

@@ -3,24 +3,29 @@
 #include "numa/promise.h"
 #include "numa/units.h"
 
-#define PURGE_AT_ONCE (256 * NT_MIB / NT_UNIT) /* units purged by one caller */
-#define LOOSE_AT_ONCE 64                       /* partial ones */
-#define LOOSE_LOOKS 4096                       /* looked at for these */
+#define PURGE_AT_ONCE (256 * NT_MIB / NT_SLICE) /* slices purged by one caller */
+#define LOOSE_AT_ONCE 64                        /* partial ones */
+#define LOOSE_LOOKS 4096                        /* looked at for these */
 
-/* Take one dirty extent that has been free since before `before` off the lists.
- * NT_NO_UNIT: none. */
-static uint32_t dirty_take(struct nt_arena *a, uint32_t age_ms, uint32_t *length)
+/* Take units that have been free for `age_ms` off the lists: a dirty extent's, up to some
+ * `most` dirty slices. NT_NO_UNIT: there are none. */
+static uint32_t dirty_take(struct nt_arena *a, uint32_t age_ms, size_t most,
+                           uint32_t *length, uint32_t *dirty)
 {
     uint32_t now = nt__unit_now_ms();
-    for (uint32_t bins = a->extent_bins; bins != 0; bins &= bins - 1) {
-        uint32_t u = a->extents[__builtin_ctz(bins)];
+    for (uint32_t bins = a->extent_bins[true]; bins != 0; bins &= bins - 1) {
+        uint32_t u = a->extents[true][__builtin_ctz(bins)];
         for (; u != NT_NO_UNIT; u = nt__window_unit(u)->next) {
             const struct nt_unit *first = nt__window_unit(u);
-            if (first->dirty && now - first->stamp_ms >= age_ms) {
-                *length = first->length;
-                nt__extent_cut(a, u, u, first->length);
-                return u;
-            }
+            if (now - first->stamp_ms < age_ms)
+                continue;
+            *length = first->length;
+            if (first->dirty > most) /* the share of the first units will do */
+                *length =
+                    (uint32_t)((first->length * (uint64_t)most + first->dirty - 1) /
+                               first->dirty);
+            *dirty = nt__extent_cut(a, u, u, *length);
+            return u;
         }
     }
     return NT_NO_UNIT;
@@ -40,7 +45,7 @@ static void count_release(struct nt_arena *a, uint32_t units)
 /* An extent off the lists goes back to the system, and on the lists again. Where room was
  * promised it is unmapped instead: the room may go to others now, and is to be asked for
  * before the memory is used again. */
-static bool give_back(struct nt_arena *a, uint32_t u, uint32_t length)
+static bool give_back(struct nt_arena *a, uint32_t u, uint32_t length, uint32_t dirty)
 {
     bool gone = nt__promise_is_kept(&a->policy) && nt__window_unmap(u, length);
     bool purged = gone || nt__os_purge(nt__window_unit_address(u),
@@ -49,27 +54,27 @@ static bool give_back(struct nt_arena *a, uint32_t u, uint32_t length)
     if (gone)
         count_release(a, length);
     else
-        nt__extent_insert(a, u, length, !purged, nt__unit_now_ms());
+        nt__extent_insert(a, u, length, purged ? 0 : dirty, nt__unit_now_ms());
     if (purged && !gone)
-        nt__figure_set(&a->returned, a->returned + ((uint64_t)length << NT_UNIT_SHIFT));
+        nt__figure_set(&a->returned, a->returned + ((uint64_t)dirty << NT_SLICE_SHIFT));
     nt__unlock(&a->lock);
     return purged;
 }
 
-/* Purge extents free for `age_ms` until `budget` units are done. Units given back. */
+/* Purge extents free for `age_ms` until `budget` dirty slices are. How many were. */
 static size_t purge_extents(struct nt_arena *a, uint32_t age_ms, size_t budget)
 {
     size_t done = 0;
     while (done < budget) {
-        uint32_t length;
+        uint32_t length, dirty;
         nt__lock(&a->lock);
-        uint32_t u = dirty_take(a, age_ms, &length);
+        uint32_t u = dirty_take(a, age_ms, budget - done, &length, &dirty);
         nt__unlock(&a->lock);
         if (u == NT_NO_UNIT)
             break;
-        if (!give_back(a, u, length))
+        if (!give_back(a, u, length, dirty))
             break;
-        done += length;
+        done += dirty;
     }
     return done;
 }
@@ -166,9 +171,16 @@ bool nt__arena_decay(struct nt_arena *a)
     return true;
 }
 
+size_t nt__arena_yield(struct nt_arena *a, size_t slices)
+{
+    if (__atomic_load_n(&a->cached, __ATOMIC_RELAXED) == 0)
+        return 0;
+    return purge_extents(a, 0, slices);
+}
+
 size_t nt__arena_purge(struct nt_arena *a)
 {
-    size_t bytes = purge_extents(a, 0, SIZE_MAX) << NT_UNIT_SHIFT;
+    size_t bytes = purge_extents(a, 0, SIZE_MAX) << NT_SLICE_SHIFT;
     size_t units = nt__window.limit >> NT_UNIT_SHIFT;
     for (uint32_t u = 0; u < units; u++)
         if (__atomic_load_n(&nt__window_unit(u)->arena, __ATOMIC_RELAXED) ==
@@ -177,19 +189,27 @@ size_t nt__arena_purge(struct nt_arena *a)
     return bytes;
 }
 
+/* Any extent; NT_NO_UNIT: there is none. */
+static uint32_t any_extent(const struct nt_arena *a)
+{
+    for (int dirty = 0; dirty < 2; dirty++)
+        if (a->extent_bins[dirty] != 0)
+            return a->extents[dirty][__builtin_ctz(a->extent_bins[dirty])];
+    return NT_NO_UNIT;
+}
+
 size_t nt__arena_release(struct nt_arena *a)
 {
     size_t bytes = 0;
     for (;;) {
         nt__lock(&a->lock);
-        if (a->extent_bins == 0) {
+        uint32_t u = any_extent(a);
+        if (u == NT_NO_UNIT) {
             nt__unlock(&a->lock);
             return bytes;
         }
-        uint32_t u = a->extents[__builtin_ctz(a->extent_bins)];
         uint32_t length = nt__window_unit(u)->length;
-        bool dirty = nt__window_unit(u)->dirty != 0;
-        nt__extent_cut(a, u, u, length);
+        uint32_t dirty = nt__extent_cut(a, u, u, length);
         nt__unlock(&a->lock);
         bool gone = nt__window_unmap(u, length);
         nt__lock(&a->lock);

@@ -27,7 +27,7 @@ static void list_remove(uint32_t *head, uint32_t u)
 
 static unsigned free_slices(const struct nt_unit *unit)
 {
-    return NT_UNIT_SLICES - (unsigned)__builtin_popcount(unit->used);
+    return NT_UNIT_SLICES - nt__bits(unit->used);
 }
 
 void nt__partial_insert(struct nt_arena *a, uint32_t u)
@@ -70,10 +70,11 @@ static void extent_remove(struct nt_arena *a, uint32_t u)
     struct nt_unit *first = nt__window_unit(u);
     struct nt_unit *last = nt__window_unit(u + first->length - 1);
     unsigned bin = extent_bin(first->length);
-    list_remove(&a->extents[bin], u);
-    if (a->extents[bin] == NT_NO_UNIT)
-        a->extent_bins &= ~(1u << bin);
-    if (first->dirty)
+    bool dirty = first->dirty != 0;
+    list_remove(&a->extents[dirty][bin], u);
+    if (a->extents[dirty][bin] == NT_NO_UNIT)
+        a->extent_bins[dirty] &= ~(1u << bin);
+    if (dirty)
         nt__figure_set(&a->cached, a->cached - first->length);
     last->state = NT_UNIT_OTHER;
     first->state = NT_UNIT_OTHER;
@@ -89,7 +90,7 @@ bool nt__extent_at(const struct nt_arena *a, uint32_t u)
            unit->state == NT_UNIT_EXTENT;
 }
 
-void nt__extent_insert(struct nt_arena *a, uint32_t u, uint32_t length, bool dirty,
+void nt__extent_insert(struct nt_arena *a, uint32_t u, uint32_t length, uint32_t dirty,
                        uint32_t stamp)
 {
     uint32_t largest = length;
@@ -102,7 +103,9 @@ void nt__extent_insert(struct nt_arena *a, uint32_t u, uint32_t length, bool dir
         if (beside[i] == NT_NO_UNIT)
             continue;
         const struct nt_unit *other = nt__window_unit(beside[i]);
-        dirty |= other->dirty != 0;
+        if ((other->dirty != 0) != (dirty != 0))
+            continue;
+        dirty += other->dirty;
         if (other->length > largest) {
             largest = other->length;
             stamp = other->stamp_ms;
@@ -118,27 +121,34 @@ void nt__extent_insert(struct nt_arena *a, uint32_t u, uint32_t length, bool dir
     first->state = last->state = NT_UNIT_EXTENT;
     first->length = last->length = length;
     first->used = last->used = 0;
-    first->dirty = dirty ? NT_ALL_SLICES : 0;
+    first->dirty = dirty;
     first->stamp_ms = stamp;
     unsigned bin = extent_bin(length);
-    list_push(&a->extents[bin], u);
-    a->extent_bins |= 1u << bin;
-    if (dirty)
+    list_push(&a->extents[dirty != 0][bin], u);
+    a->extent_bins[dirty != 0] |= 1u << bin;
+    if (dirty != 0)
         nt__figure_set(&a->cached, a->cached + length);
 }
 
-void nt__extent_cut(struct nt_arena *a, uint32_t u, uint32_t at, uint32_t units)
+/* Of so many dirty slices in `all` units, the share of `part` of them: none only of none. */
+static uint32_t share(uint32_t dirty, uint32_t part, uint32_t all)
 {
-    struct nt_unit *first = nt__window_unit(u);
-    uint32_t length = first->length;
-    uint32_t stamp = first->stamp_ms;
-    bool dirty = first->dirty != 0;
+    return (uint32_t)(((uint64_t)dirty * part + all - 1) / all);
+}
+
+uint32_t nt__extent_cut(struct nt_arena *a, uint32_t u, uint32_t at, uint32_t units)
+{
+    const struct nt_unit *first = nt__window_unit(u);
+    uint32_t length = first->length, dirty = first->dirty, stamp = first->stamp_ms;
+    uint32_t before = at - u, behind = length - before - units;
     extent_remove(a, u);
-    /* Neighbours of the rests are lent, or are the cut: nothing merges. */
-    if (at > u)
-        nt__extent_insert(a, u, at - u, dirty, stamp);
-    if (at + units < u + length)
-        nt__extent_insert(a, at + units, u + length - at - units, dirty, stamp);
+    /* Neighbours of the rests are lent, or are the cut, or of the other kind: nothing
+     * merges. */
+    if (before != 0)
+        nt__extent_insert(a, u, before, share(dirty, before, length), stamp);
+    if (behind != 0)
+        nt__extent_insert(a, at + units, behind, share(dirty, behind, length), stamp);
+    return share(dirty, units, length);
 }
 
 /* Where in the extent at `u` do `units` fit at `align`? NT_NO_UNIT: nowhere. */
@@ -153,13 +163,15 @@ static uint32_t extent_fits(uint32_t u, uint32_t units, size_t align)
 
 uint32_t nt__extent_find(struct nt_arena *a, uint32_t units, size_t align, uint32_t *at)
 {
-    uint32_t bins = a->extent_bins & (NT_ALL_SLICES << extent_bin(units));
-    for (; bins != 0; bins &= bins - 1) {
-        uint32_t u = a->extents[__builtin_ctz(bins)];
-        for (; u != NT_NO_UNIT; u = nt__window_unit(u)->next) {
-            *at = extent_fits(u, units, align);
-            if (*at != NT_NO_UNIT)
-                return u;
+    for (int dirty = 1; dirty >= 0; dirty--) {
+        uint32_t bins = a->extent_bins[dirty] & (NT_ALL_SLICES << extent_bin(units));
+        for (; bins != 0; bins &= bins - 1) {
+            uint32_t u = a->extents[dirty][__builtin_ctz(bins)];
+            for (; u != NT_NO_UNIT; u = nt__window_unit(u)->next) {
+                *at = extent_fits(u, units, align);
+                if (*at != NT_NO_UNIT)
+                    return u;
+            }
         }
     }
     return NT_NO_UNIT;
@@ -177,7 +189,7 @@ void nt__unit_free_again(struct nt_arena *a, uint32_t u)
         return;
     }
     unit->state = NT_UNIT_OTHER; /* it may come to lie within an extent: nobody looks */
-    nt__extent_insert(a, u, 1, unit->dirty != 0, nt__unit_now_ms());
+    nt__extent_insert(a, u, 1, nt__bits(unit->dirty), nt__unit_now_ms());
 }
 
 #define CHECK(x)                                                                       \
@@ -186,24 +198,31 @@ void nt__unit_free_again(struct nt_arena *a, uint32_t u)
             nt__panic(#x, __FILE__, __LINE__);                                         \
     } while (0)
 
-void nt__arena_check(struct nt_arena *a)
+static void check_extents(const struct nt_arena *a, bool dirty, uint64_t *units)
 {
-    uint64_t free_units = 0, dirty_units = 0, free_in_partial = 0;
-    nt__lock(&a->lock);
     for (unsigned bin = 0; bin < NT_EXTENT_BINS; bin++) {
-        CHECK((a->extents[bin] != NT_NO_UNIT) == (a->extent_bins >> bin & 1));
-        for (uint32_t u = a->extents[bin]; u != NT_NO_UNIT;
-             u = nt__window_unit(u)->next) {
+        uint32_t u = a->extents[dirty][bin];
+        CHECK((u != NT_NO_UNIT) == (a->extent_bins[dirty] >> bin & 1));
+        for (; u != NT_NO_UNIT; u = nt__window_unit(u)->next) {
             const struct nt_unit *first = nt__window_unit(u);
-            const struct nt_unit *last = nt__window_unit(u + first->length - 1);
+            uint32_t end = u + first->length;
+            const struct nt_unit *last = nt__window_unit(end - 1);
             CHECK(first->state == NT_UNIT_EXTENT && last->state == NT_UNIT_EXTENT);
             CHECK(first->length == last->length && extent_bin(first->length) == bin);
-            CHECK(u == 0 || !nt__extent_at(a, u - 1));
-            CHECK(!nt__extent_at(a, u + first->length));
-            free_units += first->length;
-            dirty_units += first->dirty ? first->length : 0;
+            CHECK((first->dirty != 0) == dirty);
+            CHECK(!nt__extent_at(a, end) ||
+                  (nt__window_unit(end)->dirty != 0) != dirty);
+            *units += first->length;
         }
     }
+}
+
+void nt__arena_check(struct nt_arena *a)
+{
+    uint64_t clean_units = 0, dirty_units = 0, free_in_partial = 0;
+    nt__lock(&a->lock);
+    check_extents(a, false, &clean_units);
+    check_extents(a, true, &dirty_units);
     for (unsigned n = 0; n < NT_UNIT_SLICES; n++) {
         CHECK((a->partial[n] != NT_NO_UNIT) == (a->partial_bins >> n & 1));
         for (uint32_t u = a->partial[n]; u != NT_NO_UNIT;
@@ -214,7 +233,7 @@ void nt__arena_check(struct nt_arena *a)
         }
     }
     CHECK(dirty_units == a->cached);
-    CHECK(a->reserved * NT_UNIT_SLICES ==
-          free_units * NT_UNIT_SLICES + free_in_partial + a->committed);
+    CHECK(a->reserved * NT_UNIT_SLICES == (clean_units + dirty_units) * NT_UNIT_SLICES +
+                                              free_in_partial + a->committed);
     nt__unlock(&a->lock);
 }

@@ -47,7 +47,7 @@ static inline uint32_t nt__unit_waiting(const struct nt_unit *unit)
 /* Is so much of it free and written to that to give it back is worth a huge page? */
 static inline bool nt__unit_is_loose(const struct nt_unit *unit)
 {
-    return (unsigned)__builtin_popcount(nt__unit_waiting(unit)) >= NT_UNIT_SLICES / 2;
+    return nt__bits(nt__unit_waiting(unit)) >= NT_UNIT_SLICES / 2;
 }
 
 /* Put a unit with slices lent where its `used` says; take it away before that changes. */
@@ -60,16 +60,19 @@ NT_HIDDEN void nt__unit_free_again(struct nt_arena *a, uint32_t u);
 /* Is unit `u` the edge of an extent of this arena? */
 NT_HIDDEN bool nt__extent_at(const struct nt_arena *a, uint32_t u);
 
-/* Free units, merged with what is free beside them. The age of the whole is that of
- * its largest part: a big old extent must not stay young by what joins it. */
+/* Free units with so many dirty slices in them, merged with what is free beside them if
+ * that is dirty, or clean, too. The age of the whole is that of its largest part: a big
+ * old extent must not stay young by what joins it. */
 NT_HIDDEN void nt__extent_insert(struct nt_arena *a, uint32_t u, uint32_t length,
-                                 bool dirty, uint32_t stamp);
+                                 uint32_t dirty, uint32_t stamp);
 
-/* Cut units [at, at+units) out of the extent that begins at `u`. */
-NT_HIDDEN void nt__extent_cut(struct nt_arena *a, uint32_t u, uint32_t at,
-                              uint32_t units);
+/* Cut units [at, at+units) out of the extent that begins at `u`. How many of their slices
+ * are dirty: their share. */
+NT_HIDDEN uint32_t nt__extent_cut(struct nt_arena *a, uint32_t u, uint32_t at,
+                                  uint32_t units);
 
-/* The extent that has `units` units at `align`, from *at on; NT_NO_UNIT: none has. */
+/* An extent, a dirty one if there is one, that has `units` units at `align`, from *at on;
+ * NT_NO_UNIT: none has. */
 NT_HIDDEN uint32_t nt__extent_find(struct nt_arena *a, uint32_t units, size_t align,
                                    uint32_t *at);
 

@@ -53,7 +53,7 @@ extern NT_HIDDEN struct nt_window nt__window;
 struct nt_unit {
     uint32_t next, prev; /* unit numbers in a list of the arena; NT_NO_UNIT: end */
     uint32_t used;       /* slices handed out, a bit each */
-    uint32_t dirty;      /* slices that may not read as zero; all or none if free */
+    uint32_t dirty;      /* slices that may not read as zero; of an extent how many */
     uint32_t length;     /* first and last unit of a free extent: its units */
     uint32_t stamp_ms;   /* when the extent's first, or the loose unit, was freed */
     uint16_t arena;      /* owner's index + 1; 0: a hole, or never mapped */

@@ -243,7 +243,7 @@ static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
 void nt__large_divide(struct nt_slab *slab, uint64_t slots)
 {
     size_t page = nt__os_page_size(), pages = slab->bytes / page;
-    size_t n = (size_t)__builtin_popcountll(slots);
+    size_t n = nt__bits(slots);
     char *run = nt__window_slice(slab);
     slab->parts = slots;
     slab->moved = 1;

@@ -16,6 +16,8 @@
 #define FREES_WATCHED 128
 #define LOOKS 2 /* at least, once something waits: the first sees what is in use */
 #define FREES_UNWATCHED 512
+#define ROOM_BYTES (64 * NT_KIB)
+#define ROOM_BLOCKS 4u
 #define KEPT_SLICES (32 * NT_MIB / NT_SLICE) /* of empty slabs */
 
 static bool age_slabs(struct nt_shard *s);
@@ -79,6 +81,21 @@ static void push(struct nt_slab **list, struct nt_slab *slab)
     if (*list)
         (*list)->prev = slab;
     *list = slab;
+}
+
+/* At the end: whoever does this has walked what came since the list was last empty. */
+static void append(struct nt_slab **list, struct nt_slab *slab)
+{
+    struct nt_slab *last = *list;
+    if (!last) {
+        push(list, slab);
+        return;
+    }
+    while (last->next)
+        last = last->next;
+    slab->prev = last;
+    slab->next = NULL;
+    last->next = slab;
 }
 
 static void remove(struct nt_slab **list, struct nt_slab *slab)
@@ -183,9 +200,11 @@ static bool is_free(const struct nt_slab *slab)
     return __atomic_load_n(&slab->remote, __ATOMIC_ACQUIRE) == 0;
 }
 
+/* Free blocks of a full slab with which it has room again. */
 static unsigned room(const struct nt_slab *slab)
 {
-    return slab->capacity < 4 ? 1 : slab->capacity / 4u;
+    size_t most = nt__max(ROOM_BYTES / slab->size, ROOM_BLOCKS);
+    return (unsigned)nt__max(nt__min(slab->capacity / 4u, most), 1);
 }
 
 /* ---- Empty slabs ------------------------------------------------------------------- */
@@ -295,7 +314,10 @@ static void put_by_live(struct nt_shard *s, struct nt_slab *slab, unsigned live)
     }
     slab->place = NT_PLACE_PARTIAL;
     slab->back = -(int32_t)live;
-    push(&s->partial[slab->class], slab);
+    if (slab->free)
+        push(&s->partial[slab->class], slab);
+    else
+        append(&s->partial[slab->class], slab);
 }
 
 /* A slab of the class with room, off its list; NULL: there is none. */
@@ -372,13 +394,18 @@ void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab, struct nt_block
 
 /* ---- Refill ------------------------------------------------------------------------ */
 
-/* The current slab of the class has no block left: it waits on `full`. */
+/* The current slab of the class has no block on its list: it waits on `full`, or, if
+ * there are some to be carved yet, on `partial`. */
 static void set_aside(struct nt_shard *s, struct nt_slab *slab)
 {
-    slab->place = NT_PLACE_FULL;
-    slab->back = -(int32_t)room(slab);
     s->current[slab->class] = &nt__slab_none;
-    push(&s->full, slab);
+    if (slab->carved < slab->capacity) {
+        put_by_live(s, slab, slab->carved);
+    } else {
+        slab->place = NT_PLACE_FULL;
+        slab->back = -(int32_t)room(slab);
+        push(&s->full, slab);
+    }
     nt__peak_publish(s, slab->class);
 }
 
@@ -419,24 +446,38 @@ static struct nt_slab *next_slab(struct nt_shard *s, unsigned c)
     return slab;
 }
 
+/* The slab's list is empty: what came back from other threads. */
+static void receive_dry(struct nt_shard *s, struct nt_slab *slab)
+{
+    struct nt_block *chain;
+    unsigned n = nt__remote_take(slab, &chain);
+    nt__shard_receive(s, slab, chain, n);
+    if (n == 0 && slab->clean) /* look for used memory before fresh is touched */
+        nt__remote_receive(s);
+}
+
+/* Are there blocks to be carved, of fresh memory only if there are no used ones? */
+static bool is_carvable(const struct nt_shard *s, const struct nt_slab *slab)
+{
+    const struct nt_slab *other = s->partial[slab->class];
+    return slab->carved < slab->capacity && !(slab->clean && other && other->free);
+}
+
 static void *refill(struct nt_shard *s, unsigned c, bool *zeroed)
 {
     struct nt_slab *slab = s->current[c];
     *zeroed = false;
     for (;;) {
         if (slab != &nt__slab_none) {
-            if (!slab->free) {
-                struct nt_block *chain;
-                unsigned n = nt__remote_take(slab, &chain);
-                nt__shard_receive(s, slab, chain, n);
-            }
+            if (!slab->free)
+                receive_dry(s, slab);
             struct nt_block *block = slab->free;
             if (block) {
                 slab->free = block->next;
                 block->key = NULL;
                 return block;
             }
-            if (slab->carved < slab->capacity) {
+            if (is_carvable(s, slab)) {
                 *zeroed = slab->clean;
                 return nt__slab_carve(slab);
             }

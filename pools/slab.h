@@ -23,8 +23,9 @@
  *   PARTIAL   frees - live blocks                  it is empty: -> EMPTY
  *   EMPTY     0                                    no block is out: there is no event
  *
- * The add that counts is the test that triggers. room is a quarter of the capacity:
- * putting a slab into use at its first free costs 10 % on random lifetimes (PRICED).
+ * The add that counts is the test that triggers. room is a quarter of the capacity, but no
+ * more than is worth keeping out of use (shard.c): putting a slab into use at its first free
+ * costs 10 % on random lifetimes (PRICED).
  *
  * Always, for a slab of blocks: capacity == live + on the list + on the remote list
  * or under way there + (capacity - carved). FULL: all carved, list and remote were

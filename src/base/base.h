@@ -81,6 +81,15 @@ static inline size_t nt__max(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* How many bits are set. Without -mpopcnt the builtin is a call, of a page of its own. */
+static inline unsigned nt__bits(uint64_t x)
+{
+    x -= x >> 1 & 0x5555555555555555u;
+    x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (unsigned)(x * 0x0101010101010101u >> 56);
+}
+
 /* Stop the program with file and line: an invariant of the library's own is broken. */
 NT_HIDDEN _Noreturn void nt__panic(const char *what, const char *file, int line);
 

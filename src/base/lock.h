@@ -48,11 +48,13 @@ enum nt_fork {
 struct nt_lock {
     pthread_mutex_t mutex;
     uint8_t rank;
+    bool taken; /* a hint: whoever finds it set waits a moment before it may sleep */
 };
 
+/* All zero but in debug builds: what has a lock in it lies in .bss, page by page. */
 #define NT_LOCK_INIT(r)                                                                \
     {                                                                                  \
-        .mutex = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, .rank = (r)                    \
+        .mutex = PTHREAD_MUTEX_INITIALIZER, .rank = NT_DEBUG ? (r) : 0                 \
     }
 
 #if NT_DEBUG
@@ -71,10 +73,21 @@ static inline void nt__lock_init(struct nt_lock *lock, enum nt_rank rank)
     *lock = (struct nt_lock)NT_LOCK_INIT((uint8_t)rank);
 }
 
+static inline void nt__lock_hint(struct nt_lock *lock, bool taken)
+{
+    __atomic_store_n(&lock->taken, taken, __ATOMIC_RELAXED);
+}
+
+/* Until the holder gave it up, or for a moment. */
+NT_HIDDEN NT_SLOW void nt__lock_wait(const struct nt_lock *lock);
+
 static inline void nt__lock(struct nt_lock *lock)
 {
     NT_LOCK_RANKED(lock);
+    if (NT_UNLIKELY(__atomic_load_n(&lock->taken, __ATOMIC_RELAXED)))
+        nt__lock_wait(lock);
     pthread_mutex_lock(&lock->mutex);
+    nt__lock_hint(lock, true);
     NT_LOCK_SET(lock);
 }
 
@@ -82,6 +95,7 @@ static inline bool nt__trylock(struct nt_lock *lock)
 {
     if (pthread_mutex_trylock(&lock->mutex) != 0)
         return false;
+    nt__lock_hint(lock, true);
     NT_LOCK_SET(lock);
     return true;
 }
@@ -100,10 +114,12 @@ static inline bool nt__lock_or_try(struct nt_lock *lock, bool wait)
 static inline void nt__lock_for_fork(struct nt_lock *lock)
 {
     pthread_mutex_lock(&lock->mutex);
+    nt__lock_hint(lock, true);
 }
 
 static inline void nt__unlock_after_fork(struct nt_lock *lock)
 {
+    nt__lock_hint(lock, false);
     pthread_mutex_unlock(&lock->mutex);
 }
 
@@ -118,6 +134,7 @@ static inline bool nt__lock_raw(struct nt_lock *lock)
 static inline void nt__unlock(struct nt_lock *lock)
 {
     NT_LOCK_CLEAR(lock);
+    nt__lock_hint(lock, false);
     pthread_mutex_unlock(&lock->mutex);
 }
 

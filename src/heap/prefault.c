@@ -177,7 +177,7 @@ static void cut(struct work *w, const struct nt_slab *slab, uintptr_t at, uintpt
     }
     if (a && a->policy.mode == NT_BIND && !slab->moved && nt__bind_error() == 0)
         w->strict = a->policy.slots;
-    size_t pages = (to - from) / page, n = (size_t)__builtin_popcountll(slots);
+    size_t pages = (to - from) / page, n = nt__bits(slots);
     w->alone = n < 2;
     if (n < 2) {
         add(w, at, end, -1);

@@ -40,6 +40,8 @@ static struct {
 } start = {.lock = NT_LOCK_INIT(NT_RANK_START)};
 
 int __cxa_atexit(void (*function)(void *), void *argument, void *library);
+int __register_atfork(void (*before)(void), void (*parent)(void), void (*child)(void),
+                      void *library);
 
 /* ---- fork ---------------------------------------------------------------------------- */
 
@@ -180,10 +182,11 @@ static void start_now(void)
     nt__unlock(&start.lock);
     if (!first)
         return;
-    /* From here on these may call malloc, and find the heap working. No library is
-     * named to __cxa_atexit: so it runs at the program's end, not at a dlclose. */
+    /* From here on these may call malloc, and find the heap working. No library is named
+     * to them: so what is registered outlives a dlclose. (pthread_atfork is a part of each
+     * library that lies, a page by itself, behind all that is ours.) */
     __cxa_atexit(at_end, NULL, NULL);
-    pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+    __register_atfork(before_fork, after_fork_parent, after_fork_child, NULL);
     nt__figures_start();
     nt__signals_start();
 }

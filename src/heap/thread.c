@@ -30,10 +30,7 @@ struct nt_shard nt__shard_none = {
     .placement = &nowhere,
     .current = {[0 ... NT_CLASSES - 1] = &nt__slab_none},
 };
-struct nt_shard nt__shard_gone = {
-    .placement = &nowhere,
-    .current = {[0 ... NT_CLASSES - 1] = &nt__slab_none},
-};
+struct nt_shard nt__shard_gone; /* as that one, from the first thread's end on */
 
 struct thread {
     struct thread *next;      /* in the register, constant */
@@ -124,14 +121,25 @@ NT_SLOW static struct nt_shard *attach(void)
     return s;
 }
 
+/* Under the lock. */
+static void fill_gone(void)
+{
+    if (nt__shard_gone.placement)
+        return;
+    nt__shard_gone.placement = &nowhere;
+    for (unsigned c = 0; c < NT_CLASSES; c++)
+        nt__shard_gone.current[c] = &nt__slab_none;
+}
+
 /* Runs as the thread ends. Should it allocate again, it finds nt__shard_gone: a shard
  * taken in the last round of destructors would be nobody's for ever. */
 static void detach(void *entry)
 {
     struct thread *t = entry;
     struct nt_shard *s = t->shard;
-    nt__heap_shard = &nt__shard_gone;
     nt__lock(&threads.lock);
+    fill_gone();
+    nt__heap_shard = &nt__shard_gone;
     struct nt_sums done = sum_thread(t);
     nt__sums_add(&threads.exited, &done);
     threads.exited_migrations += t->migrations;

@@ -11,6 +11,7 @@
  * ends the block it stands in; the text is escaped as HTML is.
  */
 #include "src/base/base.h"
+#include "src/tool/findings.h"
 #include "src/tool/page.h"
 #include "src/tool/report.h"
 
@@ -115,6 +116,13 @@ static int write_profile(FILE *file, const struct nt_record *record)
     return nt__page_profile(fileno(file), &record->profile);
 }
 
+static int write_findings(FILE *file, const struct nt_record *record)
+{
+    struct nt_record copy = *record, *const records[] = {&copy};
+
+    return nt__out_findings_json(file, records, 1, 0);
+}
+
 /* ---- the page's places ---------------------------------------------------------------- */
 
 static void put_style(struct page *page)
@@ -144,6 +152,10 @@ static void put_data(struct page *page)
         if (r->profile.sites != NULL && page->error == 0) {
             fputs(",\"profile\":", page->out);
             put_written(page, put_json, write_profile, r);
+        }
+        if (page->error == 0) {
+            fputs(",\"findings\":", page->out);
+            put_written(page, put_json, write_findings, r);
         }
         fputs("}</script>\n", page->out);
     }

@@ -352,6 +352,56 @@ static void test_decay_any_time(void **state)
     end_arena();
 }
 
+/* What waits to be given back is taken first; where it does not fit, as much of it goes as
+ * is taken of what is clean. */
+static void test_waiting_first(void **state)
+{
+    bool clean;
+    char *run[3];
+    (void)state;
+    fresh_arena();
+    for (int i = 0; i < 3; i++)
+        run[i] = nt__arena_take(&one, 3 * NT_UNIT_SLICES, NT_UNIT, &clean);
+    nt__arena_give(&one, run[0], 3 * NT_UNIT_SLICES, false);
+    nt__arena_give(&one, run[2], 3 * NT_UNIT_SLICES, false);
+    char *run2 = nt__arena_take(&one, 2 * NT_UNIT_SLICES, NT_UNIT, &clean);
+    assert_true(run2 == run[0] || run2 == run[2]);
+    assert_false(clean);
+    assert_int_equal(one.cached, 4);
+    assert_int_equal(one.returned, 0);
+    char *long_one = nt__arena_take(&one, 4 * NT_UNIT_SLICES, NT_UNIT, &clean);
+    assert_true(clean);
+    assert_int_equal(one.cached, 0);
+    assert_int_equal(one.returned, 4 * NT_UNIT);
+    nt__arena_give(&one, long_one, 4 * NT_UNIT_SLICES, true);
+    nt__arena_give(&one, run[1], 3 * NT_UNIT_SLICES, true);
+    nt__arena_give(&one, run2, 2 * NT_UNIT_SLICES, true);
+    end_arena();
+}
+
+/* A run grows over what is free behind it, some of it clean and some not. */
+static void test_extend_over_both(void **state)
+{
+    bool clean;
+    (void)state;
+    fresh_arena();
+    char *run = nt__arena_take(&one, 40, NT_UNIT, &clean);
+    char *next = nt__arena_take(&one, 2 * NT_UNIT_SLICES, NT_UNIT, &clean);
+    assert_ptr_equal(next, run + 2 * NT_UNIT);
+    nt__arena_give(&one, next, 2 * NT_UNIT_SLICES, false);
+    assert_int_equal(one.cached, 2);
+    assert_false(nt__arena_extend(&one, run, 40, 1000000, &clean));
+    assert_true(nt__arena_extend(&one, run, 40, 150, &clean));
+    assert_false(clean);
+    assert_int_equal(one.cached, 0);
+    assert_int_equal(one.committed, 150);
+    nt__arena_check(&one);
+    assert_true(nt__arena_extend(&one, run, 150, 200, &clean));
+    assert_true(clean);
+    nt__arena_give(&one, run, 200, false);
+    end_arena();
+}
+
 static void test_too_much(void **state)
 {
     bool clean;
@@ -502,6 +552,8 @@ int main(void)
         cmocka_unit_test(test_fullest_first),
         cmocka_unit_test(test_decay),
         cmocka_unit_test(test_decay_any_time),
+        cmocka_unit_test(test_waiting_first),
+        cmocka_unit_test(test_extend_over_both),
         cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_huge),
         cmocka_unit_test(test_hugetlb),

@@ -41,27 +41,41 @@ static uint32_t length_at(uint32_t u)
 static void test_merge(void **state)
 {
     (void)state;
-    nt__extent_insert(&arena, first, 8, false, 100);
-    nt__extent_insert(&arena, first + 16, 48, true, 50);
+    nt__extent_insert(&arena, first, 8, 200, 100);
+    nt__extent_insert(&arena, first + 16, 48, 1000, 50);
     assert_true(nt__extent_at(&arena, first) && nt__extent_at(&arena, first + 7));
     assert_false(nt__extent_at(&arena, first + 8));
     assert_false(nt__extent_at(&other, first));
-    assert_int_equal(arena.cached, 48);
-    /* The gap closes: one extent, dirty, as old as its largest part. */
-    nt__extent_insert(&arena, first + 8, 8, false, 200);
+    assert_int_equal(arena.cached, 56);
+    /* The gap closes: one extent, as dirty as its parts, as old as the largest. */
+    nt__extent_insert(&arena, first + 8, 8, 1, 200);
     assert_int_equal(length_at(first), UNITS);
     assert_int_equal(length_at(first + UNITS - 1), UNITS);
     assert_int_equal(nt__window_unit(first)->stamp_ms, 50);
+    assert_int_equal(nt__window_unit(first)->dirty, 1201);
     assert_int_equal(arena.cached, UNITS);
     assert_false(nt__extent_at(&arena, first + 8) || nt__extent_at(&arena, first + 16));
+    nt__arena_check(&arena);
+}
+
+/* What is clean stays apart from what is dirty. */
+static void test_clean_apart(void **state)
+{
+    (void)state;
+    nt__extent_insert(&arena, first, 8, 0, 1);
+    nt__extent_insert(&arena, first + 16, 48, 5, 1);
+    nt__extent_insert(&arena, first + 8, 8, 0, 1);
+    assert_int_equal(length_at(first), 16);
+    assert_int_equal(length_at(first + 16), 48);
+    assert_int_equal(arena.cached, 48);
     nt__arena_check(&arena);
 }
 
 static void test_neighbours_of_others(void **state)
 {
     (void)state;
-    nt__extent_insert(&arena, first, 8, false, 1);
-    nt__extent_insert(&other, first + 8, 8, false, 1);
+    nt__extent_insert(&arena, first, 8, 0, 1);
+    nt__extent_insert(&other, first + 8, 8, 0, 1);
     assert_int_equal(length_at(first), 8);
     assert_int_equal(length_at(first + 8), 8);
 }
@@ -71,15 +85,16 @@ static void test_find_and_cut(void **state)
     (void)state;
     uint32_t at = 0;
     assert_int_equal(nt__extent_find(&arena, 1, NT_UNIT, &at), NT_NO_UNIT);
-    nt__extent_insert(&arena, first, UNITS, true, 7);
+    nt__extent_insert(&arena, first, UNITS, UNITS, 7);
     assert_int_equal(nt__extent_find(&arena, UNITS + 1, NT_UNIT, &at), NT_NO_UNIT);
     assert_int_equal(nt__extent_find(&arena, 3, 8 * NT_UNIT, &at), first);
     assert_int_equal((uintptr_t)nt__window_unit_address(at) % (8 * NT_UNIT), 0);
     /* Out of the middle: both rests stay, with age and dirt. */
-    nt__extent_cut(&arena, first, first + 20, 4);
+    assert_int_equal(nt__extent_cut(&arena, first, first + 20, 4), 4);
     assert_int_equal(length_at(first), 20);
     assert_int_equal(length_at(first + 24), UNITS - 24);
     assert_int_equal(nt__window_unit(first + 24)->stamp_ms, 7);
+    assert_int_equal(nt__window_unit(first)->dirty, 20);
     assert_int_equal(arena.cached, UNITS - 4);
     assert_false(nt__extent_at(&arena, first + 20) ||
                  nt__extent_at(&arena, first + 23));
@@ -87,6 +102,11 @@ static void test_find_and_cut(void **state)
     nt__arena_check(&arena);
     nt__extent_cut(&arena, first, first, 20);
     assert_int_equal(nt__extent_find(&arena, 1, NT_UNIT, &at), first + 24);
+    /* A clean one that fits better is left alone. */
+    nt__extent_insert(&arena, first, 1, 0, 8);
+    assert_int_equal(nt__extent_find(&arena, 1, NT_UNIT, &at), first + 24);
+    nt__extent_cut(&arena, first + 24, first + 24, UNITS - 24);
+    assert_int_equal(nt__extent_find(&arena, 1, NT_UNIT, &at), first);
 }
 
 static void test_partial(void **state)
@@ -119,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_merge, start),
+        cmocka_unit_test_setup(test_clean_apart, start),
         cmocka_unit_test_setup(test_neighbours_of_others, start),
         cmocka_unit_test_setup(test_find_and_cut, start),
         cmocka_unit_test_setup(test_partial, start),

@@ -156,6 +156,66 @@ static void test_places(void **state)
     assert_int_equal(s->slabs[c], 0);
 }
 
+/* Blocks that were used are handed out before memory that never was; and then that is. */
+static void test_used_first(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard();
+    static char *p[NT_UNIT / 4096];
+    nt__arenas_purge(); /* what comes is fresh */
+    p[0] = room_malloc(s, 4096);
+    struct nt_slab *first = nt__slab_of(p[0]);
+    unsigned capacity = first->capacity, n;
+    for (n = 1; n <= capacity; n++)
+        p[n] = room_malloc(s, 4096);
+    struct nt_slab *second = nt__slab_of(p[capacity]);
+    assert_true(second != first && second->clean);
+    unsigned carved = second->carved;
+    for (unsigned i = 0; i < capacity / 2; i++)
+        room_free(s, p[i]);
+    assert_int_equal(first->place, NT_PLACE_PARTIAL);
+    for (unsigned i = 0; i < capacity / 2; i++)
+        assert_ptr_equal(nt__slab_of(p[i] = room_malloc(s, 4096)), first);
+    assert_int_equal(second->carved, carved);
+    assert_int_equal(second->place, NT_PLACE_PARTIAL);
+    nt__shard_check(s);
+    p[n++] = room_malloc(s, 4096); /* nothing used is left */
+    assert_ptr_equal(nt__slab_of(p[n - 1]), second);
+    assert_true(second->carved > carved);
+    while (n != 0)
+        room_free(s, p[--n]);
+    nt__shard_trim(s);
+    assert_int_equal(slabs_of(s), 0);
+}
+
+/* Of a long slab not a quarter need be free for it to serve again. */
+static void test_room(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard();
+    unsigned c = nt__sizeclass_of(16384), n = 0;
+    static char *p[NT_UNIT / 16384 * 2];
+    struct nt_slab *slab;
+    do { /* the second slab is a unit, and full when a third is opened */
+        p[n++] = room_malloc(s, 16384);
+        slab = nt__slab_of(p[n - 1]);
+    } while (s->slabs[c] < 2);
+    for (; s->slabs[c] < 3; n++)
+        p[n] = room_malloc(s, 16384);
+    assert_int_equal(slab->place, NT_PLACE_FULL);
+    unsigned freed = 0;
+    for (unsigned i = 0; slab->place == NT_PLACE_FULL; i++)
+        if (nt__slab_of(p[i]) == slab) {
+            room_free(s, p[i]);
+            p[i] = p[--n];
+            freed++;
+        }
+    assert_true(freed >= 4 && freed * 16384 <= 2 * NT_SLICE);
+    while (n != 0)
+        room_free(s, p[--n]);
+    nt__shard_trim(s);
+}
+
 static void test_receive(void **state)
 {
     (void)state;
@@ -432,6 +492,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new),     cmocka_unit_test(test_every_class),
         cmocka_unit_test(test_random),  cmocka_unit_test(test_places),
+        cmocka_unit_test(test_room),    cmocka_unit_test(test_used_first),
         cmocka_unit_test(test_receive), cmocka_unit_test(test_kept),
         cmocka_unit_test(test_yield),   cmocka_unit_test(test_empty),
         cmocka_unit_test(test_budget),  cmocka_unit_test(test_check_finds),
