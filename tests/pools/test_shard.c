@@ -199,8 +199,8 @@ static void test_room(void **state)
     do { /* the second slab is a unit, and full when a third is opened */
         p[n++] = room_malloc(s, 16384);
         slab = nt__slab_of(p[n - 1]);
-    } while (s->slabs[c] < 2);
-    for (; s->slabs[c] < 3; n++)
+    } while ((uint32_t)s->slabs[c] < 2);
+    for (; (uint32_t)s->slabs[c] < 3; n++)
         p[n] = room_malloc(s, 16384);
     assert_int_equal(slab->place, NT_PLACE_FULL);
     unsigned freed = 0;
