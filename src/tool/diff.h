@@ -19,7 +19,7 @@
 struct nt_diff {
     const char *path[2]; /* of the files: before, after */
     const struct nt_snapshot *snapshot[2];
-    bool sampled[2];     /* was anything? If not both, sites are left out */
+    bool sampled[2];         /* was anything? If not both, sites are left out */
     struct nt_groups groups; /* in order: by table; sites by how much they changed */
 };
 

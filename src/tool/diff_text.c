@@ -37,16 +37,15 @@ static void put_number(struct nt_fmt *f, int width, const char *sign, char unit,
 
 static void put_percent(struct nt_fmt *f, const struct nt_change *c)
 {
-    char text[32];
+    char text[32] = "from 0";
 
-    if (!c->there[0] || !c->there[1])
-        strcpy(text, c->there[1] ? "new" : "gone");
-    else if (c->value[0] == 0)
-        strcpy(text, "from 0");
-    else
+    if (c->value[0] != 0)
         snprintf(text, sizeof text, "%+.1f",
                  100 * (double)c->difference / (double)c->value[0]);
-    nt__fmt_print(f, " %*s", PERCENT_WIDTH - 1, text);
+    nt__fmt_print(f, " %*s", PERCENT_WIDTH - 1,
+                  !c->there[0]   ? "new"
+                  : !c->there[1] ? "gone"
+                                 : text);
 }
 
 static void put_change(struct nt_fmt *f, const char *label, const struct nt_change *c)

@@ -223,7 +223,7 @@ static char *note(const struct nt_record *r)
     const struct nt_profile *p = &r->profile;
     unsigned kib = fitting_kib(&r->snapshot);
 
-    if (r->snapshot.total.requested_bytes_total < NT_LEAST_BYTES)
+    if ((double)r->snapshot.total.requested_bytes_total < NT_LEAST_BYTES)
         return NULL;
     if (p->nsites == 0)
         return nt__say(

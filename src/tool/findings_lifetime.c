@@ -134,7 +134,7 @@ void nt__find_leaks(struct nt_analysis *a)
  * few points; how many there are. */
 static size_t floors(const struct nt_history *h, double floor[NT_HISTORY_PARTS])
 {
-    double least[NT_HISTORY_PARTS];
+    double least[NT_HISTORY_PARTS] = {0};
     unsigned points[NT_HISTORY_PARTS] = {0};
     size_t n = 0;
 

@@ -147,7 +147,7 @@ static bool find_pinned(struct nt_analysis *a, const char *advice)
     const struct nt_place *place;
     struct nt_finding *f;
 
-    if (room.held - room.used < NT_FRAGMENT_PART * room.held ||
+    if (room.worst == NULL || room.held - room.used < NT_FRAGMENT_PART * room.held ||
         room.pinned < NT_FRAGMENT_EMPTY ||
         !nt__finding_counts(a, NT_COST_BYTES, room.pinned, 0))
         return false;

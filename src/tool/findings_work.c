@@ -252,7 +252,7 @@ static char *remote_advice(const struct nt_snapshot *s)
 
     return nt__say(
         "Let the thread that allocates free, too: hand done blocks back in batches, "
-        "or keep a ring of buffers that go to and fro.%s",
+        "or keep a ring of buffers that go back and forth.%s",
         far ? " Many of these frees are from another node, so the memory was used from "
               "there as well: let threads that exchange blocks run on one node, or "
               "allocate on the node of whoever reads (nt_malloc_onnode)."

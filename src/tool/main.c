@@ -92,7 +92,7 @@ int main(int argc, char **argv)
                     "topo [OPTION...]",
         .doc = "Count what a program allocates, node by node.\n\n"
                "  run      run a program with the library and report its figures\n"
-               "  report   print records and live files in another form, or compare two\n"
+               "  report   print records and live files, compare two\n"
                "  topo     print nodes, cpus, memory, distances and tiers\v",
         .help_filter = help,
     };

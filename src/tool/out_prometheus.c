@@ -26,6 +26,7 @@ static const struct family_of {
     const char *prefix;
     const char *row, *column, *name; /* labels for these; NULL: none */
 } families[] = {
+    /* in the order of enum nt_table */
     {NT_TABLE_RECORD, "", NULL, NULL, NULL},
     {NT_TABLE_PROCESS, "", NULL, NULL, NULL},
     {NT_TABLE_TOTAL, "", NULL, NULL, NULL},
@@ -48,20 +49,25 @@ static bool ends_in(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* Put `to` in the place of `from` in `name`, which has room for it. */
-static void replace(char *name, const char *from, const char *to)
+#define NAME_MAX_BYTES 128
+
+/* Put `to` in the place of `from` in `name`, if it is there. */
+static void replace(char name[NAME_MAX_BYTES], const char *from, const char *to)
 {
-    char *at = strstr(name, from), rest[128];
+    const char *at = strstr(name, from);
+    char whole[NAME_MAX_BYTES];
 
     if (at == NULL)
         return;
-    snprintf(rest, sizeof rest, "%s%s", to, at + strlen(from));
-    strcpy(at, rest);
+    snprintf(whole, sizeof whole, "%.*s%s%s", (int)(at - name), name, to,
+             at + strlen(from));
+    memcpy(name, whole, sizeof whole);
 }
 
-static void name_of(const struct family_of *f, const struct nt_column *c, char out[128])
+static void name_of(const struct family_of *f, const struct nt_column *c,
+                    char out[NAME_MAX_BYTES])
 {
-    snprintf(out, 128, "numatally_%s%s", f->prefix, c->name);
+    snprintf(out, NAME_MAX_BYTES, "numatally_%s%s", f->prefix, c->name);
     if (ends_in(out, "_now"))
         out[strlen(out) - strlen("_now")] = '\0';
     if (ends_in(out, "_bytes_peak"))
@@ -169,19 +175,20 @@ static void head(FILE *out, const char *name, const struct nt_column *c)
     fprintf(out, "# TYPE %s %s\n", name, ends_in(name, "_total") ? "counter" : "gauge");
 }
 
+/* The samples of a column, of the `n` rows of its table. */
 static void family(FILE *out, const struct family_of *f, size_t column,
-                   const struct nt_groups *groups)
+                   struct nt_group *const *rows, size_t n)
 {
     const struct nt_column *c = &nt__table_columns(f->table)[column];
     bool begun = false;
-    char name[128];
+    char name[NAME_MAX_BYTES];
 
     name_of(f, c, name);
-    for (size_t i = 0; i < groups->n; i++) {
-        const struct nt_group *s = groups->rows[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct nt_group *s = rows[i];
         uint64_t v = s->values[0][column];
 
-        if (s->table != f->table || column >= s->n[0])
+        if (column >= s->n[0])
             continue;
         if (!begun)
             head(out, name, c);
@@ -191,6 +198,34 @@ static void family(FILE *out, const struct family_of *f, size_t column,
             fprintf(out, "%" PRIu64 ".%09" PRIu64 "\n", v / 1000000000, v % 1000000000);
         else
             fprintf(out, "%" PRIu64 "\n", v);
+    }
+}
+
+/* As families[] has the tables. */
+static int by_table(const void *a, const void *b)
+{
+    const struct nt_group *x = *(struct nt_group *const *)a;
+    const struct nt_group *y = *(struct nt_group *const *)b;
+
+    if (x->table != y->table)
+        return x->table < y->table ? -1 : 1;
+    return x->place < y->place ? -1 : 1;
+}
+
+static void write_families(FILE *out, const struct nt_groups *groups)
+{
+    size_t from = 0, to = 0;
+
+    if (groups->n > 0)
+        qsort(groups->rows, groups->n, sizeof(struct nt_group *), by_table);
+    for (size_t i = 0; i < NT_ARRAY_LEN(families); i++, from = to) {
+        const struct nt_column *c = nt__table_columns(families[i].table);
+
+        while (to < groups->n && groups->rows[to]->table == families[i].table)
+            to++;
+        for (size_t k = 0; c[k].name != NULL; k++)
+            if (is_wanted(families[i].table, &c[k]))
+                family(out, &families[i], k, &groups->rows[from], to - from);
     }
 }
 
@@ -230,13 +265,7 @@ int nt__out_prometheus(FILE *out, struct nt_record *const *records, size_t n,
         nt__rows_few(records[i], gather, &g);
         free(labels);
     }
-    for (size_t i = 0; i < NT_ARRAY_LEN(families); i++) {
-        const struct nt_column *c = nt__table_columns(families[i].table);
-
-        for (size_t k = 0; c[k].name != NULL; k++)
-            if (is_wanted(families[i].table, &c[k]))
-                family(out, &families[i], k, &groups);
-    }
+    write_families(out, &groups);
     if (left_out > 0)
         nt__warn("%zu of %zu records are left out: there are newer ones with the same "
                  "host, program, pid and rank",

@@ -65,10 +65,8 @@ typedef void nt_row_visit(const struct nt_row *row, void *context);
 
 /* The rows of all tables up to NT_TABLE_LIFETIME_TOTAL; of the others, of which there may be
  * many. */
-void nt__rows_few(const struct nt_record *record, nt_row_visit *visit,
-                      void *context);
-void nt__rows_many(const struct nt_record *record, nt_row_visit *visit,
-                      void *context);
+void nt__rows_few(const struct nt_record *record, nt_row_visit *call, void *context);
+void nt__rows_many(const struct nt_record *record, nt_row_visit *call, void *context);
 
 /* A copy of up to `size` bytes at `text`, the caller's to free: U+FFFD for each byte that is
  * not UTF-8. */

@@ -140,7 +140,7 @@ static void test_without_a_profile(void **state)
     json_t *o;
 
     (void)state;
-    record.profile.sites = NULL;
+    record.profile = (struct nt_profile){0};
     page = page_of(1);
     at = page;
     o = data_at(&at);

@@ -31,8 +31,7 @@ static void test_common(void **state)
         "operator new[](unsigned long, std::align_val_t)",
         "std::vector<int, std::allocator<int> >::push_back(int const&)",
         "void std::vector<int>::_M_realloc_insert<int>(int*, int&&)",
-        "std::_Rb_tree_node<std::pair<int const, int> >* "
-        "std::_Rb_tree<int>::_M_get_node()",
+        "std::_Node<std::pair<int, int> >* std::_Tree<int>::_M_get_node()",
         "__gnu_cxx::new_allocator<int>::allocate(unsigned long, void const*)",
         "xmalloc",
         "PyMem_RawMalloc",
