@@ -29,7 +29,7 @@ static void test_bits(void **state)
         unsigned n = 0;
         x = x * 6364136223846793005u + 1442695040888963407u;
         for (unsigned k = 0; k < 64; k++)
-            n += x >> k & 1;
+            n += (unsigned)(x >> k & 1);
         assert_int_equal(nt__bits(x), n);
     }
 }
