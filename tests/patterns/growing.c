@@ -2,11 +2,11 @@
 /* A queue that is filled by two and emptied by one at a time, and whole at the end. */
 #include "pattern.h"
 
-enum { STEPS = 200000 };
+enum { STEPS = 32000 };
 
 struct job {
     struct job *next;
-    char payload[450];
+    char payload[2792];
 };
 
 static struct job *first, **last = &first;
@@ -37,9 +37,9 @@ int main(void)
     for (unsigned step = 0; step < STEPS; step++) {
         enqueue();
         enqueue();
-        compute(4000);
+        compute(25000);
         work_off();
-        if (step % 1000 == 0)
+        if (step % 160 == 0)
             wait_ms(6);
     }
     while (first != NULL)

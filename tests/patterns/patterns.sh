@@ -71,8 +71,8 @@ finds leaking leak parse_header
 says leaking 'abs(f["cost"] - sum(300 + s % 200 for s in range(0, 120000, 3))) < 4 * f["error"]'
 says leaking 'abs(number("^") - f["cost"]) < 0.01 * f["cost"]'
 finds growing growth enqueue
-# Two in and one out of 464 bytes in 200000 steps, three quarters of them between the floors.
-says growing '0.5 * 464 * 200000 < f["cost"] < 464 * 200000'
+# Two in and one out of 2800 bytes in 32000 steps, three quarters of them between the floors.
+says growing '0.5 * 2800 * 32000 < f["cost"] < 2800 * 32000'
 finds fragmenting fragmentation load
 says fragmenting 'f["cost"] > 150 * 2**20'
 finds imbalanced imbalance assemble
