@@ -5,6 +5,7 @@
 #include "tests/child.h"
 
 #include <pthread.h>
+#include <string.h>
 
 static struct nt_lock lock = NT_LOCK_INIT(NT_RANK_POOL);
 static struct nt_lock inner = NT_LOCK_INIT(NT_RANK_ARENA);
@@ -77,9 +78,8 @@ static void test_zero(void **state)
 {
     static const struct nt_lock made = NT_LOCK_INIT(NT_RANK_META), zero;
     (void)state;
-    if (NT_DEBUG)
-        skip();
-    assert_memory_equal(&made, &zero, sizeof made);
+    /* In debug builds it has its rank. */
+    assert_int_equal(memcmp(&made, &zero, sizeof made) != 0, NT_DEBUG);
 }
 
 /* Whoever finds it taken gets it in the end, however long that takes. */
