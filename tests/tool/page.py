@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 #
 # page.py FOLDER: the pages of FOLDER in headless Chromium. For each NAME.html there are the
-# record it shows, NAME.json, and its text, NAME.txt (page.sh makes them). Every figure on
-# the page is read back and compared with the record's; then the page is used as people
-# do: on a phone, in the dark, on paper, with the keyboard, with a screen reader.
+# record it shows, NAME.json, its text, NAME.txt, and its findings, NAME.findings (page.sh
+# makes them). Every figure on the page is read back and compared with the record's; then
+# the page is used as people do: on a phone, in the dark, on paper, with the keyboard, with
+# a screen reader.
 import base64
 import html
 import json
@@ -103,6 +104,7 @@ class Pages(unittest.TestCase):
                         Select(self.browser.find("#bar select")).select_by_value(str(i))
                         self.browser.wait("return test.drawn()")
                     self.check_head(record, all_records)
+                    self.check_findings(name, i)
                     self.check_history(record)
                     self.check_nodes(record)
                     self.check_sizes(record)
@@ -125,6 +127,18 @@ class Pages(unittest.TestCase):
             pressed = self.browser.js(
                 "return document.querySelectorAll('.pick[aria-pressed=true]')[0].textContent")
             self.assertIs(record, all_records[int(pressed) - 1])
+
+    def check_findings(self, name, i):
+        with open(f"{FOLDER}/{name}.findings") as lines:
+            findings = json.loads(lines.readlines()[i].replace("\u202e", "\ufffd"))
+        self.assertEqual([f["share"] for f in findings],
+                         [n for _, n in self.browser.js("return test.values('.findings li')")])
+        text = self.browser.find("#findings").text
+        for finding in findings:
+            self.assertIn(" ".join(finding["sentence"].split()), " ".join(text.split()))
+            self.assertIn(" ".join(finding["advice"].split()), " ".join(text.split()))
+            for line in finding["where"][:1] + finding["freed"][:1]:
+                self.assertIn(" ".join(line.split()), " ".join(text.split()))
 
     def check_history(self, record):
         points = record.get("history", {"points": []})["points"]
