@@ -37,6 +37,18 @@ static void put_row(struct nt_fmt *f, const struct nt_job_row *row)
 
 /* ---- what the job is, and what is wrong with it ------------------------------------- */
 
+/* "lmp", or "lmp and others". */
+static void put_programs(struct nt_fmt *f, const struct nt_job_view *v)
+{
+    bool others = false;
+
+    for (size_t i = 1; i < v->n; i++)
+        others |= strcmp(v->rows[i].program, v->rows[0].program) != 0;
+    nt__fmt_str(f, ": ");
+    nt__fmt_name(f, 0, v->n > 0 ? v->rows[0].program : "nobody");
+    nt__fmt_str(f, others ? " and others" : "");
+}
+
 static void head(struct nt_fmt *f, const struct nt_job *job,
                  const struct nt_job_view *v, const struct nt_snapshot *sum)
 {
@@ -49,8 +61,7 @@ static void head(struct nt_fmt *f, const struct nt_job *job,
         put_count(f, v->n, "process", "processes");
     nt__fmt_str(f, " on ");
     put_count(f, nt__job_sort_hosts(v), "host", "hosts");
-    nt__fmt_str(f, ", program ");
-    nt__fmt_name(f, 0, sum->program);
+    put_programs(f, v);
     nt__fmt_str(f, "\nFrom the first start to the last figure: ");
     nt__text_amount(f, 't', ns);
     nt__fmt_char(f, '\n');
