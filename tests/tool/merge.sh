@@ -145,4 +145,14 @@ PY
 try 0 "$tool" report --merge real-?.json
 out '^1 rank did not end well, or not yet:$'
 out '    rank 4 on .*: ran on, or ended without its last word'
+
+# Live files: of processes that run, too; here of one that was killed.
+mkdir live
+# shellcheck disable=SC2016
+PMI_RANK=0 LD_PRELOAD=$NT_BUILD/libnumatally_malloc.so NUMATALLY_CONF=live:live sh -c 'kill -9 $$'
+try 0 "$tool" report live/*.live
+err 'these are the figures of process [0-9]+ at its last update'
+try 0 "$tool" report --merge live/*.live
+out '^1 rank did not end well, or not yet:$'
+[ ! -s err ] || fail "and it was said once more"
 echo "ok"
