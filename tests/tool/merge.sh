@@ -18,7 +18,8 @@ threads='import threading
 t = [threading.Thread(target=lambda: [bytes(n) for n in range(3000)]) for _ in range(2)]
 [x.start() for x in t]; [x.join() for x in t]'
 try 0 env NUMATALLY_TOPOLOGY=2x1 PMIX_RANK=0 "$tool" run --report base.json -- "$python" -c "$threads"
-mkdir job && "${merge[@]}" make base.json job "$RANKS" || fail "no records were made"
+mkdir job
+"${merge[@]}" make base.json job "$RANKS" || fail "no records were made"
 
 # GNU time's %x is the status: 1, as files were bad.
 $time -q -o used -f '%e %M %x' "$tool" report --merge -o job.json job/*.json >out 2>err
