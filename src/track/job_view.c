@@ -81,25 +81,32 @@ static uint64_t number(const struct nt_job_view *v, const struct nt_figure *g, s
     return nt__job_value(nt__job_at(v, i), g);
 }
 
+/* Of an even number the mean of the two in the middle. */
+static uint64_t between(uint64_t low, uint64_t high)
+{
+    return low + (high - low) / 2;
+}
+
 /* The median of the distances, which grow from the median on downwards and upwards. */
 static uint64_t median_distance(const struct nt_job_view *v, const struct nt_figure *g,
                                 uint64_t median)
 {
-    size_t middle = (v->n - 1) / 2, low = middle + 1, high = middle + 1;
-    uint64_t distance = 0;
+    size_t low = (v->n + 1) / 2, high = low;
+    uint64_t distance = 0, before = 0;
 
-    for (size_t taken = 0; taken <= middle; taken++) {
+    for (size_t taken = 0; taken <= v->n / 2; taken++) {
         uint64_t below = UINT64_MAX, above = UINT64_MAX;
 
         if (low > 0)
             below = median - number(v, g, low - 1);
         if (high < v->n)
             above = number(v, g, high) - median;
+        before = distance;
         distance = nt__min(below, above);
         low -= below <= above;
         high += below > above;
     }
-    return distance;
+    return v->n % 2 != 0 ? distance : between(before, distance);
 }
 
 struct nt_job_spread nt__job_spread(const struct nt_job_view *v,
@@ -115,7 +122,7 @@ struct nt_job_spread nt__job_spread(const struct nt_job_view *v,
         last--;
     s.min = nt__job_at(v, 0);
     s.max = nt__job_at(v, last);
-    s.median = number(v, g, (v->n - 1) / 2);
+    s.median = between(number(v, g, (v->n - 1) / 2), number(v, g, v->n / 2));
     s.distance = median_distance(v, g, s.median);
     return s;
 }

@@ -289,9 +289,9 @@ def check_text(folder, path):
 
 def outliers(values, least):
     """Further than 5.2 times the median of distances, a quarter of the median, and least."""
-    middle = statistics.median_low(values.values())
+    middle = int(statistics.median(values.values()))
     away = {k: abs(v - middle) for k, v in values.items()}
-    usual = statistics.median_low(away.values())
+    usual = int(statistics.median(away.values()))
     far = [k for k, d in away.items()
            if 10 * d > 52 * usual and 4 * d > middle and d >= least]
     return sorted(far, key=lambda k: -away[k])
