@@ -196,8 +196,12 @@ static bool age_slabs(struct nt_shard *s)
     uint32_t now = (uint32_t)nt__os_now_ms();
     if (now - s->empty_ms < nt__arena_config.return_ms)
         return true;
+    if (s->ageing) /* this is a part of it */
+        return true;
     s->empty_ms = now;
+    s->ageing = true;
     age_current(s);
+    s->ageing = false;
     if (s->empty_unused != 0)
         release_empty(s, s->empty_slices - s->empty_unused);
     s->empty_unused = s->empty_slices;
@@ -319,7 +323,8 @@ void nt__shard_receive(struct nt_shard *s, struct nt_slab *slab, struct nt_block
  * there are some to be carved yet, on `partial`. */
 static void set_aside(struct nt_shard *s, struct nt_slab *slab)
 {
-    s->current[slab->class] = &nt__slab_none;
+    unsigned c = slab->class; /* it may go back to the arena */
+    s->current[c] = &nt__slab_none;
     if (slab->carved < slab->capacity) {
         put_by_live(s, slab, slab->carved);
     } else {
@@ -327,7 +332,7 @@ static void set_aside(struct nt_shard *s, struct nt_slab *slab)
         slab->back = -(int32_t)room(slab);
         push(&s->full, slab);
     }
-    nt__peak_publish(s, slab->class);
+    nt__peak_publish(s, c);
 }
 
 static struct nt_slab *open_slab(struct nt_shard *s, unsigned c)
@@ -367,7 +372,8 @@ static struct nt_slab *next_slab(struct nt_shard *s, unsigned c)
     return slab;
 }
 
-/* The slab's list is empty: what came back from other threads. */
+/* The current slab's list is empty: what came back from other threads. It may be the current
+ * one no more afterwards. */
 static void receive_dry(struct nt_shard *s, struct nt_slab *slab)
 {
     struct nt_block *chain;
@@ -390,8 +396,13 @@ static void *refill(struct nt_shard *s, unsigned c, bool *zeroed)
     *zeroed = false;
     for (;;) {
         if (slab != &nt__slab_none) {
-            if (!slab->free)
+            if (!slab->free) {
                 receive_dry(s, slab);
+                if (s->current[c] != slab) { /* old current slabs were retired */
+                    slab = s->current[c];
+                    continue;
+                }
+            }
             struct nt_block *block = slab->free;
             if (block) {
                 slab->free = block->next;

@@ -326,6 +326,50 @@ static void test_current_ages(void **state)
     nt__arena_config.return_ms = 1000;
 }
 
+/* A current slab whose list is dry is aged while it looks for what came back: it is not carved
+ * from any more, then, nor put on a list twice. */
+static void test_retired_in_refill(void **state)
+{
+    enum { BATCH = 1200, SIZE = 32768, MINE = 2000 }; /* more than is kept */
+    static char *p[BATCH], *mine[MINE];
+    (void)state;
+    struct nt_shard *s = new_shard(), *other = new_shard();
+    unsigned c = nt__sizeclass_of(80);
+    int n = 0;
+    nt__arena_config.return_ms = 50;
+    do
+        mine[n++] = room_malloc(s, 80);
+    while (s->current[c]->free);
+    assert_true(s->current[c]->clean &&
+                s->current[c]->carved < s->current[c]->capacity);
+    for (int i = 0; i < BATCH; i++)
+        assert_non_null(p[i] = room_malloc(s, SIZE));
+    leave_waiting(s);
+    nt__shard_watch(s);
+    nt__shard_watch(s); /* notes what was used */
+    for (int i = 0; i < BATCH; i++)
+        nt__remote_gather(other, nt__slab_of(p[i]), p[i]);
+    nt__remote_flush(other);
+    usleep(80 * 1000);
+    mine[n++] = room_malloc(s, 80);
+    assert_ptr_equal(s->current[c], nt__slab_of(mine[n - 1]));
+    nt__shard_check(s);
+    while (n < MINE)
+        assert_non_null(mine[n++] = room_malloc(s, 80));
+    for (int i = 0; i < MINE; i++)
+        memset(mine[i], i % 100, 80);
+    for (int i = 0; i < MINE - 1; i++)
+        room_free(s, mine[i]);
+    nt__shard_check(s);
+    nt__shard_trim(s);
+    assert_int_equal(s->slabs[c] & UINT32_MAX, 1);
+    for (int i = 0; i < 80; i++)
+        assert_int_equal(mine[MINE - 1][i], (MINE - 1) % 100);
+    room_free(s, mine[MINE - 1]);
+    nt__shard_trim(s);
+    nt__arena_config.return_ms = 1000;
+}
+
 /* Blocks of others are sent home when the delay has passed, though no batch is full. */
 static void test_gathered_ages(void **state)
 {
@@ -452,13 +496,21 @@ int main(void)
 {
     room_start("1x1");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_class), cmocka_unit_test(test_random),
-        cmocka_unit_test(test_places),      cmocka_unit_test(test_room),
-        cmocka_unit_test(test_used_first),  cmocka_unit_test(test_receive),
-        cmocka_unit_test(test_kept),        cmocka_unit_test(test_yield),
-        cmocka_unit_test(test_empty),       cmocka_unit_test(test_check_finds),
-        cmocka_unit_test(test_errno),       cmocka_unit_test(test_current_ages),
-        cmocka_unit_test(test_notices),     cmocka_unit_test(test_gathered_ages),
+        cmocka_unit_test(test_retired_in_refill), /* while memory is clean */
+        cmocka_unit_test(test_every_class),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_used_first),
+        cmocka_unit_test(test_receive),
+        cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_yield),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_check_finds),
+        cmocka_unit_test(test_errno),
+        cmocka_unit_test(test_current_ages),
+        cmocka_unit_test(test_notices),
+        cmocka_unit_test(test_gathered_ages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
