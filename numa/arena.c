@@ -4,7 +4,6 @@
 #include "numa/promise.h"
 #include "numa/topo.h"
 #include "numa/units.h"
-#include "src/base/guest.h"
 #include "src/base/os.h"
 
 #include <string.h>

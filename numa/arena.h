@@ -28,6 +28,7 @@
 
 #include "numa/bind.h"
 #include "numa/window.h"
+#include "src/base/guest.h"
 #include "src/base/lock.h"
 
 /* Bins of extents: by the power of two in their length. */
@@ -101,11 +102,12 @@ NT_HIDDEN bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices)
  * is extents, and units at least half of which is free, unless huge pages were asked for. */
 NT_HIDDEN bool nt__arena_decay(struct nt_arena *a);
 
-/* Will there be something to purge when it is time? */
+/* Will there be something to purge when it is time? Not with an MPI: guest.h. */
 static inline bool nt__arena_waits(const struct nt_arena *a)
 {
-    return __atomic_load_n(&a->cached, __ATOMIC_RELAXED) != 0 ||
-           __atomic_load_n(&a->loose, __ATOMIC_RELAXED) != 0;
+    return (__atomic_load_n(&a->cached, __ATOMIC_RELAXED) != 0 ||
+            __atomic_load_n(&a->loose, __ATOMIC_RELAXED) != 0) &&
+           !nt__guest_mpi();
 }
 
 /* Purge so many slices of what is free and dirty, however late it came, or what there is.

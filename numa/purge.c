@@ -2,7 +2,6 @@
 /* The part of arena.h that gives memory back to the system. */
 #include "numa/promise.h"
 #include "numa/units.h"
-#include "src/base/guest.h"
 
 #define PURGE_AT_ONCE (256 * NT_MIB / NT_SLICE) /* slices purged by one caller */
 #define LOOSE_AT_ONCE 64                        /* partial ones */
@@ -163,20 +162,21 @@ bool nt__arena_decay(struct nt_arena *a)
     uint32_t wait = due - now;
     if (wait != 0 && wait <= delay / 4 + 1)
         return false;
+    if (nt__guest() != NT_GUEST_NONE)
+        return false;
     /* One of those who find it due goes. */
     if (!__atomic_compare_exchange_n(&a->next_look_ms, &due, now + delay / 4 + 1, false,
                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         return false;
-    if (!nt__guest_mpi()) {
-        purge_extents(a, delay, PURGE_AT_ONCE);
-        purge_loose(a, delay);
-    }
+    purge_extents(a, delay, PURGE_AT_ONCE);
+    purge_loose(a, delay);
     return true;
 }
 
 size_t nt__arena_yield(struct nt_arena *a, size_t slices)
 {
-    if (__atomic_load_n(&a->cached, __ATOMIC_RELAXED) == 0 || nt__guest_mpi())
+    if (__atomic_load_n(&a->cached, __ATOMIC_RELAXED) == 0 ||
+        nt__guest() != NT_GUEST_NONE)
         return 0;
     return purge_extents(a, 0, slices);
 }
@@ -204,7 +204,7 @@ static uint32_t any_extent(const struct nt_arena *a)
 size_t nt__arena_release(struct nt_arena *a)
 {
     size_t bytes = 0;
-    for (;;) {
+    while (!nt__guest_mpi()) {
         nt__lock(&a->lock);
         uint32_t u = any_extent(a);
         if (u == NT_NO_UNIT) {
@@ -225,4 +225,5 @@ size_t nt__arena_release(struct nt_arena *a)
             return bytes;
         bytes += (size_t)length << NT_UNIT_SHIFT;
     }
+    return bytes;
 }

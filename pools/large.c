@@ -176,8 +176,7 @@ static void resize(struct nt_shard *s, struct nt_slab *slab, size_t size)
     slab->bytes = bytes;
     if (slab->sampled != 0) /* it is another block from now on */
         nt__sampled_large_gone(s, slab);
-    nt__count_add(&s->large_allocated, bytes);
-    nt__count_add(&s->large_freed, old);
+    nt__count_add_two(&s->large_freed, old, &s->large_allocated, bytes); /* peak.h */
     if (nt__count_add_two_passes(&s->reallocs, 1, &s->requested[nt__sizeclass_large()],
                                  size))
         nt__sampled_large(s, slab, size);
@@ -220,12 +219,10 @@ static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
     if (!to)
         return NULL;
     struct nt_slab *target = nt__slab_header(to);
-    bool remade;
     if (kept <= MOVED_BY_COPY || nt__guest_mpi()) {
         memcpy(to, from, kept);
-    } else if (nt__os_move(from, to, kept, &remade)) {
+    } else if (nt__os_move(from, to, kept)) {
         target->moved = 1;
-        slab->moved |= remade; /* no policy is left there */
         /* Behind the last page its run may hold what was there before. */
         slab->clean = kept == slab->run_slices << NT_SLICE_SHIFT;
     } else { /* trying may have replaced the target's mapping */

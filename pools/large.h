@@ -118,7 +118,8 @@ NT_FAST bool nt__large_stays(struct nt_shard *s, struct nt_slab *slab, const voi
         (uintptr_t)p % NT_SLICE != 0 ||
         nt__align_up(size, NT_RACY(nt__os_page)) != slab->bytes)
         return false;
-    nt__count_add_two(&s->large_allocated, slab->bytes, &s->large_freed, slab->bytes);
+    nt__count_add_two(&s->large_freed, slab->bytes, &s->large_allocated,
+                      slab->bytes); /* the order: peak.h */
     *due = nt__count_add_two_passes(&s->reallocs, 1,
                                     &s->requested[nt__sizeclass_large()], size);
     return true;

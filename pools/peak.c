@@ -54,8 +54,9 @@ static int64_t bytes_of(const struct nt_shard *s, unsigned c)
 {
     if (c == nt__sizeclass_large())
         return nt__peak_large(s);
-    uint64_t blocks = nt__count_read(&s->allocs[c]) - nt__count_read(&s->frees[c]) -
-                      nt__count_read(&s->sent[c]);
+    uint64_t allocs = __atomic_load_n(&s->allocs[c], __ATOMIC_ACQUIRE); /* see peak.h */
+    uint64_t blocks =
+        allocs - nt__count_read(&s->frees[c]) - nt__count_read(&s->sent[c]);
     return (int64_t)(blocks * nt__sizeclasses.size[c]);
 }
 

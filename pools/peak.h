@@ -32,11 +32,14 @@ NT_HIDDEN void nt__peak_publish(struct nt_shard *s, unsigned c);
 
 extern NT_HIDDEN bool nt__peak_watching; /* for crossings */
 
-/* Bytes of large blocks that were handed out here less those freed here. */
+/* Bytes of large blocks that were handed out here less those freed here. What was freed is
+ * read last, and where a block takes the place of another counted first: so a reader beside
+ * the owner never sees both in use. */
 static inline int64_t nt__peak_large(const struct nt_shard *s)
 {
-    return (int64_t)(nt__count_read(&s->large_allocated) -
-                     nt__count_read(&s->large_freed) - nt__count_read(&s->large_sent));
+    uint64_t allocated = __atomic_load_n(&s->large_allocated, __ATOMIC_ACQUIRE);
+    return (int64_t)(allocated - nt__count_read(&s->large_freed) -
+                     nt__count_read(&s->large_sent));
 }
 
 /* Has nt__peak_publish nothing to do for the large blocks? So it is when one takes the place

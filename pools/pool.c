@@ -6,6 +6,7 @@
 #include "pools/peak.h"
 #include "pools/sampled.h"
 #include "src/base/fmt.h"
+#include "src/base/guest.h"
 #include "src/base/meta.h"
 
 #include <errno.h>
@@ -144,6 +145,9 @@ void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero
     unsigned c = nt__sizeclass_large();
     if (size <= NT_CLASSED_MAX && align <= NT_SLICE)
         c = nt__sizeclass_aligned(size, align);
+    if (c == nt__sizeclass_large())
+        nt__guest_refresh();
+    nt__guest_meet();
     nt__lock(&pool->lock);
     struct nt_shard *s = shard_here(pool);
     if (s && c < nt__sizeclass_large()) {

@@ -7,6 +7,7 @@
 #include "pools/remote.h"
 #include "pools/sampled.h"
 #include "pools/spare.h"
+#include "src/base/guest.h"
 #include "src/base/os.h"
 
 #include <errno.h>
@@ -269,6 +270,20 @@ static void look(struct nt_shard *s)
     nt__shard_age_idle(s->arena);
 }
 
+/* Another arena, each in its turn: perhaps no thread is left on its node to look after it. */
+static void look_further(struct nt_shard *s)
+{
+    unsigned n = nt__arenas_count();
+    s->turn = (uint16_t)(s->turn + 1u < n ? s->turn + 1 : 0);
+    struct nt_arena *a = n != 0 ? nt__arenas_get(s->turn) : NULL;
+    if (!a || a == s->arena || a == s->large_arena)
+        return;
+    nt__arena_decay(a);
+    if (nt__shard_idle_waits(a))
+        nt__shard_receive_idle(a);
+    nt__shard_age_idle(a);
+}
+
 static void event(struct nt_shard *s, struct nt_slab *slab)
 {
     if (slab->place == NT_PLACE_CURRENT) {
@@ -276,6 +291,7 @@ static void event(struct nt_shard *s, struct nt_slab *slab)
         slab->back = frees_to_event(s);
         if (s->watching || waits_elsewhere(s))
             look(s);
+        look_further(s);
         return;
     }
     if (slab->place == NT_PLACE_FULL) {
@@ -294,7 +310,9 @@ static void event(struct nt_shard *s, struct nt_slab *slab)
 
 void nt__shard_event(struct nt_shard *s, struct nt_slab *slab)
 {
-    int saved = errno; /* nobody on the fast path of free keeps it */
+    int saved = errno;                  /* nobody on the fast path of free keeps it */
+    if (!s->pool && !s->sampling.never) /* else a lock is held */
+        nt__guest_meet();
     event(s, slab);
     errno = saved;
 }

@@ -104,6 +104,7 @@ struct nt_shard {
     uint8_t batches;      /* next to be sent for its age */
     uint8_t looks;        /* to come at least, while watching */
     uint8_t changes;      /* small ones published, mod 256: peak.c */
+    uint16_t turn;        /* arena of others looked at last: shard.c */
     bool ageing;          /* what was not used is being taken out of use */
     /* constant; of a pool's: under the pool's lock */
     struct nt_placement *placement; /* what the two arenas are of */

@@ -1,74 +1,81 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "src/base/guest.h"
 
 #include "src/base/conf.h"
+#include "src/base/lock.h"
+#include "src/base/modules.h"
 #include "src/base/os.h"
 
-#include <fcntl.h>
+#include <link.h>
 #include <string.h>
-#include <unistd.h>
 
-#define LOOK_MS 250
+bool nt__guest_found;
+bool nt__guest_wanted = true; /* once at the beginning */
 
 static struct {
-    bool found;
-    uint64_t next_ms; /* when to look again */
+    bool busy;               /* somebody asks */
+    bool closed;             /* nobody may ask any more: what is known stays */
+    uint64_t looked_ms;      /* 0: not yet */
+    unsigned long long adds; /* objects that the linker had loaded by then */
 } guest;
 
 /* What the names of libraries begin with: those of Open MPI, MPICH, Intel, Cray; UCX's and
  * libfabric's own hooks, which others use, too. */
 static const char *const names[] = {"libmpi", "libucm.so", "libfabric.so"};
 
-#define NAME_MOST 12 /* as many characters of a name as tell */
+struct look {
+    bool begun, found, shared;
+};
 
-static bool is_guest(const char *name)
+static int on_object(struct dl_phdr_info *info, size_t size, void *argument)
 {
+    struct look *look = argument;
+    const char *slash = strrchr(info->dlpi_name, '/');
+    const char *name = slash ? slash + 1 : info->dlpi_name;
+    (void)size;
+    if (!look->begun && info->dlpi_adds == guest.adds)
+        return 1; /* nothing came */
+    look->begun = true;
+    guest.adds = info->dlpi_adds;
+    look->shared |= strncmp(name, "libc.so", 7) == 0;
     for (size_t i = 0; i < NT_ARRAY_LEN(names); i++)
-        if (strncmp(name, names[i], strlen(names[i])) == 0)
-            return true;
-    return false;
+        look->found |= strncmp(name, names[i], strlen(names[i])) == 0;
+    return 0;
 }
 
-/* Not by the linker's list, whose lock others hold while they allocate. */
-static bool is_mapped(void)
+void nt__guest_look(void)
 {
-    char buf[4096], name[NAME_MOST + 1] = "";
-    size_t length = NAME_MOST; /* of `name`; NAME_MOST: enough, or none has begun */
-    bool found = false;
-    ssize_t n;
-    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    while (!found && (n = read(fd, buf, sizeof buf)) > 0)
-        for (ssize_t i = 0; i < n && !found; i++) {
-            if (buf[i] == '/') {
-                length = 0;
-            } else if (buf[i] == '\n') {
-                found = is_guest(name);
-                length = NAME_MOST;
-                name[0] = '\0';
-            } else if (length < NAME_MOST) {
-                name[length++] = buf[i];
-                name[length] = '\0';
-            }
-        }
-    close(fd);
-    return found;
+    struct look look = {0};
+#if NT_DEBUG
+    NT_ASSERT(nt__lock_held == 0);
+#endif
+    if (__atomic_exchange_n(&guest.busy, true, __ATOMIC_ACQUIRE))
+        return;
+    dl_iterate_phdr(on_object, &look);
+    /* In a static program nothing has a name; where there is a rank there is MPI. */
+    if (look.found || (look.begun && !look.shared && nt__conf_rank() >= 0))
+        __atomic_store_n(&nt__guest_found, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&guest.looked_ms, nt__os_now_ms(), __ATOMIC_RELAXED);
+    __atomic_store_n(&nt__guest_wanted, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&guest.busy, false, __ATOMIC_RELEASE);
 }
 
-bool nt__guest_mpi(void)
+enum nt_guest nt__guest(void)
 {
-    if (__atomic_load_n(&guest.found, __ATOMIC_RELAXED))
-        return true;
-    uint64_t due = __atomic_load_n(&guest.next_ms, __ATOMIC_RELAXED);
-    if (nt__os_now_ms() < due)
-        return false;
-    uint64_t from = nt__os_now_ns();
-    bool found = (due == 0 && nt__conf_rank() >= 0) || is_mapped();
-    uint64_t took_ms = (nt__os_now_ns() - from) / 1000000;
-    __atomic_store_n(&guest.next_ms, nt__os_now_ms() + nt__max(LOOK_MS, took_ms * 1000),
-                     __ATOMIC_RELAXED);
-    if (found)
-        __atomic_store_n(&guest.found, true, __ATOMIC_RELAXED);
-    return found;
+    if (nt__guest_mpi())
+        return NT_GUEST_MPI;
+    if (guest.closed)
+        return NT_GUEST_NONE;
+    uint64_t looked = __atomic_load_n(&guest.looked_ms, __ATOMIC_RELAXED);
+    if (looked != 0 && nt__os_now_ms() - looked < NT_GUEST_MS)
+        return NT_GUEST_NONE;
+    __atomic_store_n(&nt__guest_wanted, true, __ATOMIC_RELAXED);
+    return NT_GUEST_UNSURE;
+}
+
+void nt__guest_fork_child(void)
+{
+    guest.busy = nt__guest_wanted = false;
+    guest.closed = !nt__modules_may_ask();
 }

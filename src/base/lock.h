@@ -78,6 +78,20 @@ static inline void nt__lock_hint(struct nt_lock *lock, bool taken)
     __atomic_store_n(&lock->taken, taken, __ATOMIC_RELAXED);
 }
 
+/* Opening, reading and writing files are what a cancelled thread ends at, perhaps with a lock
+ * of ours; malloc must be none. Between these two it goes on. */
+static inline int nt__cancel_off(void)
+{
+    int was;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &was);
+    return was;
+}
+
+static inline void nt__cancel_as(int was)
+{
+    pthread_setcancelstate(was, NULL);
+}
+
 /* Until the holder gave it up, or for a moment. */
 NT_HIDDEN NT_SLOW void nt__lock_wait(const struct nt_lock *lock);
 

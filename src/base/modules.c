@@ -182,6 +182,11 @@ uint32_t nt__modules_refresh(void)
     return __atomic_load_n(&modules.generation, __ATOMIC_RELAXED);
 }
 
+bool nt__modules_may_ask(void)
+{
+    return !modules.closed;
+}
+
 /* ---- fork ------------------------------------------------------------------------------ */
 
 void nt__modules_fork_lock(void)

@@ -37,6 +37,9 @@ NT_HIDDEN uint32_t nt__modules_refresh(void);
 NT_HIDDEN unsigned nt__modules_count(void);
 NT_HIDDEN const struct nt_module *nt__modules_get(unsigned i);
 
+/* False: in a child of a process with threads the linker's lock may be held for ever. */
+NT_HIDDEN bool nt__modules_may_ask(void);
+
 NT_HIDDEN void nt__modules_fork_lock(void);
 NT_HIDDEN void nt__modules_fork_unlock(enum nt_fork how);
 

@@ -114,18 +114,13 @@ bool nt__os_advise_huge(void *at, size_t size)
     return madvise(at, size, MADV_HUGEPAGE) == 0;
 }
 
-bool nt__os_move(void *from, void *to, size_t size, bool *remade)
+bool nt__os_move(void *from, void *to, size_t size)
 {
-    *remade = false;
     if (__atomic_load_n(&reserved_pages, __ATOMIC_RELAXED))
         return false;
-    int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
-    if (mremap(from, size, size, flags | MREMAP_DONTUNMAP, to) == to)
+    int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    if (mremap(from, size, size, flags, to) == to)
         return true;
-    /* Before Linux 5.7: the source is unmapped, so a fresh mapping takes its place. */
-    *remade = mremap(from, size, size, flags, to) == to;
-    if (*remade)
-        return nt__os_remap(from, size);
     /* It failed, but the target may have been unmapped already. */
     if (!nt__os_remap(to, size))
         nt__os_remap(to, size);

@@ -51,10 +51,10 @@ NT_HIDDEN void nt__os_clear(void *at, size_t size);
 NT_HIDDEN bool nt__os_advise_huge(void *at, size_t size);
 
 /* Move the pages of [from, from+size) to `to` by page table, replacing what is
- * mapped there; `from` stays mapped and reads as zero. False: nothing was moved, as in
- * every process that has mapped anything with `hugetlb`. `*remade`: `from` is a new mapping,
- * without the policy and the advice that the old one had. */
-NT_HIDDEN bool nt__os_move(void *from, void *to, size_t size, bool *remade);
+ * mapped there; `from` stays mapped and reads as zero. False: nothing was moved, as before
+ * Linux 5.7 (others could take the place of `from` meanwhile) and in every process that has
+ * mapped anything with `hugetlb`; `to` may be a new mapping then, without its policy. */
+NT_HIDDEN bool nt__os_move(void *from, void *to, size_t size);
 
 /* Milliseconds of a clock that never goes back, a few ms coarse, never 0. */
 NT_HIDDEN uint64_t nt__os_now_ms(void);

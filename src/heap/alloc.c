@@ -14,6 +14,7 @@
 #include "pools/sampled.h"
 #include "src/base/fmt.h"
 #include "src/base/foreign.h"
+#include "src/base/guest.h"
 #include "src/base/os.h"
 #include "src/heap/calls.h"
 #include "src/heap/figures.h"
@@ -46,6 +47,8 @@ static void *allocate(size_t size, size_t align, bool zero)
 {
     int saved = errno;
     bool zeroed = false;
+    if (size > NT_CLASSED_MAX)
+        nt__guest_refresh();
     struct nt_shard *s = nt__heap_hold();
     void *p = s ? take(s, size, align, zero, &zeroed) : NULL;
     nt__heap_let_go();
@@ -388,6 +391,7 @@ static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *po
 {
     int saved = errno;
     void *p = NULL;
+    nt__guest_refresh();
     if (pool) {
         p = nt__pool_realloc_large(pool, slab, size);
     } else {

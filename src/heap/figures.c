@@ -324,7 +324,7 @@ static bool read_now(uint64_t age_ms, bool wait)
 int nt_report(int fd, enum nt_format format)
 {
     NT_FORWARD(report(fd, format));
-    int saved = errno;
+    int saved = errno, cancel = nt__cancel_off();
     nt__start();
     nt__start_check_fork();
     nt__lock(&figures.lock);
@@ -335,6 +335,7 @@ int nt_report(int fd, enum nt_format format)
     int result = nt__report_write(fd, format, &large.now.snapshot, &tables);
     nt__unlock(&figures.lock);
     nt__profile_free(&profile);
+    nt__cancel_as(cancel);
     nt__figures_tick();
     errno = saved;
     return result;
@@ -440,12 +441,14 @@ static void watch(void)
 void nt__figures_act(void)
 {
     int saved = errno; /* a realloc in place does not keep it */
+    int cancel = nt__cancel_off();
     if (__atomic_load_n(&nt__peak_noted, __ATOMIC_RELAXED))
         nt__history_note();
     if (nt__figures_watched)
         watch();
     if (__atomic_load_n(&nt__figures_due, __ATOMIC_RELAXED))
         report_due(true);
+    nt__cancel_as(cancel);
     if (__atomic_load_n(&nt__peak_crossed, __ATOMIC_RELAXED))
         nt__limit_crossed();
     errno = saved;
@@ -497,11 +500,12 @@ static void say_last_word(bool wait)
 
 void nt__figures_end(void)
 {
-    int saved = errno;
+    int saved = errno, cancel = nt__cancel_off();
     nt__start_check_fork();
     nt__lock(&figures.lock);
     say_last_word(true);
     nt__unlock(&figures.lock);
+    nt__cancel_as(cancel);
     errno = saved;
 }
 
@@ -511,7 +515,7 @@ void nt__figures_exit(void)
     /* Another process where the kernel wiped no page: the memory is its parent's. */
     if (pid == 0 || (pid != getpid() && *nt__start_alive != 0))
         return;
-    int saved = errno;
+    int saved = errno, cancel = nt__cancel_off();
 #if NT_DEBUG
     nt__lock_held = 0; /* what a handler interrupted never goes on */
 #endif
@@ -520,6 +524,7 @@ void nt__figures_exit(void)
         say_last_word(false);
         nt__unlock(&figures.lock);
     }
+    nt__cancel_as(cancel);
     errno = saved;
 }
 

@@ -17,9 +17,7 @@ static void on_signal(int number)
     const struct nt_conf *conf = nt__conf();
     if (!nt__figures_are_ours())
         return;
-    int saved = errno, cancel;
-    /* Else a thread that is to be cancelled might end in here, with the locks. */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int saved = errno, cancel = nt__cancel_off();
 #if NT_DEBUG
     uint32_t held = nt__lock_held; /* by what was interrupted */
 #endif
@@ -32,7 +30,7 @@ static void on_signal(int number)
 #if NT_DEBUG
     nt__lock_held = held;
 #endif
-    pthread_setcancelstate(cancel, NULL);
+    nt__cancel_as(cancel);
     errno = saved;
 }
 

@@ -11,6 +11,7 @@
 #include "pools/sampled.h"
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
+#include "src/base/guest.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
 #include "src/heap/figures.h"
@@ -70,6 +71,8 @@ static void unlock_all(enum nt_fork how)
 {
     nt__meta_fork_unlock(how);
     nt__modules_fork_unlock(how);
+    if (how != NT_FORK_PARENT)
+        nt__guest_fork_child();
     nt__profile_fork_unlock(how);
     nt__arenas_fork_unlock(how);
     nt__window_fork_unlock(how);
@@ -196,6 +199,8 @@ void nt__start(void)
     if (NT_LIKELY(__atomic_load_n(&start.state, __ATOMIC_ACQUIRE) == STARTED))
         return;
     int saved = errno; /* no caller need think of what fails on the way */
+    int cancel = nt__cancel_off();
     start_now();
+    nt__cancel_as(cancel);
     errno = saved;
 }

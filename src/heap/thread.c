@@ -8,6 +8,7 @@
 #include "pools/sampled.h"
 #include "pools/sums.h"
 #include "src/base/fmt.h"
+#include "src/base/guest.h"
 #include "src/base/meta.h"
 #include "src/heap/calls.h"
 #include "src/heap/figures.h"
@@ -273,6 +274,7 @@ static void orphan_unlock(void)
 
 struct nt_shard *nt__heap_hold(void)
 {
+    nt__guest_meet();
     return nt__heap_shard == &nt__shard_gone ? orphan_lock() : nt__thread_shard();
 }
 
@@ -392,9 +394,10 @@ long nt_snapshot_threads(struct nt_thread_figures *out, size_t max)
     NT_FORWARD(snapshot_threads(out, max));
     if (!out && max != 0)
         return -EINVAL;
-    int saved = errno;
+    int saved = errno, cancel = nt__cancel_off();
     size_t n = 0;
     nt__thread_read(out, max, true, &n);
+    nt__cancel_as(cancel);
     nt__figures_tick();
     errno = saved;
     return (long)n;

@@ -23,7 +23,7 @@ NT_FAST void nt__count_add(uint64_t *counter, uint64_t n)
 #endif
 }
 
-/* Two at once: given both, compilers find the shorter addresses. */
+/* Two at once, in this order: given both, compilers find the shorter addresses. */
 NT_FAST void nt__count_add_two(uint64_t *first, uint64_t n, uint64_t *second,
                                uint64_t m)
 {

@@ -69,8 +69,7 @@ static int act_map_at_hugetlb(void)
     CHECK(!nt__os_purge(at, page));
     CHECK(!nt__os_purge(at + page, size - page));
     CHECK(at[0] == 1 && at[page] == 1);
-    bool remade;
-    CHECK(!nt__os_move(at, small, page, &remade));
+    CHECK(!nt__os_move(at, small, page));
     CHECK(at[0] == 1 && small[0] == 0);
     CHECK(nt__os_purge(at, size));
     CHECK(all_zero(at, size));
@@ -186,8 +185,7 @@ static void test_move(void **state)
     for (size_t i = 0; i < 4 * page; i++)
         from[i] = (char)(i * 7 + i / page);
     memset(to, 1, 4 * page);
-    bool remade;
-    assert_true(nt__os_move(from, to, 3 * page, &remade));
+    assert_true(nt__os_move(from, to, 3 * page));
     for (size_t i = 0; i < 3 * page; i++)
         assert_int_equal(to[i], (char)(i * 7 + i / page));
     assert_int_equal(to[3 * page], 1);
@@ -205,8 +203,7 @@ static void test_move_fails(void **state)
     (void)state;
     char *from = nt__os_map(2 * page), *to = nt__os_map(page);
     assert_true(nt__os_unmap(from, 2 * page));
-    bool remade;
-    assert_false(nt__os_move(from, to, page, &remade));
+    assert_false(nt__os_move(from, to, page));
     to[0] = 1;
     assert_true(nt__os_unmap(to, page));
 }

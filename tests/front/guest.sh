@@ -22,8 +22,7 @@ for settings in return:1 return:1,sample:4K; do
         preload=$ours
         program "$nodes $settings: none" "${common[@]}" -- "$guest" none
         program "$nodes $settings: late" "${common[@]}" -- "$guest" late "$mpi"
-        program "$nodes $settings: a rank" "${common[@]}" OMPI_COMM_WORLD_RANK=0 -- \
-            "$guest" linked
+        program "$nodes $settings: a rank alone" "${common[@]}" PMI_RANK=0 -- "$guest" none
         preload="$ours $mpi"
         program "$nodes $settings: linked" "${common[@]}" -- "$guest" linked
     done

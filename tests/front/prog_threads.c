@@ -6,6 +6,7 @@
  *   gone         blocks freed, grown and checked after their thread has gone
  *   destructors  allocation in TLS destructors, through all rounds, many keys
  *   cancel       threads cancelled between calls of malloc and free
+ *   no-point     neither is where a thread that is to be cancelled ends
  *   stacks       threads with the smallest stacks, allocating every size
  *   signals      threads interrupted all the time (handlers that do not allocate)
  *   many         2,000 threads at once
@@ -285,6 +286,39 @@ static void part_cancel(void)
     CHECK("cancelled threads harm nobody", good);
 }
 
+static volatile bool enough;
+
+static void *busy(void *unused)
+{
+    while (!enough) {
+        void *p[64];
+
+        for (size_t i = 0; i < COUNT(p); i++) {
+            p[i] = malloc(600000 + i * 70000);
+            if (p[i])
+                *(char *)p[i] = 1;
+            free(malloc(1 + i * 300));
+        }
+        for (size_t i = 0; i < COUNT(p); i++)
+            free(p[i]);
+    }
+    return unused;
+}
+
+static void part_no_point(void)
+{
+    void *result = NULL;
+    pthread_t thread;
+
+    start(&thread, busy, NULL);
+    usleep(300000);
+    pthread_cancel(thread);
+    usleep(1500000);
+    enough = true;
+    pthread_join(thread, &result);
+    CHECK("malloc and free are no cancellation points", result == NULL);
+}
+
 static void *every_size(void *unused)
 {
     bool good = true;
@@ -436,15 +470,11 @@ static const struct {
     const char *name;
     void (*body)(void);
 } parts[] = {
-    {"short", part_short},
-    {"overlapping", part_overlapping},
-    {"gone", part_gone},
-    {"destructors", part_destructors},
-    {"cancel", part_cancel},
-    {"stacks", part_stacks},
-    {"signals", part_signals},
-    {"many", part_many},
-    {"after-main", part_after_main},
+    {"short", part_short},   {"overlapping", part_overlapping},
+    {"gone", part_gone},     {"destructors", part_destructors},
+    {"cancel", part_cancel}, {"no-point", part_no_point},
+    {"stacks", part_stacks}, {"signals", part_signals},
+    {"many", part_many},     {"after-main", part_after_main},
 };
 
 int main(int argc, char **argv)

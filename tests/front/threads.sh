@@ -5,7 +5,7 @@
 # shellcheck source=tests/front/common.bash
 . "$(dirname "$0")/common.bash"
 
-for part in short overlapping gone destructors cancel stacks signals many after-main; do
+for part in short overlapping gone destructors cancel no-point stacks signals many after-main; do
     run -- "$programs/prog_threads" "$part"
     if [ "$status" = 77 ]; then
         cat "$work/out"
@@ -15,5 +15,8 @@ for part in short overlapping gone destructors cancel stacks signals many after-
     ok "$part: nothing from the library on stderr" quiet
 done
 ok "destructors ran after main" grep -q '^after main$' "$work/out"
+program "no-point, watched" \
+    "NUMATALLY_CONF=report:every=10ms;$work/%p.csv,live:$work,return:1" -- \
+    "$programs/prog_threads" no-point
 program "short, two nodes" NUMATALLY_TOPOLOGY=2x1 -- "$programs/prog_threads" overlapping
 finish

@@ -262,13 +262,33 @@ static int act_generations(void)
     return 0;
 }
 
+/* Memory of a node on which no thread is left goes back, too: others look after it. */
+static int act_other_node(void)
+{
+    bool clean;
+    struct nt_shard *s = room_shard(0, NULL);
+    struct nt_arena *other = nt__placement_arena(nt__placement_process(), 1);
+    nt__arena_config.return_ms = 50;
+    void *run = nt__arena_take(other, 64, NT_SLICE, &clean);
+    CHECK(s && run);
+    nt__arena_give(other, run, 64, false);
+    CHECK(nt__arena_waits(other));
+    for (int i = 0; i < 200 && nt__arena_waits(other); i++) {
+        usleep(20 * 1000);
+        for (int k = 0; k < 512; k++)
+            room_free(s, room_malloc(s, 64));
+    }
+    CHECK(!nt__arena_waits(other));
+    return 0;
+}
+
 int main(void)
 {
     room_start("2x1");
     struct CMUnitTest tests[] = {
-        ACT(acquire),  ACT(several),    ACT(retire_flushes),
-        ACT(adopt),    ACT(adopt_many), ACT(trim_idle),
-        ACT(age_idle), ACT(fork),       ACT(generations),
+        ACT(other_node), ACT(acquire),     ACT(several),   ACT(retire_flushes),
+        ACT(adopt),      ACT(adopt_many),  ACT(trim_idle), ACT(age_idle),
+        ACT(fork),       ACT(generations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
