@@ -87,7 +87,7 @@ static void test_a_good_job(void **state)
     has("numatally 0.1.0: a job of 4 ranks on 2 hosts: lmp\n"
         "From the first start to the last figure: 2.500 s\n\n"
         "Far from the others:\n    no rank, in none of its figures\n");
-    has("\nLive, peak                  406.00        101.50        101.00        "
+    has("\nLive, peak                  406.00        101.50        101.50        "
         "100.00    "
         "         0        103.00             3\n");
     has("\nLive, peak                  203.00        201.00        205.00  n1, n2\n");
@@ -296,7 +296,7 @@ static void test_without_ranks(void **state)
     strcpy(rows[1].program, "sh");
     print(&job);
     has("a job of 2 processes on 2 hosts: lmp and others\n");
-    has("\nLive, peak                  400.00        200.00        100.00        "
+    has("\nLive, peak                  400.00        200.00        200.00        "
         "100.00    "
         "      1001        300.00          1002\n");
     has_not("No figures of");
