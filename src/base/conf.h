@@ -46,6 +46,7 @@ struct nt_conf {
     char run_dir[NT_CONF_PATH_MAX];
     bool run_children; /* every process below it wants a record */
     bool run_ranks;    /* so do those that an MPI launcher started */
+    bool run_job;      /* one report is made of those: figures of MPI_Finalize will do */
 };
 
 /* Read the settings. Later calls do nothing. */
@@ -72,6 +73,10 @@ NT_HIDDEN const char *nt__conf_env(const char *name);
 /* Is this process, as it is now (a fork changes the answer), one that the
  * `numatally run` above it wants a record of? */
 NT_HIDDEN bool nt__conf_run_wants(void);
+
+/* Is the report of the setting report: one for a whole MPI job? That is, there is one and
+ * its name is not another for each rank or process. */
+NT_HIDDEN bool nt__conf_report_is_one(void);
 
 /* The folder for this process's live file: that of `numatally run` if it wants us,
  * else the setting live:. NULL when there shall be none. */

@@ -47,7 +47,8 @@ static struct {
     struct nt_lock lock; /* guards `now` */
     bool forked;
     bool ended; /* the last word is said; under `lock` */
-    bool live;  /* there is a live file, or is to be one */
+    bool reported; /* what report: asks for is written already; under `lock` */
+    bool live;     /* there is a live file, or is to be one */
     pid_t pid;  /* whose figures these are; 0: nobody's yet */
     uint64_t start_ns;
     int64_t rank; /* as it was last read */
@@ -474,7 +475,8 @@ static void say_last_word(bool wait)
     struct nt_live *now = &large.now;
     if (figures.ended)
         return;
-    if (!nt__figures_watched && nt__conf()->report[0] == '\0') { /* nobody asked */
+    if (!nt__figures_watched &&
+        (figures.reported || nt__conf()->report[0] == '\0')) { /* nobody asked */
         figures.ended = true;
         return;
     }
@@ -490,9 +492,32 @@ static void say_last_word(bool wait)
     struct nt_profile profile;
     struct nt_tables tables = nt__live_tables(now);
     bool read = nt__sampler_read(&profile, &tables, wait);
-    nt__report_at_exit(&now->snapshot, &tables);
+    if (!figures.reported)
+        nt__report_at_exit(&now->snapshot, &tables);
     if (read)
         nt__profile_free(&profile);
+}
+
+void nt__figures_take(struct nt_snapshot *out, bool write)
+{
+    struct nt_profile profile;
+    nt__lock(&figures.lock);
+    read_now(0, true);
+    *out = large.now.snapshot;
+    if (write) {
+        struct nt_tables tables = nt__live_tables(&large.now);
+        nt__sampler_read(&profile, &tables, true);
+        nt__report_at_exit(out, &tables);
+        nt__profile_free(&profile);
+    }
+    nt__unlock(&figures.lock);
+}
+
+void nt__figures_reported(void)
+{
+    nt__lock(&figures.lock);
+    figures.reported = true;
+    nt__unlock(&figures.lock);
 }
 
 void nt__figures_end(void)
@@ -544,7 +569,7 @@ static void begin_child(void)
     nt__history_begin(&large.base);
     large.now.history.count = 0;
     figures.forked = true;
-    figures.ended = false;
+    figures.ended = figures.reported = false;
     nt__figures_due = false; /* it was the parent that was asked */
     __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);
     nt__report_fork_child();

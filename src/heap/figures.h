@@ -46,6 +46,13 @@ NT_HIDDEN void nt__figures_end(void);
  * process that borrows its parent's memory (vfork), or before the library started. */
 NT_HIDDEN void nt__figures_exit(void);
 
+/* MPI_Finalize: `*out` becomes all that a report shows in its snapshot. With `write` a
+ * report of the setting report: is written of that very snapshot. */
+NT_HIDDEN void nt__figures_take(struct nt_snapshot *out, bool write);
+
+/* The report of the setting report: is written: none is at the end. */
+NT_HIDDEN void nt__figures_reported(void);
+
 /* A block of glibc's own was passed on to it. */
 NT_HIDDEN void nt__figures_foreign(void);
 
