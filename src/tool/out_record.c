@@ -40,7 +40,8 @@ static int write_one(FILE *out, enum nt_format format, const struct nt_record *r
                                      .nphases = r->nphases,
                                      .ntracked = r->ntracked,
                                      .profile = profile.sites != NULL ? &profile : NULL,
-                                     .history = &r->history};
+                                     .history = &r->history,
+                                     .job = r->job.rows != NULL ? &r->job : NULL};
     struct nt_symbols *symbols = nt__symbols_open(&profile);
     int err;
 

@@ -26,7 +26,7 @@ bool nt__record_refuse(const char *what, const char *where)
 
 /* ---- single values ---------------------------------------------------------- */
 
-static bool get_i64(const json_t *object, const char *key, int64_t *out)
+bool nt__record_i64(const json_t *object, const char *key, int64_t *out)
 {
     const json_t *v = json_object_get(object, key);
 
@@ -40,7 +40,7 @@ bool nt__record_u64(const json_t *object, const char *key, uint64_t *out)
 {
     int64_t v;
 
-    if (!get_i64(object, key, &v))
+    if (!nt__record_i64(object, key, &v))
         return false;
     if (v < 0)
         return nt__record_refuse("is negative", key);
@@ -124,13 +124,13 @@ static bool get_process(const json_t *root, struct nt_snapshot *s)
 {
     s->rank = -1;
     if (!json_is_null(json_object_get(root, "rank")) &&
-        !get_i64(root, "rank", &s->rank))
+        !nt__record_i64(root, "rank", &s->rank))
         return false;
     return nt__record_text(root, "numatally", s->version_string,
                            sizeof s->version_string) &&
            nt__record_text(root, "program", s->program, sizeof s->program) &&
            nt__record_text(root, "host", s->host, sizeof s->host) &&
-           get_i64(root, "pid", &s->pid) &&
+           nt__record_i64(root, "pid", &s->pid) &&
            nt__record_u64(root, "start_unix_ns", &s->start_unix_ns) &&
            nt__record_u64(root, "now_unix_ns", &s->now_unix_ns) &&
            nt__record_u64(root, "page_bytes", &s->page_bytes) &&
@@ -151,7 +151,7 @@ static bool get_nodes(const json_t *root, struct nt_snapshot *s)
         const json_t *node = json_array_get(nodes, i);
         int64_t id;
 
-        if (!get_i64(node, "node", &id))
+        if (!nt__record_i64(node, "node", &id))
             return false;
         if (id < 0 || id > INT32_MAX)
             return nt__record_refuse("is no node number", "node");
@@ -215,8 +215,8 @@ static bool get_threads(const json_t *root, struct nt_record *r)
     for (size_t i = 0; i < json_array_size(threads); i++) {
         const json_t *t = json_array_get(threads, i);
 
-        if (!get_i64(t, "tid", &r->threads[i].tid) ||
-            !get_i64(t, "node", &r->threads[i].node) ||
+        if (!nt__record_i64(t, "tid", &r->threads[i].tid) ||
+            !nt__record_i64(t, "node", &r->threads[i].node) ||
             !nt__record_text(t, "name", r->threads[i].name,
                              sizeof r->threads[i].name) ||
             !nt__record_figures(t, NT_LIST_THREAD, &r->threads[i]))
@@ -336,7 +336,8 @@ const char *nt__record_read(const json_t *root, struct nt_record *r)
         get_matrix(root, &r->snapshot) && get_classes(root, &r->snapshot) &&
         get_threads(root, r) && get_pools(root, r) && get_phases(root, r) &&
         get_tracked(root, r) && nt__record_profile(root, &r->profile) &&
-        nt__record_history(root, r->snapshot.nodes, &r->history))
+        nt__record_history(root, r->snapshot.nodes, &r->history) &&
+        nt__record_job(root, &r->job))
         return NULL;
     return wrong;
 }
@@ -347,7 +348,10 @@ void nt__record_free(struct nt_record *r)
     free(r->pools);
     free(r->phases);
     free(r->tracked);
+    free(r->job.rows);
+    free(r->job.order);
     nt__record_profile_free(&r->profile);
+    r->job = (struct nt_job){0};
     r->threads = NULL;
     r->pools = NULL;
     r->phases = NULL;

@@ -11,6 +11,7 @@
 #include "src/track/report.h"
 
 bool nt__record_refuse(const char *what, const char *where);
+bool nt__record_i64(const json_t *object, const char *key, int64_t *out);
 bool nt__record_u64(const json_t *object, const char *key, uint64_t *out);
 bool nt__record_bool(const json_t *object, const char *key, uint8_t *out);
 bool nt__record_text(const json_t *object, const char *key, char *out, size_t cap);
@@ -27,5 +28,8 @@ void nt__record_profile_free(struct nt_profile *p);
 
 /* record_history.c: the part "history", if there is one, of so many nodes. */
 bool nt__record_history(const json_t *root, unsigned nodes, struct nt_history *out);
+
+/* record_job.c: the part "job", if there is one. */
+bool nt__record_job(const json_t *root, struct nt_job *out);
 
 #endif

@@ -12,6 +12,7 @@
 #define NT_TOOL_TOOL_H
 
 #include "src/track/history.h"
+#include "src/track/job.h"
 #include "src/track/profile.h"
 
 #include <jansson.h>
@@ -89,6 +90,7 @@ struct nt_record {
     size_t ntracked;
     struct nt_profile profile; /* without sites: nothing was sampled */
     struct nt_history history; /* without points: it was not kept */
+    struct nt_job job;         /* rows NULL: the record of a process */
 };
 
 /* Fill *r from `root`. NULL, or what is wrong with it (static text, or kept in

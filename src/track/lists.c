@@ -39,6 +39,14 @@ static const struct nt_figure site_figures[] = {
 static const struct nt_figure tracked_figures[] = {
     NT_TRACKED_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
 #undef NT_OF
+#define NT_OF struct nt_job_row
+static const struct nt_figure job_figures[] = {
+    NT_JOB_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
+#undef NT_OF
+#define NT_OF struct nt_job_node
+static const struct nt_figure job_node_figures[] = {
+    NT_JOB_NODE_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
+#undef NT_OF
 
 /* The lists of report.h name every field of the structs in stats.h. */
 _Static_assert(sizeof(struct nt_thread_figures) == sizeof(struct {
@@ -71,6 +79,7 @@ const struct nt_figure *nt__figures(enum nt_figure_list list)
         [NT_LIST_CLASS] = class_figures,     [NT_LIST_THREAD] = thread_figures,
         [NT_LIST_POOL] = pool_figures,       [NT_LIST_PHASE] = phase_figures,
         [NT_LIST_SITE] = site_figures,       [NT_LIST_TRACKED] = tracked_figures,
+        [NT_LIST_JOB] = job_figures,         [NT_LIST_JOB_NODE] = job_node_figures,
     };
 
     return lists[list];

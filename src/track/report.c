@@ -47,32 +47,38 @@ static bool class_used(const struct nt_class_figures *c)
 
 /* ---- text ------------------------------------------------------------------- */
 
-static void cell_text(struct nt_fmt *f, int width, const char *text)
+void nt__text_cell(struct nt_fmt *f, int width, const char *text)
 {
     nt__fmt_print(f, " %*s", width - 1, text);
+}
+
+void nt__text_value(struct nt_fmt *f, int width, char unit, uint64_t v)
+{
+    char text[32];
+
+    if (unit == 'b') {
+        uint64_t cents = ((v % NT_MIB) * 100 + NT_MIB / 2) / NT_MIB;
+        uint64_t whole = v / NT_MIB + cents / 100;
+
+        nt__fmt_into(text, sizeof text, "%llu.%02llu", (unsigned long long)whole,
+                     (unsigned long long)(cents % 100));
+    } else if (unit == 't') {
+        nt__fmt_into(text, sizeof text, "%llu.%03llu",
+                     (unsigned long long)(v / 1000000000),
+                     (unsigned long long)(v / 1000000 % 1000));
+    } else {
+        nt__fmt_into(text, sizeof text, "%llu", (unsigned long long)v);
+    }
+    nt__text_cell(f, width, text);
 }
 
 static void cell(struct nt_fmt *f, int width, const struct nt_figure *g,
                  const void *base)
 {
-    unsigned long long v = value(g, base);
-    char text[32];
-
-    if (g->unit == 'b') {
-        unsigned long long cents = ((v % NT_MIB) * 100 + NT_MIB / 2) / NT_MIB;
-        unsigned long long whole = v / NT_MIB + cents / 100;
-
-        nt__fmt_into(text, sizeof text, "%llu.%02llu", whole, cents % 100);
-    } else if (g->unit == 't') {
-        nt__fmt_into(text, sizeof text, "%llu.%03llu", v / 1000000000,
-                     v / 1000000 % 1000);
-    } else {
-        nt__fmt_into(text, sizeof text, "%llu", v);
-    }
-    cell_text(f, width, text);
+    nt__text_value(f, width, g->unit, value(g, base));
 }
 
-static void rule(struct nt_fmt *f, int label, int width, size_t columns)
+void nt__text_rule(struct nt_fmt *f, int label, int width, size_t columns)
 {
     static const char dashes[] = "------------------------";
 
@@ -116,12 +122,12 @@ static void text_nodes(struct nt_fmt *f, const struct nt_snapshot *s, size_t fro
     nt__fmt_print(f, "\n%-*s", LABEL_WIDTH, "Nodes");
     for (size_t n = from; n < to; n++) {
         nt__fmt_into(head, sizeof head, "Node %d", s->node_id[n]);
-        cell_text(f, NODE_WIDTH, head);
+        nt__text_cell(f, NODE_WIDTH, head);
     }
     if (last)
-        cell_text(f, NODE_WIDTH, "Total");
+        nt__text_cell(f, NODE_WIDTH, "Total");
     nt__fmt_char(f, '\n');
-    rule(f, LABEL_WIDTH, NODE_WIDTH, to - from + last);
+    nt__text_rule(f, LABEL_WIDTH, NODE_WIDTH, to - from + last);
     for (const struct nt_figure *g = nt__figures(NT_LIST_NODE); g->name != NULL; g++) {
         if (s->residency_pages_now == 0 &&
             g->offset >= offsetof(struct nt_node_figures, resident_bytes_now))
@@ -138,9 +144,9 @@ static void text_nodes(struct nt_fmt *f, const struct nt_snapshot *s, size_t fro
 static void text_process(struct nt_fmt *f, const struct nt_snapshot *s)
 {
     nt__fmt_print(f, "\n%-*s", LABEL_WIDTH, "Process");
-    cell_text(f, NODE_WIDTH, "Total");
+    nt__text_cell(f, NODE_WIDTH, "Total");
     nt__fmt_char(f, '\n');
-    rule(f, LABEL_WIDTH, NODE_WIDTH, 1);
+    nt__text_rule(f, LABEL_WIDTH, NODE_WIDTH, 1);
     for (const struct nt_figure *g = nt__figures(NT_LIST_PROCESS); g->name != NULL;
          g++) {
         if (g->offset == offsetof(struct nt_snapshot, residency_pages_now) &&
@@ -160,9 +166,9 @@ static void columns_head(struct nt_fmt *f, const char *title,
 
     nt__fmt_print(f, "\n%-*s", LABEL_WIDTH, title);
     for (const struct nt_figure *g = list; g->name != NULL; g++, n++)
-        cell_text(f, CELL_WIDTH, g->label);
+        nt__text_cell(f, CELL_WIDTH, g->label);
     nt__fmt_char(f, '\n');
-    rule(f, LABEL_WIDTH, CELL_WIDTH, n);
+    nt__text_rule(f, LABEL_WIDTH, CELL_WIDTH, n);
 }
 
 static void columns(struct nt_fmt *f, const struct nt_figure *list, const void *base)
@@ -195,10 +201,10 @@ static void text_matrix(struct nt_fmt *f, const struct nt_snapshot *s)
     nt__fmt_print(f, "\n%-*s", LABEL_WIDTH, "Frees, blocks");
     for (size_t h = 0; h < s->nodes; h++) {
         nt__fmt_into(head, sizeof head, "Home %d", s->node_id[h]);
-        cell_text(f, CELL_WIDTH, head);
+        nt__text_cell(f, CELL_WIDTH, head);
     }
     nt__fmt_char(f, '\n');
-    rule(f, LABEL_WIDTH, CELL_WIDTH, s->nodes);
+    nt__text_rule(f, LABEL_WIDTH, CELL_WIDTH, s->nodes);
     for (size_t n = 0; n < s->nodes; n++) {
         nt__fmt_into(head, sizeof head, "Freed on %d", s->node_id[n]);
         nt__fmt_print(f, "%-*s", LABEL_WIDTH, head);
@@ -281,7 +287,10 @@ static void text(struct nt_fmt *f, const struct nt_snapshot *s,
 {
     size_t from = 0;
 
-    text_head(f, s);
+    if (t->job)
+        nt__job_text(f, t->job, s);
+    else
+        text_head(f, s);
     nt__fmt_str(f, "Counts are blocks; bytes are shown in MiB (those with a point)\n");
     do {
         size_t to = nt__min(from + NODES_PER_TABLE, s->nodes);
@@ -317,10 +326,9 @@ static void json_name(struct nt_fmt *f, const char *name, size_t size)
     nt__json_str(f, text);
 }
 
-static void json_figures(struct nt_fmt *f, const struct nt_figure *list,
-                         const void *base)
+void nt__json_figures(struct nt_fmt *f, enum nt_figure_list list, const void *base)
 {
-    for (const struct nt_figure *g = list; g->name != NULL; g++) {
+    for (const struct nt_figure *g = nt__figures(list); g->name != NULL; g++) {
         nt__json_key(f, g->name);
         nt__json_u64(f, value(g, base));
     }
@@ -355,7 +363,7 @@ static void json_process(struct nt_fmt *f, const struct nt_snapshot *s)
     nt__json_bool(f, s->fake_topology);
     nt__json_key(f, "page_bytes");
     nt__json_u64(f, s->page_bytes);
-    json_figures(f, nt__figures(NT_LIST_PROCESS), s);
+    nt__json_figures(f, NT_LIST_PROCESS, s);
 }
 
 static void json_nodes(struct nt_fmt *f, const struct nt_snapshot *s)
@@ -366,13 +374,13 @@ static void json_nodes(struct nt_fmt *f, const struct nt_snapshot *s)
         nt__json_open(f, '{');
         nt__json_key(f, "node");
         nt__json_i64(f, s->node_id[n]);
-        json_figures(f, nt__figures(NT_LIST_NODE), &s->node[n]);
+        nt__json_figures(f, NT_LIST_NODE, &s->node[n]);
         nt__json_close(f, '}');
     }
     nt__json_close(f, ']');
     nt__json_key(f, "total");
     nt__json_open(f, '{');
-    json_figures(f, nt__figures(NT_LIST_NODE), &s->total);
+    nt__json_figures(f, NT_LIST_NODE, &s->total);
     nt__json_close(f, '}');
     nt__json_key(f, "free_matrix");
     nt__json_open(f, '[');
@@ -393,7 +401,7 @@ static void json_classes(struct nt_fmt *f, const struct nt_snapshot *s)
         if (!class_used(&s->class_[i]))
             continue;
         nt__json_open(f, '{');
-        json_figures(f, nt__figures(NT_LIST_CLASS), &s->class_[i]);
+        nt__json_figures(f, NT_LIST_CLASS, &s->class_[i]);
         nt__json_close(f, '}');
     }
     nt__json_close(f, ']');
@@ -410,7 +418,7 @@ static void json_threads(struct nt_fmt *f, const struct nt_thread_figures *t, si
         json_name(f, t[i].name, sizeof t[i].name);
         nt__json_key(f, "node");
         nt__json_i64(f, t[i].node);
-        json_figures(f, nt__figures(NT_LIST_THREAD), &t[i]);
+        nt__json_figures(f, NT_LIST_THREAD, &t[i]);
         nt__json_close(f, '}');
     }
     nt__json_close(f, ']');
@@ -423,7 +431,7 @@ static void json_pools(struct nt_fmt *f, const struct nt_pool_figures *p, size_t
     for (size_t i = 0; i < n; i++) {
         nt__json_open(f, '{');
         json_name(f, p[i].name, sizeof p[i].name);
-        json_figures(f, nt__figures(NT_LIST_POOL), &p[i]);
+        nt__json_figures(f, NT_LIST_POOL, &p[i]);
         nt__json_close(f, '}');
     }
     nt__json_close(f, ']');
@@ -438,7 +446,7 @@ static void json_phases(struct nt_fmt *f, const struct nt_phase_figures *p, size
         json_name(f, p[i].name, sizeof p[i].name);
         nt__json_key(f, "running");
         nt__json_bool(f, p[i].running);
-        json_figures(f, nt__figures(NT_LIST_PHASE), &p[i]);
+        nt__json_figures(f, NT_LIST_PHASE, &p[i]);
         nt__json_close(f, '}');
     }
     nt__json_close(f, ']');
@@ -451,7 +459,7 @@ static void json_tracked(struct nt_fmt *f, const struct nt_tracked_figures *t, s
     for (size_t i = 0; i < n; i++) {
         nt__json_open(f, '{');
         json_name(f, t[i].name, sizeof t[i].name);
-        json_figures(f, nt__figures(NT_LIST_TRACKED), &t[i]);
+        nt__json_figures(f, NT_LIST_TRACKED, &t[i]);
         nt__json_key(f, "sizes");
         nt__json_open(f, '[');
         for (size_t k = 0; k < NT_TRACKED_SIZES; k++)
@@ -481,6 +489,8 @@ static void json(struct nt_fmt *f, const struct nt_snapshot *s,
         json_threads(f, t->threads, t->nthreads);
     if (t->profile)
         nt__profile_json(f, t->profile);
+    if (t->job)
+        nt__job_json(f, t->job);
     nt__json_close(f, '}');
     nt__fmt_char(f, '\n');
 }

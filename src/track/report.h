@@ -14,6 +14,7 @@
 
 #include "src/base/base.h"
 #include "src/track/history.h"
+#include "src/track/job.h"
 #include <numatally/stats.h>
 #include <numatally/wrap.h>
 
@@ -87,6 +88,8 @@ enum nt_figure_list {
     NT_LIST_PHASE,
     NT_LIST_SITE,
     NT_LIST_TRACKED,
+    NT_LIST_JOB, /* in struct nt_job_row */
+    NT_LIST_JOB_NODE,
 };
 
 /* A list, ended by an entry without a name. */
@@ -102,7 +105,24 @@ struct nt_tables {
     size_t nthreads, npools, nphases, ntracked;
     const struct nt_profile *profile; /* NULL: nothing was sampled */
     const struct nt_history *history; /* for the record; NULL or empty: left out */
+    const struct nt_job *job; /* the snapshot is a job's sum, and these its ranks; NULL:
+                                 it is a process's */
 };
+
+/* ---- parts of reports, for those who write some of them ---------------------------- */
+
+/* A cell of a text report, `width` columns, the first blank: words, or a figure. */
+NT_HIDDEN void nt__text_cell(struct nt_fmt *f, int width, const char *text);
+NT_HIDDEN void nt__text_value(struct nt_fmt *f, int width, char unit, uint64_t v);
+
+/* The line under the head of a table. */
+NT_HIDDEN void nt__text_rule(struct nt_fmt *f, int label, int width, size_t columns);
+
+/* All figures of a list, as members of a JSON object. */
+NT_HIDDEN void nt__json_figures(struct nt_fmt *f, enum nt_figure_list list,
+                                const void *base);
+
+/* ---- reports ------------------------------------------------------------------------ */
 
 /* Write a report to `fd`. 0, -EINVAL for an unknown format, or the negative errno of
  * write(2). */

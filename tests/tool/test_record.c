@@ -21,8 +21,8 @@ static struct nt_pool_figures pools[2];
 static struct nt_phase_figures phases[2];
 static struct nt_tracked_figures tracked[2];
 static struct nt_history history;
-static const struct nt_tables tables = {threads, pools, phases, tracked, 2,
-                                        2,       2,     2,      NULL,    &history};
+static const struct nt_tables tables = {threads, pools, phases, tracked,  2,   2,
+                                        2,       2,     NULL,   &history, NULL};
 static struct nt_record got;
 
 static void number(enum nt_figure_list list, void *base, uint64_t from)

@@ -25,8 +25,8 @@ static struct nt_pool_figures pools[POOLS];
 static struct nt_phase_figures phases[PHASES];
 static struct nt_tracked_figures tracked[TRACKED];
 static struct nt_history history;
-static struct nt_tables tables = {threads, pools,  phases,  tracked, THREADS,
-                                  POOLS,   PHASES, TRACKED, NULL,    &history};
+static struct nt_tables tables = {threads, pools,   phases, tracked,  THREADS, POOLS,
+                                  PHASES,  TRACKED, NULL,   &history, NULL};
 static char text[1 << 20];
 
 /* Give all figures of a struct numbers of their own, from `from` up. */
