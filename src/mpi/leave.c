@@ -29,6 +29,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -36,6 +38,7 @@
 
 #define GATE_S 60
 #define PAUSE_MS 1
+#define NOTED_MS 1000 /* so long MPI_Abort waits for `numatally run` */
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -66,7 +69,8 @@ static struct {
     CALLS(CALL)
 #undef CALL
     int rank, ranks;
-    bool left; /* MPI_Finalize was here */
+    bool left; /* MPI_Finalize or MPI_Abort was here */
+    pid_t pid; /* that loaded this */
 } M;
 
 /* One rank's part; on rank 0 the rows of all follow, and the text's order of them. */
@@ -123,6 +127,14 @@ static bool is_up(void)
            M.Comm_size(M.constants.world, &M.ranks) == MPI_SUCCESS;
 }
 
+static bool is_there(const char *folder, const char *name)
+{
+    char path[4096];
+
+    nt__fmt_into(path, sizeof path, "%s/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
 /* ---- meeting ------------------------------------------------------------------------ */
 
 static int64_t now_ms(void)
@@ -153,8 +165,31 @@ static bool barrier(int64_t until_ms)
     }
 }
 
+/* Is it known that not all take part? If each rank has a `numatally run` above it, and all
+ * are on this host, each has a folder beside ours. */
+static bool some_are_missing(void)
+{
+    const char *folder = M.heap->folder();
+    const char *size = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+    char path[4096];
+
+    if (size == NULL)
+        size = getenv("MPI_LOCALNRANKS");
+    if (folder == NULL || size == NULL || strtol(size, NULL, 10) != M.ranks ||
+        !is_there(folder, NT_LEAVE_END))
+        return false;
+    for (int rank = 0; rank < M.ranks; rank++) {
+        nt__fmt_into(path, sizeof path, "../" NT_LEAVE_RANK, (long long)rank, 1);
+        if (!is_there(folder, path))
+            return true;
+    }
+    return false;
+}
+
 static bool all_meet(void)
 {
+    if (some_are_missing())
+        return false;
     int64_t until_ms = now_ms() + GATE_S * 1000L;
 
     return barrier(until_ms) && barrier(until_ms + GATE_S * 1000L);
@@ -265,6 +300,7 @@ static void report(struct part *p, uint32_t *order)
 
 static void take_part(void)
 {
+    const char *folder = M.heap->folder();
     size_t rows = M.rank == 0 ? (size_t)M.ranks : 0;
     size_t bytes = sizeof(struct part) +
                    rows * (sizeof(struct nt_job_row) + sizeof(uint32_t));
@@ -273,6 +309,8 @@ static void take_part(void)
 
     if (p == MAP_FAILED)
         return;
+    if (folder != NULL)
+        leave_file(folder, NT_LEAVE_FINALIZES, "", 0, NULL, 0);
     if (M.heap->take(&p->mine) && all_meet()) {
         nt__job_add(&p->before, &p->mine);
         nt__job_row(&p->row, &p->mine);
@@ -305,6 +343,8 @@ static void leave(void)
 
 static void leave_by_abort(int code)
 {
+    const int64_t until_ms = now_ms() + NOTED_MS;
+    const struct timespec pause = {0, PAUSE_MS * 1000000L};
     const int32_t what = code;
     const char *folder;
     char name[64];
@@ -314,8 +354,34 @@ static void leave_by_abort(int code)
     M.left = true;
     folder = M.heap->folder();
     nt__fmt_into(name, sizeof name, NT_LEAVE_ABORTED, (long long)getpid());
-    if (folder != NULL)
-        leave_file(folder, name, &what, sizeof what, NULL, 0);
+    if (folder == NULL || !leave_file(folder, name, &what, sizeof what, NULL, 0) ||
+        !is_there(folder, NT_LEAVE_END))
+        return;
+    kill(getppid(), SIGURG);
+    while (is_there(folder, name) && !is_there(folder, NT_LEAVE_NOTED) &&
+           now_ms() < until_ms)
+        nanosleep(&pause, NULL);
+}
+
+/* The end of exit. A forked child has no MPI, whatever its memory says. */
+__attribute__((destructor)) static void leave_at_exit(void)
+{
+    void *library;
+    const char *folder;
+    char name[64];
+    int saved = errno;
+
+    if (!M.left && M.pid == getpid() && (library = loaded()) != NULL && find_heap() &&
+        (folder = M.heap->folder()) != NULL && find_calls(library) && is_up()) {
+        nt__fmt_into(name, sizeof name, NT_LEAVE_UNFINALIZED, (long long)M.pid);
+        leave_file(folder, name, "", 0, NULL, 0);
+    }
+    errno = saved;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    M.pid = getpid();
 }
 
 /* ---- the calls ---------------------------------------------------------------------- */
@@ -345,7 +411,8 @@ static int finalize(const char *name)
     return call != NULL ? call() : MPI_ERR_OTHER;
 }
 
-/* A communicator of another MPI may come by: all are words of a register at most. */
+/* A communicator of another MPI may come by, a number or an address: its type is wide enough
+ * for both, so mpi.h must not see it. */
 static int abort_all(const char *name, uintptr_t comm, int code)
 {
     int (*call)(uintptr_t, int);
@@ -365,12 +432,14 @@ EXPORT int PMPI_Finalize(void)
     return finalize("PMPI_Finalize");
 }
 
-EXPORT int MPI_Abort(MPI_Comm comm, int code)
+int nt__mpi_abort(uintptr_t comm, int code) __asm__("MPI_Abort") EXPORT;
+int nt__mpi_abort(uintptr_t comm, int code)
 {
-    return abort_all("MPI_Abort", (uintptr_t)comm, code);
+    return abort_all("MPI_Abort", comm, code);
 }
 
-EXPORT int PMPI_Abort(MPI_Comm comm, int code)
+int nt__mpi_pabort(uintptr_t comm, int code) __asm__("PMPI_Abort") EXPORT;
+int nt__mpi_pabort(uintptr_t comm, int code)
 {
-    return abort_all("PMPI_Abort", (uintptr_t)comm, code);
+    return abort_all("PMPI_Abort", comm, code);
 }

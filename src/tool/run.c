@@ -18,6 +18,7 @@
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
 #include "src/tool/machine.h"
+#include "src/tool/ranks.h"
 #include "src/tool/tool.h"
 #include "src/track/report.h"
 
@@ -28,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -46,6 +48,9 @@ struct run {
     char *policy;              /* in the words of numa.h, then as a setting */
     const char *sample;        /* the setting; NULL: as the environment has it */
     struct nt_collector collector;
+    struct nt_meet meet;
+    bool meets;             /* one of the ranks of a job, which meet */
+    uint64_t hurry_unix_ns; /* then a launcher will kill us; 0: it does not want to */
     sigset_t waited;    /* signals that the loop takes */
     sigset_t mask;      /* as the tool found it */
     bool child_ignored; /* SIGCHLD was ignored when the tool started */
@@ -151,16 +156,20 @@ static int set_environment(const struct run *r)
 {
     const struct nt_collector *c = &r->collector;
     const char *preload = getenv("LD_PRELOAD");
-    char *value;
+    char *value = r->library;
     /* Under a launcher ourselves, everything below us has a rank. */
-    char who = c->children ? '1' : nt__conf_rank() < 0 ? 'r' : '0';
+    char who = c->children            ? '1'
+               : r->meets             ? 'j'
+               : nt__conf_rank() >= 0 ? '0'
+               : c->job               ? 'm'
+                                      : 'r';
 
-    if (preload != NULL && preload[0] != '\0') {
-        if (asprintf(&value, "%s:%s", preload, r->library) < 0)
-            return ENOMEM;
-    } else {
-        value = r->library;
-    }
+    if ((r->meets || (c->job && nt__tool_is_launcher(r->path))) &&
+        (value = nt__tool_mpi_libraries(value)) == NULL)
+        return ENOMEM;
+    if (preload != NULL && preload[0] != '\0' &&
+        asprintf(&value, "%s:%s", preload, value) < 0)
+        return ENOMEM;
     if (setenv("LD_PRELOAD", value, 1) != 0)
         return errno;
     if ((r->policy != NULL && add_setting("policy", r->policy) != 0) ||
@@ -190,6 +199,82 @@ static _Noreturn void child(const struct run *r, int go, int failed)
     if (write(failed, &err, sizeof err) < 0)
         _exit(NT_EXIT_TOOL);
     _exit(NT_EXIT_NOT_EXECUTABLE);
+}
+
+/* ---- the report, of a rank or of all ----------------------------------------------- */
+
+/* Is `letter` behind a % of the report's name? */
+static bool name_has(const struct run *r, char letter)
+{
+    for (const char *p = r->report; p != NULL && *p != '\0'; p++)
+        if (*p == '%' && *++p == letter)
+            return true;
+    return false;
+}
+
+/* Open the report's file, emptied, or to add to it what there may be of other hosts. 0, or
+ * -1 after a complaint. */
+static int open_report(struct run *r, bool again)
+{
+    static struct nt_snapshot names; /* only what a path may refer to */
+    char path[4096];
+    const char *why;
+    int err;
+
+    r->report_fd = STDERR_FILENO;
+    if (r->report == NULL)
+        return 0;
+    names.pid = r->collector.pid;
+    names.rank = nt__conf_rank();
+    if (gethostname(names.host, sizeof names.host - 1) != 0)
+        names.host[0] = '\0';
+    err = nt__report_expand(path, sizeof path, r->report, &names);
+    why = nt__errno_text(err);
+    if (err == 0 && again)
+        err = r->report_fd = nt__report_open_again(path, &why);
+    if (err == 0 || (again && err == -ENOENT))
+        err = r->report_fd = nt__report_open(path, &why);
+    if (err < 0)
+        nt__warn("--report %.512s %s", r->report, why);
+    return err < 0 ? -1 : 0;
+}
+
+static void close_report(const struct run *r, int err)
+{
+    if (r->report_fd != STDERR_FILENO && close(r->report_fd) != 0 && err == 0)
+        err = -errno;
+    if (err != 0)
+        nt__warn("the report%s%.512s is incomplete: %s",
+                 r->report != NULL ? " in " : "", r->report != NULL ? r->report : "",
+                 nt__errno_text(err));
+}
+
+/* The report of the job's ranks on this host, or, from MPI_Finalize, of all. */
+static void report_ranks(struct run *r, struct nt_ranks *ranks)
+{
+    const struct nt_meet *m = &r->meet;
+    bool others = m->all != m->local && !name_has(r, 'h');
+
+    if (ranks->job.nrows == 0 || open_report(r, others) != 0)
+        return;
+    if (others)
+        flock(r->report_fd, LOCK_EX);
+    close_report(r, nt__ranks_write(ranks, r->report_fd, r->collector.format));
+}
+
+/* Is this a rank whose part in the job is not over? */
+static bool in_job(const struct run *r)
+{
+    return r->meets && r->meet.folder_fd >= 0;
+}
+
+/* It is for this rank to report, or not, and its part in the job is over. */
+static void part(struct run *r, struct nt_ranks *ranks, bool reports)
+{
+    if (reports)
+        report_ranks(r, ranks);
+    nt__ranks_free(ranks);
+    nt__meet_close(&r->meet, reports);
 }
 
 /* ---- signals ---------------------------------------------------------------- */
@@ -226,10 +311,52 @@ static void send_on(pid_t pid, const siginfo_t *info)
         kill(pid, info->si_signo);
 }
 
+static uint64_t unix_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* In a job some signals mean that all will be killed soon. */
+static void heed(struct run *r, const siginfo_t *info)
+{
+    struct nt_ranks ranks = {0};
+    unsigned ms = nt__meet_hurry_ms();
+
+    if (info->si_signo == SIGURG && info->si_pid == r->collector.pid &&
+        nt__meet_aborting(&r->meet, &ranks))
+        part(r, &ranks, true);
+    if (info->si_signo == SIGTERM && info->si_pid != r->collector.pid && ms != 0 &&
+        r->hurry_unix_ns == 0)
+        r->hurry_unix_ns = unix_ns() + ms * UINT64_C(1000000);
+}
+
+/* How long until the launcher kills us, in nanoseconds. */
+static uint64_t hurry_ns(const struct run *r)
+{
+    uint64_t now = unix_ns();
+
+    return r->hurry_unix_ns > now ? r->hurry_unix_ns - now : 0;
+}
+
+/* Wait for a signal, or until there is something to do. */
+static int wait_signal(const struct run *r, siginfo_t *info)
+{
+    struct timespec pause = {0, COLLECT_MS * 1000000L};
+
+    if (r->hurry_unix_ns != 0 && in_job(r))
+        pause.tv_nsec = (long)hurry_ns(r);
+    else if (!r->collector.children)
+        return sigwaitinfo(&r->waited, info);
+    return sigtimedwait(&r->waited, info, &pause);
+}
+
 /* Wait for the program's end, sending signals on. Its wait status. */
 static int wait_for(struct run *r)
 {
-    const struct timespec pause = {0, COLLECT_MS * 1000000L};
+    struct nt_ranks ranks = {0};
     pid_t pid = r->collector.pid;
     siginfo_t info;
     int status;
@@ -242,68 +369,45 @@ static int wait_for(struct run *r)
             return status;
         if (got < 0 && errno != EINTR)
             return NT_EXIT_TOOL << 8;
-        sig = r->collector.children ? sigtimedwait(&r->waited, &info, &pause)
-                                    : sigwaitinfo(&r->waited, &info);
-        if (sig > 0 && sig != SIGCHLD)
+        sig = wait_signal(r, &info);
+        if (sig > 0 && sig != SIGCHLD) {
             send_on(pid, &info);
-        else if (sig < 0 && errno == EAGAIN)
-            nt__collect_ended(&r->collector);
+            if (in_job(r))
+                heed(r, &info);
+        } else if (sig < 0 && errno == EAGAIN) {
+            if (in_job(r)) /* it goes on after SIGTERM: so is it reported */
+                part(r, &ranks, nt__meet_now(&r->meet, &ranks));
+            else
+                nt__collect_ended(&r->collector);
+        }
     }
 }
 
 /* ---- the report ------------------------------------------------------------- */
 
-/* Open the report's file. 0, or -1 after a complaint. */
-static int open_report(struct run *r)
-{
-    static struct nt_snapshot names; /* only what a path may refer to */
-    char path[4096];
-    const char *why;
-    int err;
-
-    r->report_fd = STDERR_FILENO;
-    if (r->report == NULL)
-        return 0;
-    names.pid = r->collector.pid;
-    names.rank = nt__conf_rank();
-    if (gethostname(names.host, sizeof names.host - 1) != 0)
-        names.host[0] = '\0';
-    err = nt__report_expand(path, sizeof path, r->report, &names);
-    why = nt__errno_text(err);
-    if (err == 0)
-        err = r->report_fd = nt__report_open(path, &why);
-    if (err < 0)
-        nt__warn("--report %.512s %s", r->report, why);
-    return err < 0 ? -1 : 0;
-}
-
-static void report(struct run *r)
+static void report(struct run *r, int status)
 {
     struct nt_collector *c = &r->collector;
-    int err;
+    struct nt_ranks ranks = {0};
 
+    if (in_job(r)) {
+        unsigned patience_ms = 0;
+
+        if (r->hurry_unix_ns != 0)
+            patience_ms = (unsigned)(hurry_ns(r) / 1000000) + 1;
+        part(r, &ranks,
+             nt__meet_leave(&r->meet, status, c->end_unix_ns, patience_ms, &ranks));
+    }
+    if (r->meets)
+        return;
     nt__collect_all(c);
-    err = nt__collect_write(c, r->report_fd);
-    if (r->report_fd != STDERR_FILENO && close(r->report_fd) != 0 && err == 0)
-        err = -errno;
-    if (err != 0)
-        nt__warn("the report%s%.512s is incomplete: %s",
-                 r->report != NULL ? " in " : "", r->report != NULL ? r->report : "",
-                 nt__errno_text(err));
+    close_report(r, nt__collect_write(c, r->report_fd));
     if (!c->seen)
         nt__warn(
             "%.512s (pid %lld) left no figures: it did not load %s (static, setuid "
             "or for another machine, or LD_PRELOAD was cleared), or ended before "
             "it allocated",
             r->program[0], (long long)c->pid, r->library);
-}
-
-static uint64_t unix_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 /* End as the program did. */
@@ -333,7 +437,14 @@ static int release(struct run *r, int go, int failed)
 {
     int err = 0;
 
-    if (open_report(r) != 0) {
+    /* In a job the first rank sees whether it can be written; whoever is the last does. */
+    bool ok = !r->meets              ? open_report(r, false) == 0
+              : r->meet.end.rank != 0 ? true
+                                     : open_report(r, false) == 0;
+
+    if (ok && r->meets && r->report_fd > STDERR_FILENO)
+        close(r->report_fd);
+    if (!ok) {
         close(go);
         waitpid(r->collector.pid, NULL, 0);
         return NT_EXIT_TOOL;
@@ -380,6 +491,21 @@ static int start(struct run *r)
     return status;
 }
 
+/* The folder for live files: one of the job's, if this is a rank and one report is wanted
+ * of all. 0, or -1 after a complaint. */
+static int open_folder(struct run *r)
+{
+    struct nt_collector *c = &r->collector;
+
+    c->job = !c->children && !name_has(r, 'r');
+    r->meets = c->job && !name_has(r, 'p') && nt__meet_open(&r->meet);
+    if (!r->meets)
+        return nt__collect_open(c);
+    nt__fmt_into(c->dir, sizeof c->dir, "%s", r->meet.mine);
+    c->spool = -1;
+    return 0;
+}
+
 static int run(struct run *r)
 {
     int status = nt__tool_find_program(r->program[0], &r->path);
@@ -392,17 +518,23 @@ static int run(struct run *r)
             return NT_EXIT_TOOL;
     }
     r->library = nt__tool_find_library();
-    if (r->library == NULL || nt__collect_open(&r->collector) != 0)
+    if (r->library == NULL || open_folder(r) != 0)
         return NT_EXIT_TOOL;
     status = start(r);
     if (status == 0) {
+        if (r->meets)
+            nt__meet_started(&r->meet, r->collector.pid, r->path);
         status = wait_for(r);
         r->collector.end_unix_ns = unix_ns();
-        report(r);
-        nt__collect_close(&r->collector);
+        report(r, status);
+        if (!r->meets)
+            nt__collect_close(&r->collector);
         return end_like(status);
     }
-    nt__collect_close(&r->collector);
+    if (r->meets)
+        report(r, status << 8);
+    else
+        nt__collect_close(&r->collector);
     return status;
 }
 

@@ -7,8 +7,14 @@
  * of three functions, through the dynamic linker, and call them in the thread that calls
  * MPI_Finalize. For the tool they leave files in the folder of `numatally run`:
  *   sum           by rank 0: struct nt_leave_head, the sum, a row for each rank
+ *   finalizes     by each rank that calls MPI_Finalize
  *   finalized     by each rank once the sum is written: the job's report has this rank
  *   aborted-PID   by a rank that calls MPI_Abort: its code, as an int32_t
+ *   unfinalized-PID  by a rank that exits without MPI_Finalize, if by exit
+ * If each rank has a `numatally run` above it, which is its parent and has its file `end`
+ * there, one that calls MPI_Abort sends it SIGURG, which nobody minds, and waits a moment
+ * for a file `noted`, or for the folder to be gone: some launchers kill everything at once
+ * on MPI_Abort.
  */
 #ifndef NT_TRACK_LEAVE_H
 #define NT_TRACK_LEAVE_H
@@ -18,7 +24,12 @@
 
 #define NT_LEAVE_MAGIC "ntsum01" /* 8 bytes with its 0 */
 #define NT_LEAVE_SUM "sum"
+#define NT_LEAVE_FINALIZES "finalizes"
 #define NT_LEAVE_FINALIZED "finalized"
+#define NT_LEAVE_RANK "rank-%lld-%d" /* its folder's name then: rank, and 1, 2 ... */
+#define NT_LEAVE_END "end"
+#define NT_LEAVE_NOTED "noted"
+#define NT_LEAVE_UNFINALIZED "unfinalized-%lld"
 #define NT_LEAVE_ABORTED "aborted-%lld"
 
 struct nt_leave_head {
