@@ -10,7 +10,9 @@
 #include "src/base/base.h"
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
+#include "src/base/text.h"
 #include "src/tool/findings.h"
+#include "src/tool/merge.h"
 #include "src/tool/progress.h"
 
 #include <argp.h>
@@ -27,14 +29,15 @@ static const struct format {
     bool whole;         /* all records at once */
     nt_write *write;
     nt_diff_write *diff; /* NULL: not of --diff */
+    nt_write *merge;     /* the same for --merge */
 } formats[] = {
-    {"text", ".txt", false, nt__out_text, nt__diff_text},
-    {"json", ".json", false, nt__out_json, nt__diff_json},
-    {"csv", ".csv", false, nt__out_csv, nt__diff_csv},
-    {"prometheus", ".prom", true, nt__out_prometheus, NULL},
-    {"collapsed", ".folded", true, nt__out_collapsed, NULL},
-    {"pprof", ".pb.gz", true, nt__out_pprof, NULL},
-    {"html", ".html", true, nt__out_html, NULL},
+    {"text", ".txt", false, nt__out_text, nt__diff_text, nt__out_text},
+    {"json", ".json", false, nt__out_json, nt__diff_json, nt__out_json},
+    {"csv", ".csv", false, nt__out_csv, nt__diff_csv, nt__out_ranks_csv},
+    {"prometheus", ".prom", true, nt__out_prometheus, NULL, nt__out_prometheus},
+    {"collapsed", ".folded", true, nt__out_collapsed, NULL, NULL},
+    {"pprof", ".pb.gz", true, nt__out_pprof, NULL, NULL},
+    {"html", ".html", true, nt__out_html, NULL, nt__out_html},
 };
 
 static const struct {
@@ -48,12 +51,12 @@ static const struct {
 
 const char *nt__report_value = "at_peak_requested_bytes";
 
-#define OPTION_FINDINGS 256 /* no letter */
+enum { OPTION_FINDINGS = 256, OPTION_RANKS }; /* no letters */
 
 /* What --findings writes in place of the figures. */
 static const struct format findings[] = {
-    {"text", ".txt", false, nt__out_findings_text, NULL},
-    {"json", ".json", false, nt__out_findings_json, NULL},
+    {"text", ".txt", false, nt__out_findings_text, NULL, nt__out_findings_text},
+    {"json", ".json", false, nt__out_findings_json, NULL, nt__out_findings_json},
 };
 
 struct report {
@@ -62,10 +65,14 @@ struct report {
     const char *output; /* NULL: standard output */
     char **files;
     size_t nfiles;
-    bool diff;    /* compare the two */
-    bool unequal; /* with it: a file has not one record */
-    int status;   /* of the tool, as far as files are concerned */
+    bool diff;      /* compare the two */
+    bool unequal;   /* with it: a file has not one record */
+    bool is_merge;  /* of a job's processes */
+    uint64_t ranks; /* with it: those that the job is known to have */
+    int status;     /* of the tool, as far as files are concerned */
 
+    const char *file;       /* that is read */
+    struct nt_merge *merge; /* NULL: none */
     FILE *out;
     const char *out_name;       /* in complaints */
     char target[PATH_MAX];      /* what takes its place at the end; "": nothing */
@@ -99,15 +106,15 @@ static const struct format *format_by_suffix(const char *path)
     return &formats[0];
 }
 
-/* All names, as "a, b or c"; with --diff those that it knows. */
-static const char *format_names(bool diff)
+/* All names, as "a, b or c"; with --diff and --merge those that it knows. */
+static const char *format_names(bool diff, bool merge)
 {
     static char text[256];
     const char *names[NT_ARRAY_LEN(formats)];
     size_t n = 0, at = 0;
 
     for (size_t i = 0; i < NT_ARRAY_LEN(formats); i++)
-        if (!diff || formats[i].diff != NULL)
+        if ((!diff || formats[i].diff != NULL) && (!merge || formats[i].merge != NULL))
             names[n++] = formats[i].name;
     for (size_t i = 0; i < n && at < sizeof text; i++)
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", names[i],
@@ -154,7 +161,16 @@ static void check_together(struct report *r, const struct argp_state *state)
                    r->nfiles);
     if (r->diff && r->format->diff == NULL)
         argp_error(state, "--diff cannot be shown as %s, but as %s", r->format->name,
-                   format_names(true));
+                   format_names(true, false));
+    if (r->diff && r->is_merge)
+        argp_error(state, "--diff and --merge are two reports: ask for one of them");
+    if (r->is_merge && r->format->merge == NULL)
+        argp_error(state,
+                   "--merge cannot be shown as %s, but as %s; without --merge %s sums "
+                   "up the profiles of many files",
+                   r->format->name, format_names(false, true), r->format->name);
+    if (r->ranks > 0 && !r->is_merge)
+        argp_error(state, "--ranks belongs to --merge, which is missing");
     if (r->findings)
         take_findings(r, state);
 }
@@ -168,7 +184,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         r->format = format_by_name(arg);
         if (r->format == NULL)
             argp_error(state, "--format is \"%s\"; it may be %s", arg,
-                       format_names(false));
+                       format_names(false, false));
         return 0;
     case 'v':
         if (!set_value(arg))
@@ -179,6 +195,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'd':
         r->diff = true;
+        return 0;
+    case 'm':
+        r->is_merge = true;
+        return 0;
+    case OPTION_RANKS:
+        if (!nt__text_number((struct nt_text){arg, strlen(arg)}, INT32_MAX, false,
+                             &r->ranks) ||
+            r->ranks == 0)
+            argp_error(state, "--ranks is \"%s\"; it must be a number from 1 to %d",
+                       arg, INT32_MAX);
         return 0;
     case 'o':
         r->output = arg;
@@ -268,7 +294,8 @@ static void write_records(struct report *r, struct nt_record *const *records, si
         r->error = nt__diff_write(r->out, r->format->diff,
                                   (const char *const *)r->files, records);
     else if (r->error == 0)
-        r->error = r->format->write(r->out, records, n, r->written);
+        r->error = (r->is_merge ? r->format->merge : r->format->write)(r->out, records,
+                                                                       n, r->written);
     if (r->error == 0 && ferror(r->out))
         r->error = errno != 0 ? -errno : -EIO;
     r->written += n;
@@ -294,7 +321,10 @@ static void visit(struct nt_record *record, void *context)
 {
     struct report *r = context;
 
-    if (r->format->whole || r->diff) {
+    if (r->is_merge) {
+        nt__merge_add(r->merge, record, r->file);
+        forget(record);
+    } else if (r->format->whole || r->diff) {
         keep(r, record);
     } else {
         write_records(r, &record, 1);
@@ -302,8 +332,22 @@ static void visit(struct nt_record *record, void *context)
     }
 }
 
+/* What is to be written is the one record of the job. */
+static void end_merge(struct report *r)
+{
+    size_t skipped;
+    struct nt_record *job = nt__merge_end(r->merge, &skipped);
+
+    if (job != NULL)
+        keep(r, job);
+    if (skipped > 0)
+        r->status = NT_EXIT_BAD_INPUT;
+}
+
 static void write_kept(struct report *r)
 {
+    if (r->is_merge)
+        end_merge(r);
     if (r->nrecords > 0 && !r->unequal)
         write_records(r, r->records, r->nrecords);
     for (size_t i = 0; i < r->nrecords; i++)
@@ -327,10 +371,14 @@ static void check_one(struct report *r, const char *path, size_t records)
 static void read_files(struct report *r)
 {
     nt__progress_begin(r->files, r->nfiles);
+    if (r->is_merge)
+        r->merge = nt__merge_begin(r->ranks);
     for (size_t i = 0; i < r->nfiles && r->error == 0; i++) {
         size_t before = r->nrecords;
-        int status = nt__records_each(r->files[i], visit, r);
+        int status;
 
+        r->file = r->files[i];
+        status = nt__records_each(r->file, visit, r);
         r->status = status > r->status ? status : r->status;
         if (r->diff)
             check_one(r, r->files[i], r->nrecords - before);
@@ -354,11 +402,18 @@ int nt__tool_report(int argc, char **argv)
          0},
         {"diff", 'd', NULL, 0,
          "compare two files with a record each, as text, json or csv", 0},
+        {"merge", 'm', NULL, 0,
+         "one report of a job, of whose processes the FILEs are: as text, json, csv (a "
+         "line for each rank), prometheus or html",
+         0},
+        {"ranks", OPTION_RANKS, "N", 0,
+         "with --merge: the job has N ranks; else as many as the highest of them says",
+         0},
         {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,
-        .args_doc = "FILE...\n--diff BEFORE AFTER",
+        .args_doc = "FILE...\n--merge FILE...\n--diff BEFORE AFTER",
         .doc = "Print FILEs again: JSON records and live files (*.live)."};
     static struct report r;
     static char name[] = "numatally report";

@@ -72,6 +72,17 @@ void nt__text_value(struct nt_fmt *f, int width, char unit, uint64_t v)
     nt__text_cell(f, width, text);
 }
 
+void nt__text_amount(struct nt_fmt *f, char unit, uint64_t v)
+{
+    char text[40];
+    struct nt_fmt into;
+
+    nt__fmt_init(&into, text, sizeof text, -1);
+    nt__text_value(&into, 2, unit, v);
+    nt__fmt_str(f, text + 1); /* after the cell's blank */
+    nt__fmt_str(f, unit == 'b' ? " MiB" : unit == 't' ? " s" : "");
+}
+
 static void cell(struct nt_fmt *f, int width, const struct nt_figure *g,
                  const void *base)
 {

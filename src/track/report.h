@@ -115,6 +115,9 @@ struct nt_tables {
 NT_HIDDEN void nt__text_cell(struct nt_fmt *f, int width, const char *text);
 NT_HIDDEN void nt__text_value(struct nt_fmt *f, int width, char unit, uint64_t v);
 
+/* A figure in a sentence: "126.00 MiB", "1.250 s", "17". */
+NT_HIDDEN void nt__text_amount(struct nt_fmt *f, char unit, uint64_t v);
+
 /* The line under the head of a table. */
 NT_HIDDEN void nt__text_rule(struct nt_fmt *f, int label, int width, size_t columns);
 
