@@ -35,6 +35,7 @@
 #define MINE "rank-"      /* how NT_LEAVE_RANK begins */
 #define END NT_LEAVE_END  /* the file with a struct nt_rank_end */
 #define OPENMPI_MS 700    /* of the second that Open MPI leaves after SIGTERM */
+#define COMING_MS 2000    /* so long ranks are waited for that have not come yet */
 #define PAUSE_MS 5
 #define IMAGES_MAX 1000   /* runs one after the other in one rank's script */
 #define ABANDONED_S 3600
@@ -344,13 +345,32 @@ static bool count_one(int job_fd, const char *name, void *data)
     return true;
 }
 
-static bool all_have_ended(const struct nt_meet *m)
+/* Has the program left the file of this name, in which its number is? */
+static bool is_left(const struct nt_meet *m, const char *format)
+{
+    char name[64];
+
+    /* NOLINTNEXTLINE(clang-diagnostic-format-nonliteral): one of leave.h */
+    nt__fmt_into(name, sizeof name, format, (long long)m->end.pid);
+    return faccessat(m->mine_fd, name, F_OK, 0) == 0;
+}
+
+enum others { ARE_HERE, MAY_COME, ARE_GONE };
+
+/* A program that has come to its end with MPI had all others beside it: whoever is not
+ * there by then will not come. */
+static enum others look_around(const struct nt_meet *m)
 {
     static struct count count;
 
     memset(&count, 0, sizeof count);
     for_ranks(m->folder_fd, count_one, &count);
-    return !count.here && count.ranks >= m->local;
+    if (count.here)
+        return ARE_HERE;
+    return count.ranks >= m->local || is_left(m, NT_LEAVE_FINALIZES) ||
+                   is_left(m, NT_LEAVE_UNFINALIZED) || is_left(m, NT_LEAVE_ABORTED)
+               ? ARE_GONE
+               : MAY_COME;
 }
 
 struct gathering {
@@ -403,16 +423,6 @@ static bool lock_job(const struct nt_meet *m)
     return fstat(m->folder_fd, &st) == 0 && st.st_nlink > 0;
 }
 
-/* Has the program left the file of this name, in which its number is? */
-static bool is_left(const struct nt_meet *m, const char *format)
-{
-    char name[64];
-
-    /* NOLINTNEXTLINE(clang-diagnostic-format-nonliteral): one of leave.h */
-    nt__fmt_into(name, sizeof name, format, (long long)m->end.pid);
-    return faccessat(m->mine_fd, name, F_OK, 0) == 0;
-}
-
 /* Hydra kills all ranks as soon as one has ended badly, without MPI_Finalize, or called
  * MPI_Abort. */
 static bool is_hydra(void)
@@ -452,6 +462,7 @@ bool nt__meet_leave(struct nt_meet *m, int status, uint64_t end_unix_ns,
                     unsigned patience_ms, struct nt_ranks *out)
 {
     const struct timespec pause = {0, PAUSE_MS * 1000000L};
+    bool hurry = patience_ms > 0;
 
     m->end.status = status;
     m->end.end_unix_ns = end_unix_ns;
@@ -459,13 +470,18 @@ bool nt__meet_leave(struct nt_meet *m, int status, uint64_t end_unix_ns,
     if (is_hydra() && (status != 0 || is_left(m, NT_LEAVE_UNFINALIZED)))
         return nt__meet_now(m, out);
     for (unsigned waited = 0;; waited += PAUSE_MS) {
+        enum others others;
+
         if (!lock_job(m))
             return false;
-        if (all_have_ended(m) || (patience_ms > 0 && waited >= patience_ms)) {
+        others = look_around(m);
+        if (others == MAY_COME && patience_ms == 0)
+            patience_ms = COMING_MS;
+        if (others == ARE_GONE || (patience_ms > 0 && waited >= patience_ms)) {
             gather(m, out);
             return true;
         }
-        if (patience_ms == 0)
+        if (others == ARE_HERE && !hurry)
             return false;
         flock(m->folder_fd, LOCK_UN);
         nanosleep(&pause, NULL);

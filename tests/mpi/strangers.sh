@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# The libraries are preloaded into whatever a launcher starts: programs without MPI, with
+# another heap, with an MPI that is loaded out of sight, and jobs of which only some ranks
+# are ours. Nothing of it changes. Also ranks on several hosts, whose launcher is played
+# here by its environment.
+# shellcheck source=tests/mpi/lib.bash
+. "$(dirname "$0")/lib.bash"
+cd "$work" || exit
+
+for mpi in "${mpis[@]}"; do
+    compile ranks "$mpi" || fail "prog_ranks.c cannot be compiled for $mpi"
+
+    # no MPI
+    try 0 ranks "$mpi" 2 hostname
+    cp out plain
+    try 0 ranks "$mpi" 2 "$tool" run --report job.json -- hostname
+    cmp -s out plain || fail "hostname prints something else"
+    no_err numatally
+    job job.json 'len(row) == 2 and all(x["end"] == "ended" and x["program"] == "hostname" for x in row.values())'
+    try 3 ranks "$mpi" 2 "$tool" run --report job.json -- sh -c 'exit 3'
+    job job.json 'row[1]["end"] == "exited" or row[0]["end"] == "exited"'
+
+    # not our heap, and nobody's report
+    ! readelf -d "$NT_BUILD/libnumatally_$mpi.so" | grep 'NEEDED.*libmpi' || fail "it brings an MPI along"
+    try 0 ranks "$mpi" 4 "LD_PRELOAD=${preload#*:}" NUMATALLY_CONF=report:none.json "$work/ranks.$mpi"
+    out '^4 ranks, 20000 blocks$'
+    [ ! -e none.json ] || fail "a report without our heap"
+    try 0 ranks "$mpi" 4 "LD_PRELOAD=$preload" "$work/ranks.$mpi"
+    out '^4 ranks, 20000 blocks$'
+    no_err numatally
+    for library in "${preload#*:}" "$preload"; do
+        LD_PRELOAD=$library try 0 true
+    done
+
+    # an MPI that only one library sees, as mpi4py loads it
+    "mpicc.$mpi" -shared -fPIC -Dmain=program -o hidden.so "$here/prog_ranks.c"
+    cat >hides.c <<'END'
+#include <dlfcn.h>
+int main(int argc, char **argv)
+{
+    void *library = dlopen("./hidden.so", RTLD_NOW | RTLD_LOCAL);
+    int (*program)(int, char **) = library ? (int (*)(int, char **))dlsym(library, "program") : 0;
+    return program ? program(argc, argv) : 9;
+}
+END
+    cc -o hides hides.c || fail "hides.c"
+    try 0 ranks "$mpi" 4 "$tool" run --report job.json -- ./hides
+    out '^4 ranks, 20000 blocks$'
+    job job.json 'len(row) == 4 and all(x["end"] == "finalized" and x["program"] == "hides" for x in row.values())'
+
+    # one rank alone is ours: the others need not wait for it, nor it for them
+    cat >only.sh <<'END'
+[ "${PMIX_RANK:-${PMI_RANK-}}" = 2 ] || exec "$@"
+exec "$TOOL" run --report only.json -- "$@"
+END
+    rm -f only.json
+    export TOOL=$tool
+    try 0 ranks "$mpi" 4 sh only.sh "$work/ranks.$mpi"
+    out '^4 ranks, 20000 blocks$'
+    job only.json 'list(row) == [2] and row[2]["end"] == "ended"'
+done
+
+# ---- several hosts
+
+# played RANK NAMESPACE LOCAL ALL COMMAND...
+played() {
+    PMIX_RANK=$1 PMIX_NAMESPACE=$2 OMPI_COMM_WORLD_LOCAL_SIZE=$3 OMPI_COMM_WORLD_SIZE=$4 "${@:5}"
+}
+echo old >hosts.json
+played 0 one 2 4 "$tool" run --report hosts.json -- sleep 0.5 &
+sleep 0.2
+played 1 one 2 4 "$tool" run --report hosts.json -- true || fail "rank 1"
+[ ! -s hosts.json ] || fail "rank 1 reports, but is not the last"
+wait
+# the other host's two, in another folder
+mkdir other
+for rank in 2 3; do
+    XDG_RUNTIME_DIR=$work/other played $rank one 2 4 "$tool" run --report hosts.json -- sh -c "sleep 0.$rank" &
+done
+wait
+json hosts.json 'len(r) == 2 and [x["rank"] for y in r for x in y["job"]["rows"]] == [0, 1, 2, 3]'
+"$tool" report --merge hosts.json >merged 2>err || fail "the hosts' reports cannot be merged"
+grep -q 'a job of 4 ranks' merged || fail "merged: $(head -3 merged)"
+[ -z "$(ls -A "$XDG_RUNTIME_DIR" other)" ] || [ "$(ls -A "$XDG_RUNTIME_DIR" other | grep -c numatally)" = 0 ] ||
+    fail "left behind: $(ls -A "$XDG_RUNTIME_DIR" other)"
+
+# A folder that is not ours alone is not used, nor anything in it.
+mkdir -m 755 "$XDG_RUNTIME_DIR/numatally-job-$(id -u)-two"
+played 0 two 1 1 env TMPDIR="$work/other" "$tool" run --report two.json -- true || fail "an open folder"
+job two.json 'len(row) == 1 and row[0]["end"] == "ended"'
+[ -z "$(ls -A "$XDG_RUNTIME_DIR/numatally-job-$(id -u)-two")" ] || fail "an open folder was used"
+rmdir "$XDG_RUNTIME_DIR/numatally-job-$(id -u)-two"
+
+# What a job left that was killed as a whole is removed by the next, an hour later.
+left=$XDG_RUNTIME_DIR/numatally-job-$(id -u)-three
+mkdir -m 700 "$left" "$left/rank-0-1"
+touch "$left/rank-0-1/numatally-1.live"
+played 0 four 1 1 "$tool" run --report four.json -- true
+[ -e "$left" ] || fail "a folder that may be in use was removed"
+touch -d '2 hours ago' "$left"
+played 0 four 1 1 "$tool" run --report four.json -- true
+[ ! -e "$left" ] || fail "an old folder was left"
+
+# A report that cannot be written: the program is not started, on rank 0.
+try 125 played 0 five 1 1 "$tool" run --report /nonexistent/x.json -- touch started
+err 'nonexistent/x.json cannot be created'
+[ ! -e started ] || fail "the program ran"
+echo ok
