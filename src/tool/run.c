@@ -55,6 +55,7 @@ struct run {
     sigset_t mask;      /* as the tool found it */
     bool child_ignored; /* SIGCHLD was ignored when the tool started */
     int report_fd;
+    bool no_report; /* it cannot be opened, which was complained about */
 };
 
 /* ---- the command line ------------------------------------------------------- */
@@ -234,8 +235,9 @@ static int open_report(struct run *r, bool again)
         err = r->report_fd = nt__report_open_again(path, &why);
     if (err == 0 || (again && err == -ENOENT))
         err = r->report_fd = nt__report_open(path, &why);
-    if (err < 0)
+    if (err < 0 && !r->no_report)
         nt__warn("--report %.512s %s", r->report, why);
+    r->no_report |= err < 0;
     return err < 0 ? -1 : 0;
 }
 
@@ -319,18 +321,25 @@ static uint64_t unix_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+/* SIGTERM came: some launchers kill what is still there soon afterwards. */
+static void hurry(struct run *r)
+{
+    unsigned ms = nt__meet_hurry_ms();
+
+    if (ms != 0 && r->hurry_unix_ns == 0)
+        r->hurry_unix_ns = unix_ns() + ms * UINT64_C(1000000);
+}
+
 /* In a job some signals mean that all will be killed soon. */
 static void heed(struct run *r, const siginfo_t *info)
 {
     struct nt_ranks ranks = {0};
-    unsigned ms = nt__meet_hurry_ms();
 
     if (info->si_signo == SIGURG && info->si_pid == r->collector.pid &&
         nt__meet_aborting(&r->meet, &ranks))
         part(r, &ranks, true);
-    if (info->si_signo == SIGTERM && info->si_pid != r->collector.pid && ms != 0 &&
-        r->hurry_unix_ns == 0)
-        r->hurry_unix_ns = unix_ns() + ms * UINT64_C(1000000);
+    if (info->si_signo == SIGTERM && info->si_pid != r->collector.pid)
+        hurry(r);
 }
 
 /* How long until the launcher kills us, in nanoseconds. */
@@ -392,7 +401,11 @@ static void report(struct run *r, int status)
 
     if (in_job(r)) {
         unsigned patience_ms = 0;
+        sigset_t sent;
 
+        /* Who goes now makes Open MPI kill the others at once. */
+        if (sigpending(&sent) == 0 && sigismember(&sent, SIGTERM) == 1)
+            hurry(r);
         if (r->hurry_unix_ns != 0)
             patience_ms = (unsigned)(hurry_ns(r) / 1000000) + 1;
         part(r, &ranks,
@@ -531,6 +544,7 @@ static int run(struct run *r)
             nt__collect_close(&r->collector);
         return end_like(status);
     }
+    r->collector.end_unix_ns = unix_ns();
     if (r->meets)
         report(r, status << 8);
     else

@@ -28,7 +28,8 @@ for mpi in "${mpis[@]}"; do
         elif [ $how != skip ]; then
             [ $got != 0 ] || fail "$how under $mpi: status 0"
         fi
-        cmp -s out plain.out || fail "$how under $mpi: other output"
+        # Hydra's own words stand behind it, with numbers of processes.
+        cmp -s <(sed '/^$/,$d' out) <(sed '/^$/,$d' plain.out) || fail "$how under $mpi: other output"
         ! grep -q '^numatally' err || fail "$how under $mpi: something was said"
         [ -z "$(ls -A "$XDG_RUNTIME_DIR")" ] || fail "$how under $mpi left $(ls -A "$XDG_RUNTIME_DIR")"
         [ -s job.json ] || fail "$how under $mpi: no report"
@@ -36,7 +37,7 @@ for mpi in "${mpis[@]}"; do
         # The others are known by their figures, however they were ended.
         job job.json "len(row) == 4 and j['job']['ranks'] == 4 and
             row[1]['end'] == '$end' and row[1]['code'] == $code and
-            all(row[i]['end'] != '$end' for i in (0, 2, 3)) and
+            all((row[i]['end'], row[i]['code']) != ('$end', $code) for i in (0, 2, 3)) and
             all(x['allocations_total'] > 1000 and x['pid'] > 1 for x in row.values()) and
             j['total']['allocations_total'] == sum(x['allocations_total'] for x in row.values())"
         rm -f text
