@@ -58,7 +58,7 @@ static bool get_row(const json_t *o, struct nt_job_row *row)
 
     row->rank = -1;
     if (!json_is_null(json_object_get(o, "rank")) &&
-        !get_within(o, "rank", 0, INT64_MAX, &row->rank))
+        !get_within(o, "rank", 0, NT_JOB_RANK_MAX, &row->rank))
         return false;
     if (!get_within(o, "pid", 0, INT64_MAX, &row->pid) ||
         !nt__record_text(o, "host", row->host, sizeof row->host) ||

@@ -200,7 +200,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         r->is_merge = true;
         return 0;
     case OPTION_RANKS:
-        if (!nt__text_number((struct nt_text){arg, strlen(arg)}, INT32_MAX, false,
+        if (!nt__text_number((struct nt_text){arg, strlen(arg)}, NT_JOB_RANK_MAX, false,
                              &r->ranks) ||
             r->ranks == 0)
             argp_error(state, "--ranks is \"%s\"; it must be a number from 1 to %d",

@@ -258,8 +258,9 @@ void nt__job_row(struct nt_job_row *row, const struct nt_snapshot *s)
     const struct nt_node_figures *t = &s->total;
 
     *row = (struct nt_job_row){
-        .rank = s->rank,
-        .pid = s->pid,
+        /* What launchers do not give is none. */
+        .rank = s->rank >= 0 && s->rank <= NT_JOB_RANK_MAX ? s->rank : -1,
+        .pid = s->pid > 0 ? s->pid : 0,
         .processes = 1,
         .end = s->final ? NT_JOB_ENDED : NT_JOB_RUNNING,
         .start_unix_ns = s->start_unix_ns,

@@ -59,6 +59,7 @@ enum nt_job_end {
     NT_JOB_ENDS
 };
 
+#define NT_JOB_RANK_MAX INT32_MAX
 #define NT_JOB_NODES 8        /* nodes of a row that have figures of their own */
 #define NT_JOB_NODE_REST (-1) /* the number under which all others stand, the last */
 

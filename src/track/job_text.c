@@ -110,7 +110,7 @@ static void put_end(struct nt_fmt *f, const struct nt_job_row *row)
     else if (row->end == NT_JOB_ABORTED)
         nt__fmt_print(f, "aborted the job with %d", row->code);
     else
-        nt__fmt_str(f, "ran on, or ended without its last word (a signal, _exit)");
+        nt__fmt_str(f, "ran on, or ended without its last word (a signal, exec)");
     if (row->stale_ns != 0) {
         nt__fmt_str(f, "; figures of ");
         nt__text_amount(f, 't', row->stale_ns);

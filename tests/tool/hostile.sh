@@ -67,5 +67,18 @@ for i in $(seq 1 2 99); do # those that are spoilt in their values
     survives "$under_test" report --diff --format "$(echo text json csv | cut -d' ' -f$((i % 3 + 1)))" \
         good.json "spoilt/$i.json"
 done
+# A job of all of them; and jobs' records, spoilt, which are merged once more. What comes out
+# is a record.
+"$under_test" report --merge -f json spoilt/*.json lives/*.live profiles/*.live >job.json 2>err
+json job.json 'len(r[0]["job"]["rows"]) > 0'
+"$under_test" report --merge -f json job.json >again.json || fail "the job is no record"
+cmp job.json again.json || fail "the job read back is another one"
+mutate job.json jobs 100
+for format in text json csv prometheus html; do
+    survives "$under_test" report --merge --format "$format" spoilt/*.json lives/*.live
+    survives "$under_test" report --format "$format" jobs/*.json
+    survives "$under_test" report --merge --format "$format" jobs/*.json
+done
+for file in jobs/*.json; do survives "$under_test" report --merge "$file"; done
 for file in lives/*.live; do survives "$under_test" report --diff "$file" good.live; done
 echo "ok"

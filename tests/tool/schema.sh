@@ -37,6 +37,14 @@ if os.fork():
 # shellcheck disable=SC2012
 [ "$(ls fork-*.json | wc -l)" = 2 ] || fail "no two records of a fork: $(ls)"
 
+# A job: of ranks, of processes without one, of more nodes than a row names.
+for n in 2 3 4 5 6 7; do
+    sed "s/\"nodes\":\[{\"node\":0/\"nodes\":[{\"node\":$((10 * n))/; s/\"pid\":/\"pid\":$n/; s/\"node\":1,/\"node\":$((10 * n + 1)),/; s/\"rank\":null/\"rank\":1/" nodes.json
+done >many-nodes.json
+try 0 "$tool" report --merge -o job.json ./*.json
+json job.json 'any(x["nodes"][-1]["node"] == -1 for x in r[0]["job"]["rows"])'
+json job.json '[x["rank"] for x in r[0]["job"]["rows"]][0] == 1 and r[0]["pid"] == 0'
+
 python3 - "$NT_SOURCE/docs/record.schema.json" ./*.json <<'PY' || fail "see above"
 import copy, json, sys
 import jsonschema
@@ -76,9 +84,10 @@ def places(value, path=()):
     elif isinstance(value, list) and value:
         yield from places(value[0], path + (0,))
 spoilt = 0
-for path in places(nodes):
+job = dict(nodes, job=records["./job.json"]["job"])
+for path in places(job):
     for how in ("missing", "renamed", "text"):
-        r = copy.deepcopy(nodes)
+        r = copy.deepcopy(job)
         at = r
         for step in path[:-1]:
             at = at[step]
@@ -88,7 +97,7 @@ for path in places(nodes):
             at["other_" + key] = value
         if how == "text":
             at[key] = ["x"]
-        optional = key in ("pools", "threads", "phases", "tracked", "history") and how == "missing"
+        optional = key in ("pools", "threads", "phases", "tracked", "history", "job") and how == "missing"
         spoilt += 1
         if check.is_valid(r) != optional:
             bad += 1

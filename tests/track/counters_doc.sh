@@ -29,6 +29,10 @@ int main(void)
     NT_THREAD_FIGURES(ROW)
     section = "Phases";
     NT_PHASE_FIGURES(ROW)
+    section = "Ranks";
+    NT_JOB_FIGURES(ROW)
+    section = "Ranks, by node";
+    NT_JOB_NODE_FIGURES(ROW)
     section = "Sites";
     NT_SITE_FIGURES(ROW)
     return 0;

@@ -345,6 +345,14 @@ static void test_rows(void **state)
     nt__job_row(&row, &p[0]);
     assert_int_equal(row.end, NT_JOB_ENDED);
 
+    p[0].rank = -7, p[0].pid = -7; /* of a file that somebody spoilt */
+    nt__job_row(&row, &p[0]);
+    assert_int_equal(row.rank, -1);
+    assert_int_equal(row.pid, 0);
+    p[0].rank = INT64_MAX;
+    nt__job_row(&row, &p[0]);
+    assert_int_equal(row.rank, -1);
+
     /* Of many nodes the fullest are named, and nothing is lost. */
     fill(&p[0], 60, 3);
     assert_true(p[0].nodes > NT_JOB_NODES);
