@@ -55,7 +55,7 @@ enum nt_job_end {
     NT_JOB_EXITED,    /* `code` is its exit status */
     NT_JOB_SIGNALLED, /* `code` is the signal that ended it */
     NT_JOB_ABORTED,   /* it called MPI_Abort, with `code` */
-    NT_JOB_UNFINALIZED, /* it exited with 0 and, unlike others, without MPI_Finalize */
+    NT_JOB_UNFINALIZED, /* it exited with 0, but without MPI_Finalize */
     NT_JOB_ENDS
 };
 
