@@ -2,8 +2,8 @@
 /*
  * The ranks of a job meet: one `numatally run` for each, on each host.
  *
- * They meet in a folder that is named after the user and the job, as the launcher's
- * environment has it. In it each has a folder of its own, with its program's live file,
+ * They meet in a folder that is named after the user, the report and the job, as the
+ * launcher's environment has it. In it each has a folder of its own, with its program's live file,
  * and holds a lock on it while it lives. So who goes sees whether it is the last: no other
  * folder is locked, and there are as many as the launcher started on the host. That one
  * reports for all. One that was killed has no lock any more, and its folder is still there.
@@ -83,6 +83,30 @@ static int64_t slurm_local(void)
     return 0;
 }
 
+/* The process of Hydra's that started all ranks of this host: our parent, or, if we were
+ * started by a script, one further up. */
+static pid_t hydra_proxy(void)
+{
+    pid_t pid = getppid();
+
+    for (int up = 0; up < 16 && pid > 1; up++) {
+        char path[64], comm[32] = "";
+        int parent = 0;
+        FILE *f;
+
+        nt__fmt_into(path, sizeof path, "/proc/%d/stat", (int)pid);
+        f = fopen(path, "re");
+        if (f == NULL || fscanf(f, "%*d (%31[^)]) %*c %d", comm, &parent) != 2)
+            parent = 0;
+        if (f != NULL)
+            fclose(f);
+        if (strncmp(comm, "hydra", 5) == 0)
+            return pid;
+        pid = parent;
+    }
+    return getppid();
+}
+
 /* A word for the job, the same for all ranks of it on this host. */
 static bool job_name(char *out, size_t cap)
 {
@@ -95,7 +119,7 @@ static bool job_name(char *out, size_t cap)
         nt__fmt_into(out, cap, "%u-%.40s.%.40s", geteuid(), job, step);
     else if (getenv("PMI_RANK") != NULL)
         /* Hydra names no job, but starts all ranks of a host by one proxy. */
-        nt__fmt_into(out, cap, "%u-pid%d", geteuid(), (int)getppid());
+        nt__fmt_into(out, cap, "%u-pid%d", geteuid(), (int)hydra_proxy());
     else
         return false;
     for (char *p = out; *p != '\0'; p++)
@@ -249,7 +273,17 @@ static void sweep(const char *place)
         closedir(d);
 }
 
-bool nt__meet_open(struct nt_meet *m)
+/* A number for the report's name, so that runs for different ones do not meet. */
+static uint32_t name_number(const char *name)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (unsigned char)*name) * 16777619u;
+    return hash;
+}
+
+bool nt__meet_open(struct nt_meet *m, const char *report)
 {
     static const char *const locals[] = {"OMPI_COMM_WORLD_LOCAL_SIZE",
                                          "MPI_LOCALNRANKS", NULL};
@@ -269,7 +303,8 @@ bool nt__meet_open(struct nt_meet *m)
     for (unsigned i = 0; (place = nt__collect_place(i)) != NULL; i++) {
         if (place[0] != '/' || strlen(place) > sizeof m->folder - 300)
             continue;
-        nt__fmt_into(m->folder, sizeof m->folder, "%s/" PREFIX "%s", place, job);
+        nt__fmt_into(m->folder, sizeof m->folder, "%s/" PREFIX "%s-%08x", place, job,
+                     name_number(report));
         m->folder_fd = open_job(m->folder);
         if (m->folder_fd < 0)
             continue;

@@ -60,8 +60,8 @@ struct nt_meet {
 };
 
 /* Is this process one of the ranks that a launcher started, and is there a folder where
- * they can meet? */
-bool nt__meet_open(struct nt_meet *m);
+ * those can meet whose report has this name? */
+bool nt__meet_open(struct nt_meet *m, const char *report);
 
 /* The program is started: what is known of it, should this process be killed. */
 void nt__meet_started(struct nt_meet *m, pid_t pid, const char *program);

@@ -511,7 +511,7 @@ static int open_folder(struct run *r)
     struct nt_collector *c = &r->collector;
 
     c->job = !c->children && !name_has(r, 'r');
-    r->meets = c->job && !name_has(r, 'p') && nt__meet_open(&r->meet);
+    r->meets = c->job && !name_has(r, 'p') && nt__meet_open(&r->meet, r->report != NULL ? r->report : "");
     if (!r->meets)
         return nt__collect_open(c);
     nt__fmt_into(c->dir, sizeof c->dir, "%s", r->meet.mine);

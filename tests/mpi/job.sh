@@ -27,7 +27,7 @@ run 100
 END
 
 # What differs from run to run anyway: times.
-said() { grep -vE 'Loop time|Performance|CPU use|Total wall|^(Pair|Neigh|Comm|Output|Modify|Other) ' "$work/out"; }
+said() { grep -vE 'Loop time|Performance|CPU use|CPU =|Total wall|^(Pair|Neigh|Comm|Output|Modify|Other) ' "$work/out"; }
 
 # check NAME MPI COMMAND...
 check() {
@@ -71,8 +71,13 @@ if [[ " ${mpis[*]} " == *" openmpi "* ]]; then
     check LAMMPS openmpi lmp -in in.melt -log none
 fi
 
-# On stderr, and once.
+# On stderr, and once. In a script of each rank's, and more than one after the other.
 for mpi in "${mpis[@]}"; do
+    # shellcheck disable=SC2016  # for the inner shell
+    try 0 ranks "$mpi" 3 sh -c '"$1" run --report one.json -- ls / && "$1" run --report job.json -- "$2"; exit $?' - \
+        "$tool" "$work/ranks.$mpi"
+    job one.json 'len(row) == 3 and all(x["program"] == "ls" for x in row.values())'
+    job job.json 'len(row) == 3 and all(x["end"] == "finalized" for x in row.values())'
     try 0 ranks "$mpi" 4 "$tool" run -- "$work/ranks.$mpi"
     [ "$(grep -c 'numatally [0-9.]*: a job of 4 ranks on 1 host' "$work/err")" = 1 ] || fail "not one report"
     [ "$(grep -c '^numatally' "$work/err")" = 1 ] || fail "something else was said"

@@ -85,15 +85,18 @@ json hosts.json 'len(r) == 2 and [x["rank"] for y in r for x in y["job"]["rows"]
 grep -q 'a job of 4 ranks' merged || fail "merged: $(head -3 merged)"
 [ -z "$(ls -A "$XDG_RUNTIME_DIR"; ls -A other)" ] || fail "left: $(ls -A "$XDG_RUNTIME_DIR" other)"
 
-# A folder that is not ours alone is not used, nor anything in it.
-mkdir -m 755 "$XDG_RUNTIME_DIR/numatally-job-$(id -u)-two"
-played 0 two 1 1 env TMPDIR="$work/other" "$tool" run --report two.json -- true || fail "an open folder"
+# A folder that is not ours alone is not used, nor anything in it. Its name is that of a
+# folder that is there while a program runs.
+played 0 two 1 1 "$tool" run --report two.json -- sh -c 'ls "$XDG_RUNTIME_DIR"' >name || fail "ls"
+name=$XDG_RUNTIME_DIR/$(grep "^numatally-job-$(id -u)-two-" name) || fail "no folder: $(cat name)"
+mkdir -m 755 "$name"
+TMPDIR=$work/other played 0 two 1 1 "$tool" run --report two.json -- true || fail "an open folder"
 job two.json 'len(row) == 1 and row[0]["end"] == "ended"'
-[ -z "$(ls -A "$XDG_RUNTIME_DIR/numatally-job-$(id -u)-two")" ] || fail "an open folder was used"
-rmdir "$XDG_RUNTIME_DIR/numatally-job-$(id -u)-two"
+[ -z "$(ls -A "$name")" ] || fail "an open folder was used"
+rmdir "$name"
 
 # What a job left that was killed as a whole is removed by the next, an hour later.
-left=$XDG_RUNTIME_DIR/numatally-job-$(id -u)-three
+left=$XDG_RUNTIME_DIR/numatally-job-$(id -u)-three-0
 mkdir -m 700 "$left" "$left/rank-0-1"
 touch "$left/rank-0-1/numatally-1.live"
 played 0 four 1 1 "$tool" run --report four.json -- true
