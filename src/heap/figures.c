@@ -32,7 +32,9 @@ _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 
 #define WATCH_MS 10       /* least time between two live snapshots */
 #define LYING_MS 1000     /* least time between two looks at where memory lies */
-#define WATCH_SHARE 1000u /* and at least so many times what one costs */
+#define WATCH_SHARE 1000u /* and at least so many times what one costs, */
+#define WATCH_LATE_MS 1000 /* unless they get older than that: then so many times: */
+#define WATCH_LATE_SHARE 100u
 
 bool nt__figures_watched, nt__figures_due;
 
@@ -406,7 +408,9 @@ static void update_live(void)
     read_now(LYING_MS, true);
     nt__live_write(&large.now);
     nt__sampler_save(true);
-    uint64_t pause = (nt__os_ran_ns() - ran) * WATCH_SHARE / 1000000;
+    ran = nt__os_ran_ns() - ran;
+    uint64_t pause = nt__min(ran * WATCH_SHARE / 1000000,
+                             nt__max(ran * WATCH_LATE_SHARE / 1000000, WATCH_LATE_MS));
     __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),
                      __ATOMIC_RELAXED);
 }

@@ -5,9 +5,9 @@
  * nt_snapshot adds up the counters of all shards, pools and arenas; nothing is stopped
  * and nothing allocated. The live file gets a snapshot from whichever thread makes a
  * slow call when one is due: at most every 10 ms, and so rarely that reading costs a
- * thousandth of the time. So does the history (track/history.h), which is always kept: whoever
- * publishes a change in what is live when a point is due (pools/peak.h) notes it at the end
- * of that call.
+ * thousandth of the time; but where that were rarer than each second, a hundredth. So does
+ * the history (track/history.h), which is always kept: whoever publishes a change in what
+ * is live when a point is due (pools/peak.h) notes it at the end of that call.
  *
  * After a fork the child's figures begin at zero: what was counted by then is kept as a
  * base and taken off, and blocks in use at that moment are shown as inherited.
