@@ -166,17 +166,20 @@ static bool barrier(int64_t until_ms)
 }
 
 /* Is it known that not all take part? If each rank has a `numatally run` above it, and all
- * are on this host, each has a folder beside ours. */
+ * are on this host, each has a folder beside ours. If one `numatally run` is above the
+ * launcher, Open MPI's gives the ranks on other hosts nothing of its environment. */
 static bool some_are_missing(void)
 {
     const char *folder = M.heap->folder();
-    const char *size = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+    const char *openmpi = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+    const char *size = openmpi != NULL ? openmpi : getenv("MPI_LOCALNRANKS");
     char path[4096];
 
-    if (size == NULL)
-        size = getenv("MPI_LOCALNRANKS");
-    if (folder == NULL || size == NULL || strtol(size, NULL, 10) != M.ranks ||
-        !is_there(folder, NT_LEAVE_END))
+    if (folder == NULL || size == NULL)
+        return false;
+    if (strtol(size, NULL, 10) != M.ranks)
+        return openmpi != NULL && !is_there(folder, NT_LEAVE_END);
+    if (!is_there(folder, NT_LEAVE_END))
         return false;
     for (int rank = 0; rank < M.ranks; rank++) {
         nt__fmt_into(path, sizeof path, "../" NT_LEAVE_RANK, (long long)rank, 1);

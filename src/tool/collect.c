@@ -301,8 +301,9 @@ void nt__collect_ended(struct nt_collector *c)
     free(files);
 }
 
-/* The ranks of a job below a launcher, which is the started program. The launcher itself
- * and what has no rank are left out, if there is a rank at all. */
+/* The ranks of a job below a launcher, which is the started program (a program that is its
+ * only rank is none). The launcher itself and what has no rank are left out, if there is a
+ * rank at all. */
 static bool take_ranks(struct nt_collector *c, const struct found *files, size_t n)
 {
     struct nt_ranks ranks = {0};
@@ -313,7 +314,7 @@ static bool take_ranks(struct nt_collector *c, const struct found *files, size_t
     for (size_t i = 0; i < n; i++) {
         nt__fmt_into(path, sizeof path, "%s/%s", c->dir, files[i].name);
         if (superseded(files, n, i) || nt__live_read(path, &live) != 0 ||
-            live.snapshot.rank < 0)
+            live.snapshot.rank < 0 || live.snapshot.pid == c->pid)
             continue;
         nt__ranks_add(&ranks, &live, NULL, c->dir);
         last = live.snapshot.rank > last ? live.snapshot.rank : last;

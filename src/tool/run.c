@@ -251,17 +251,26 @@ static void close_report(const struct run *r, int err)
                  nt__errno_text(err));
 }
 
+static void write_ranks(const struct run *r, struct nt_ranks *ranks, bool others)
+{
+    if (others)
+        flock(r->report_fd, LOCK_EX);
+    close_report(r, nt__ranks_write(ranks, r->report_fd, r->collector.format));
+}
+
 /* The report of the job's ranks on this host, or, from MPI_Finalize, of all. */
 static void report_ranks(struct run *r, struct nt_ranks *ranks)
 {
     const struct nt_meet *m = &r->meet;
     bool others = m->all != m->local && !name_has(r, 'h');
 
-    if (ranks->job.nrows == 0 || open_report(r, others) != 0)
-        return;
-    if (others)
-        flock(r->report_fd, LOCK_EX);
-    close_report(r, nt__ranks_write(ranks, r->report_fd, r->collector.format));
+    if (ranks->files == 0 && !ranks->reduced)
+        nt__warn("no rank on this host left figures: %.512s did not load %s (static, "
+                 "setuid or for another machine, or LD_PRELOAD was cleared), or was not "
+                 "started",
+                 r->program[0], r->library);
+    else if (open_report(r, others) == 0)
+        write_ranks(r, ranks, others);
 }
 
 /* Is this a rank whose part in the job is not over? */
@@ -511,9 +520,15 @@ static int open_folder(struct run *r)
     struct nt_collector *c = &r->collector;
 
     c->job = !c->children && !name_has(r, 'r');
-    r->meets = c->job && !name_has(r, 'p') && nt__meet_open(&r->meet, r->report != NULL ? r->report : "");
-    if (!r->meets)
+    r->meets = c->job && !name_has(r, 'p') &&
+               nt__meet_open(&r->meet, r->report != NULL ? r->report : "");
+    if (!r->meets) {
+        c->job &= r->sample == NULL; /* which a job's report cannot show */
         return nt__collect_open(c);
+    }
+    if (r->sample != NULL && r->meet.end.rank == 0)
+        nt__warn("the report of a job does not say who allocates: for --sample put %%r "
+                 "into the name of the report, for a record of each rank");
     nt__fmt_into(c->dir, sizeof c->dir, "%s", r->meet.mine);
     c->spool = -1;
     return 0;

@@ -11,11 +11,11 @@ ulimit -c 0
 # How rank 1 of prog_ranks.c ends, and how that is said.
 declare -A said=([abort]="signalled 6" [mpi_abort]="aborted 7" [kill]="signalled 9"
     [segv]="signalled 11" [exit]="exited 5" [_exit]="exited 6" [skip]="unfinalized 0"
-    [after]="signalled 11")
+    [after]="signalled 11" [term]="signalled 6")
 
 for mpi in "${mpis[@]}"; do
     compile ranks "$mpi" || fail "prog_ranks.c cannot be compiled for $mpi"
-    for how in abort mpi_abort kill segv exit _exit skip after; do
+    for how in abort mpi_abort kill segv exit _exit skip after term; do
         ranks "$mpi" 4 "$work/ranks.$mpi" $how >plain.out 2>plain.err
         want=$?
         rm -f job.json

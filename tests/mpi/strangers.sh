@@ -22,6 +22,21 @@ for mpi in "${mpis[@]}"; do
     try 3 ranks "$mpi" 2 "$tool" run --report job.json -- sh -c 'exit 3'
     job job.json 'any(x["end"] == "exited" and x["code"] == 3 for x in row.values())'
 
+    if echo 'int main(void) { return 0; }' >s.c && cc -static -o static s.c 2>/dev/null; then
+        try 0 ranks "$mpi" 2 "$tool" run -- ./static
+        [ "$(grep -c 'static is statically linked' "$work/err")" = 1 ] || fail "not said once"
+        [ "$(grep -c 'no rank on this host left figures' "$work/err")" = 1 ] || fail "not said once"
+    fi
+
+    # a rank by itself, without a launcher: a process as any
+    try 0 "$tool" run --report alone.json -- "$work/ranks.$mpi"
+    json alone.json 'len(r) == 1 and "job" not in r[0] and r[0]["final"]'
+
+    # the profile of each rank, or word that there is none
+    try 0 ranks "$mpi" 2 "$tool" run --sample 4K --report job.json -- "$work/ranks.$mpi"
+    [ "$(grep -c 'does not say who allocates' "$work/err")" = 1 ] || fail "not said once"
+    job job.json 'len(row) == 2'
+
     # not our heap, and nobody's report
     ! readelf -d "$NT_BUILD/libnumatally_$mpi.so" | grep 'NEEDED.*libmpi' || fail "it brings an MPI along"
     try 0 ranks "$mpi" 4 "LD_PRELOAD=${preload#*:}" NUMATALLY_CONF=report:none.json "$work/ranks.$mpi"
