@@ -142,6 +142,7 @@ static struct nt_record *record_of(const struct nt_live *live)
 {
     struct nt_record *r = nt__tool_memory(calloc(1, sizeof *r));
 
+    r->is_live = true;
     r->snapshot = live->snapshot;
     r->history = live->history;
     r->nthreads = live->nthreads;
@@ -177,11 +178,6 @@ static void visit_live(const char *path, const struct nt_live *live, nt_visit *v
     if (nt__profile_path(beside, sizeof beside, path) &&
         nt__profile_load(beside, &profile) == 0)
         take_profile(r, &profile);
-    if (!r->snapshot.final)
-        nt__warn(
-            "%.512s: these are the figures of process %lld at its last update, not "
-            "those of its end",
-            path, (long long)r->snapshot.pid);
     visit(r, context);
 }
 

@@ -321,6 +321,12 @@ static void visit(struct nt_record *record, void *context)
 {
     struct report *r = context;
 
+    /* A job's report says so itself. */
+    if (record->is_live && !record->snapshot.final && !r->is_merge)
+        nt__warn(
+            "%.512s: these are the figures of process %lld at its last update, not "
+            "those of its end",
+            r->file, (long long)record->snapshot.pid);
     if (r->is_merge) {
         nt__merge_add(r->merge, record, r->file);
         forget(record);

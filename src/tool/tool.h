@@ -107,6 +107,7 @@ struct nt_record {
     struct nt_profile profile; /* without sites: nothing was sampled */
     struct nt_history history; /* without points: it was not kept */
     struct nt_job job;         /* rows NULL: the record of a process */
+    bool is_live;              /* it was read from a live file */
 };
 
 /* Fill *r from `root`. NULL, or what is wrong with it (static text, or kept in

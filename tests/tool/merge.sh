@@ -18,7 +18,8 @@ threads='import threading
 t = [threading.Thread(target=lambda: [bytes(n) for n in range(3000)]) for _ in range(2)]
 [x.start() for x in t]; [x.join() for x in t]'
 try 0 env NUMATALLY_TOPOLOGY=2x1 PMIX_RANK=0 "$tool" run --report base.json -- "$python" -c "$threads"
-mkdir job && "${merge[@]}" make base.json job "$RANKS" || fail "no records were made"
+mkdir job
+"${merge[@]}" make base.json job "$RANKS" || fail "no records were made"
 
 # GNU time's %x is the status: 1, as files were bad.
 $time -q -o used -f '%e %M %x' "$tool" report --merge -o job.json job/*.json >out 2>err
@@ -145,4 +146,14 @@ PY
 try 0 "$tool" report --merge real-?.json
 out '^1 rank did not end well, or not yet:$'
 out '    rank 4 on .*: ran on, or ended without its last word'
+
+# Live files: of processes that run, too; here of one that was killed.
+mkdir live
+# shellcheck disable=SC2016
+PMI_RANK=0 LD_PRELOAD=$NT_BUILD/libnumatally_malloc.so NUMATALLY_CONF=live:live sh -c 'kill -9 $$'
+try 0 "$tool" report live/*.live
+err 'these are the figures of process [0-9]+ at its last update'
+try 0 "$tool" report --merge live/*.live
+out '^1 rank did not end well, or not yet:$'
+[ ! -s err ] || fail "and it was said once more"
 echo "ok"

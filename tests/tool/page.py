@@ -60,6 +60,11 @@ SLABS = {"Size": "block_bytes", "Slabs": "slabs_now", "In slabs": "slab_bytes_no
 RECORDS = {"Live, peak": "live_bytes_peak", "Live, end": "live_bytes_now",
            "Allocations": "allocations_total", "Requested": "requested_bytes_total",
            "Far frees": "far_frees_total"}
+RANKS = {"Pid": "pid", "Live, peak": "live_bytes_peak", "Live": "live_bytes_now",
+         "Committed": "committed_bytes_now", "Elsewhere": "elsewhere_bytes_now",
+         "Allocations": "allocations_total", "Requested": "requested_bytes_total",
+         "Remote frees": "remote_frees_total", "Far frees": "far_frees_total",
+         "Processor time": "cpu_ns_total"}
 KINDS = ("at_peak_requested_bytes", "live_requested_bytes_now", "requested_bytes_total",
          "allocations_total")
 
@@ -110,13 +115,19 @@ class Pages(unittest.TestCase):
                     self.check_sizes(record)
                     self.check_tables(record)
                     self.check_profile(record)
+                    self.check_job(record)
                 self.quiet()
 
     def check_head(self, record, all_records):
         total = record["total"]
-        self.assertEqual(record["program"], self.browser.find("#head-title").text)
         facts = self.browser.find(".facts").text
-        self.assertIn(str(record["pid"]), facts)
+        if "job" in record:
+            self.assertEqual(f"{record['job']['rows'][0]['program']} and others",
+                             self.browser.find("#head-title").text)
+            self.assertIn(f"ranks {record['job']['ranks']}", " ".join(facts.split()))
+        else:
+            self.assertEqual(record["program"], self.browser.find("#head-title").text)
+            self.assertIn(str(record["pid"]), facts)
         want = [total[key] for key in ("live_bytes_peak", "allocations_total",
                                        "requested_bytes_total", "committed_bytes_now",
                                        "far_frees_total")] + [record["threads_total"]]
@@ -141,6 +152,8 @@ class Pages(unittest.TestCase):
                 self.assertIn(" ".join(line.split()), " ".join(text.split()))
 
     def check_history(self, record):
+        if "job" in record:
+            return
         points = record.get("history", {"points": []})["points"]
         if len(points) < 2:
             self.assertIn("no history", self.browser.find("#history").text)
@@ -227,7 +240,45 @@ class Pages(unittest.TestCase):
             if present:
                 self.table(panel, record[panel], columns, head)
 
+    def check_job(self, record):
+        present = self.browser.js("return document.getElementById('ranks') !== null")
+        self.assertEqual("job" in record, present)
+        if not present:
+            return
+        rows = record["job"]["rows"]
+        self.table("ranks", rows, RANKS, ("Program", "program"))
+        shown = self.browser.js("return test.rows('ranks')")
+        self.assertEqual(sorted(r["live_bytes_peak"] for r in rows)[::-1],
+                         [int(r["Live, peak"]) for r in shown])
+        text = " ".join(self.browser.find("#ranks").text.split())
+        for part in ("296 ranks on 19 hosts", "No figures of 4 ranks: 3–5, 9.",
+                     "rank 20 on", "ended by signal 9; rank 21 on", "exited with status 3;",
+                     "aborted the job with 1;", "ran on, or ended without its last word."):
+            self.assertIn(part, text)
+        # Each node's line: of the ranks with a column the one that had most there.
+        ranked = [r for r in rows if r["rank"] is not None]
+        want = {}
+        for row in ranked:
+            for n in row["nodes"]:
+                want[n["node"]] = max(want.get(n["node"], 0), n["live_bytes_peak"])
+        most = {}
+        for name, value in self.browser.js("return test.values('#ranks svg rect')"):
+            node = -1 if name == "Other nodes" else int(name.split()[1])
+            most[node] = max(most.get(node, 0), value)
+        self.assertEqual({k: float(v) for k, v in want.items()}, most)
+        hosts = {}
+        for row in ranked:
+            hosts.setdefault(row["host"], []).append(row["live_bytes_peak"])
+        lines = self.browser.js(
+            "return Array.from(document.querySelectorAll('#ranks details tbody tr'), tr => "
+            "Array.from(tr.cells, c => c.dataset.value ?? c.textContent))")
+        self.assertEqual(sorted([h, len(v), sum(v), min(v), max(v)] for h, v in hosts.items()),
+                         sorted([h, int(n), int(a), int(b), int(c)]
+                                for h, n, a, _, b, c in lines))
+
     def check_profile(self, record):
+        if "job" in record:
+            return
         profile = record.get("profile")
         if profile is None:
             self.assertIn("Nothing was sampled", self.browser.find("#flame").text)

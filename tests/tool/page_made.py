@@ -132,10 +132,44 @@ def nodeless(record):
     return r
 
 
+def job(record, ranks=300):
+    """Ranks on hosts with two nodes of 20; the first of each host is the largest."""
+    r = copy.deepcopy(record)
+    r.update(program="(several)", host="(several)", pid=0, rank=None, final=False)
+    for part in ("history", "profile", "threads", "pools", "phases", "tracked"):
+        r.pop(part, None)
+    r["job"] = {"ranks": ranks, "rows": []}
+    for rank in [*range(ranks), None]:
+        if rank in (3, 4, 5, 9):
+            continue
+        host = (rank or 0) // 16
+        peaks = [random.randrange(1 << 30) * (9 if (rank or 0) % 16 == 0 else 1)
+                 for _ in range(2)]
+        name = ["lmp", HOSTILE[0][:31]][rank == 11] if rank is not None else "mpirun"
+        row = {"rank": rank, "pid": 1000 + (rank or 0), "host": (HOSTILE[3] + str(host))[:63],
+               "program": name, "processes": 1, "end": "finalized", "code": 0,
+               "start_unix_ns": 1, "now_unix_ns": 2, "stale_ns": 0}
+        if rank in (20, 21, 22, 23):
+            row.update(end=["signalled", "exited", "aborted", "running"][rank - 20],
+                       code=[9, 3, 1, 0][rank - 20])
+        for key in ("allocations_total", "allocated_bytes_total", "requested_bytes_total",
+                    "frees_total", "remote_frees_total", "far_frees_total",
+                    "live_bytes_now", "committed_bytes_now", "resident_bytes_now",
+                    "elsewhere_bytes_now", "cpu_ns_total"):
+            row[key] = random.randrange(1 << 30)
+        row["live_bytes_peak"] = sum(peaks)
+        row["nodes"] = [{"node": 2 * (host % 10) + k, "live_bytes_now": 0,
+                         "live_bytes_peak": peak} for k, peak in enumerate(peaks)]
+        if rank == 30:
+            row["nodes"].append({"node": -1, "live_bytes_now": 0, "live_bytes_peak": 77})
+        r["job"]["rows"].append(row)
+    return r
+
+
 def main():
     random.seed(1)
     record = json.loads(open(sys.argv[1]).readline())
-    for make in (nodes64, sites, empty, older, hostile, enormous, nodeless):
+    for make in (nodes64, sites, empty, older, hostile, enormous, nodeless, job):
         with open(f"{sys.argv[2]}/{make.__name__}.json", "w") as out:
             json.dump(make(record), out)
 

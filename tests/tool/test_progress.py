@@ -116,6 +116,25 @@ class Progress(unittest.TestCase):
         self.assertRegex(lines[0], r"^numatally: .*/bad.json: record \d+ is no JSON")
         self.assertEqual(lines[1], "")
 
+    def test_merge(self):
+        """It writes at the end only: what makes it long is a file that is slow to come."""
+        folder = pathlib.Path(self.folder.name)
+        slow = folder / "slow.json"
+        os.mkfifo(slow)
+        # Opened for both, it is there to be read at once, and has no end until it is closed.
+        pipe = os.open(slow, os.O_RDWR)
+
+        def feed():
+            time.sleep(LONG)
+            os.write(pipe, pathlib.Path(self.one).read_bytes())
+            os.close(pipe)
+
+        threading.Thread(target=feed).start()
+        out, err = self.report("--merge", self.one, str(slow), self.one, wait=0)
+        self.assertRegex(err, rb"\rreading \[#*\.*\] +\d+ % of [0-9.]+ MiB\r")
+        self.assertRegex(out, rb"^numatally [0-9.]+: a job of 1 process on 1 host: ls\n")
+        self.assertEqual(len(screen(err)), 3, screen(err))  # two are skipped
+
     def test_output_on_the_same_terminal(self):
         plain = subprocess.run([TOOL, "report", self.many], check=True,
                                capture_output=True).stdout

@@ -3,7 +3,7 @@
  * A job's record read back is the job it was written from; one with anything in it missing,
  * of another type or out of its range is refused, with the place's name.
  */
-#include "src/base/base.h"
+#include "src/base/fmt.h"
 #include "src/tool/tool.h"
 #include "src/track/report.h"
 
@@ -50,7 +50,7 @@ static void fill(void)
         row->start_unix_ns = 10 + i;
         row->now_unix_ns = 20 + i;
         row->stale_ns = 30 + i;
-        strcpy(row->host, i < 2 ? "n1" : "n\xc3\xa4");
+        nt__name_copy(row->host, sizeof row->host, i < 2 ? "n1" : "n\xc3\xa4");
         strcpy(row->program, "a program of thirty-one letters");
         row->nodes = i == 1 ? NT_JOB_NODES + 1 : i;
         for (unsigned n = 0; n < row->nodes; n++) {

@@ -3,7 +3,7 @@
  * Sums over processes against sums made otherwise: tables by number and by size, filled
  * figure by figure from the public lists. Any order and any grouping must give the same.
  */
-#include "src/base/base.h"
+#include "src/base/fmt.h"
 #include "src/track/job.h"
 #include "src/track/report.h"
 
@@ -58,9 +58,10 @@ static void fill(struct nt_snapshot *s, uint32_t ids, uint32_t sizes)
     s->page_bytes = 4096;
     s->final = below(4) != 0;
     s->inherited = below(4) != 0;
-    strcpy(s->host, below(2) ? "n1" : "n2");
-    strcpy(s->program, below(3) ? "lmp" : "sh");
-    strcpy(s->version_string, below(2) ? "0.1.0" : "0.2.0");
+    nt__name_copy(s->host, sizeof s->host, below(2) ? "n1" : "n2");
+    nt__name_copy(s->program, sizeof s->program, below(3) ? "lmp" : "sh");
+    nt__name_copy(s->version_string, sizeof s->version_string,
+                  below(2) ? "0.1.0" : "0.2.0");
     fill_process(s);
     fill_node(&s->total);
     for (uint32_t id = 0; id < ids && s->nodes < NT_NODES_MAX; id++) {
@@ -400,6 +401,9 @@ static void test_row_of_processes(void **state)
                          on_nodes(&rows[0]) + on_nodes(&rows[1]) + on_nodes(&rows[2]));
         assert_memory_equal(&sum[o], &sum[0], sizeof sum[0]);
     }
+    nt__job_row_add(&sum[0], &sum[1]);
+    assert_int_equal(sum[0].processes, 6);
+    assert_int_equal(sum[0].live_bytes_peak, 1400);
 }
 
 static void test_order_of_rows(void **state)

@@ -3,7 +3,7 @@
  * The text of a job of a few ranks, against sentences and numbers written down here by
  * hand. (The figures of large jobs are compared by tests/tool/merge.sh.)
  */
-#include "src/base/base.h"
+#include "src/base/fmt.h"
 #include "src/track/job.h"
 #include "src/track/report.h"
 
@@ -33,7 +33,7 @@ static void add(struct nt_job *job, int64_t rank, const char *host, uint64_t pea
                                .live_bytes_peak = peak_mib * NT_MIB,
                                .nodes = 1,
                                .node = {{0, 0, peak_mib * NT_MIB}}};
-    strcpy(row->host, host);
+    nt__name_copy(row->host, sizeof row->host, host);
     strcpy(row->program, "lmp");
 }
 
@@ -235,6 +235,47 @@ static void test_outliers(void **state)
     has_not("Far from the others");
 }
 
+/* Where the line is between far and near; of an even number of ranks, too. */
+static void test_bounds(void **state)
+{
+    static const uint64_t spread[] = {16, 17, 18, 19, 20, 25, 26, 27};
+    struct nt_job job;
+
+    (void)state;
+    for (uint64_t last = 40; last <= 41; last++) {
+        job = begin(9); /* distances from 20: 0 to 7, of which 4 is in the middle */
+        for (int64_t i = 0; i < 8; i++)
+            add(&job, i, "n1", spread[i]);
+        add(&job, 8, "n1", last);
+        print(&job);
+        (last == 41 ? has
+                    : has_not)("    Live, peak: rank 8 on n1 has 41.00 MiB, above "
+                               "the median of 20.00 MiB by 21.00 MiB\n");
+        has_not("    Live, peak: rank 8 on n1 has 40");
+    }
+    for (uint64_t last = 125; last <= 126; last++) {
+        job = begin(6); /* a quarter */
+        for (int64_t i = 0; i < 6; i++)
+            add(&job, i, "n1", i == 2 ? last : 100);
+        print(&job);
+        (last == 126 ? has : has_not)("    Live, peak: rank 2 on n1 has ");
+    }
+    job = begin(6);
+    for (int64_t i = 0; i < 6; i++)
+        add(&job, i, "n1", 100);
+    rows[1].far_frees_total = 999;
+    rows[2].frees_total = 1000;
+    rows[3].live_bytes_now = NT_MIB - 1;
+    rows[4].committed_bytes_now = NT_MIB;
+    rows[0].cpu_ns_total = 99999999;
+    print(&job);
+    has("\nFar from the others:\n    Frees: rank 2 on n1 has 1000, above the median of "
+        "0 "
+        "by 1000\n    Committed: rank 4 on n1 has 1.00 MiB, above the median of 0.00 "
+        "MiB "
+        "by 1.00 MiB\n\n");
+}
+
 static void test_without_ranks(void **state)
 {
     struct nt_job job = begin(2);
@@ -294,9 +335,10 @@ static void test_picture(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_good_job),    cmocka_unit_test(test_how_ranks_ended),
-        cmocka_unit_test(test_missing),       cmocka_unit_test(test_outliers),
-        cmocka_unit_test(test_without_ranks), cmocka_unit_test(test_picture),
+        cmocka_unit_test(test_a_good_job), cmocka_unit_test(test_how_ranks_ended),
+        cmocka_unit_test(test_missing),    cmocka_unit_test(test_outliers),
+        cmocka_unit_test(test_bounds),     cmocka_unit_test(test_without_ranks),
+        cmocka_unit_test(test_picture),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,12 +83,13 @@ function findingsPanel(findings) {
 function panels({record, profile, findings}) {
     return [
         findingsPanel(findings),
-        historyPanel(record),
+        jobPanel(record),
+        !record.job && historyPanel(record),
         nodesPanel(record),
         matrixPanel(record),
         residencyPanel(record),
         phasesPanel(record),
-        flamePanel(profile),
+        !record.job && flamePanel(profile),
         profile && profile.total.samples_total > 0 && functionsPanel(profile),
         profile && profile.total.samples_total > 0 && lifetimesPanel(profile),
         profile && remotePanel(profile),
@@ -145,14 +146,14 @@ function start() {
     const theme = themeButton();
     const select = choice(
         "Record",
-        records.map((r, i) => [String(i), `${i + 1}: ${recordName(r)}, pid ${r.pid}`]),
+        records.map((r, i) => [String(i), `${i + 1}: ${processName(r)}`]),
         "0",
         i => show(Number(i)),
     );
 
     function show(i) {
         const parts = panels(data[i]);
-        document.title = `${recordName(records[i])}, pid ${records[i].pid} – numatally`;
+        document.title = `${processName(records[i])} – numatally`;
         select.querySelector("select").value = String(i);
         main.replaceChildren();
         build(main, {}, [recordsPanel(records, i, show), headPanel(records[i]), parts]);

@@ -68,6 +68,9 @@ function recordName(record) {
     return record.program + (record.rank === null ? "" : `, rank ${record.rank}`);
 }
 
+const processName = record =>
+    record.job ? `${jobName(record.job)}, a job` : `${recordName(record)}, pid ${record.pid}`;
+
 function headPanel(record) {
     const fact = (label, value) =>
         value !== null &&
@@ -77,13 +80,18 @@ function headPanel(record) {
     return el(
         "section",
         {id: "head", class: "head", "aria-labelledby": "head-title"},
-        el("h1", {id: "head-title"}, record.program || "(no name)"),
+        el(
+            "h1",
+            {id: "head-title"},
+            (record.job ? jobName(record.job) : record.program) || "(no name)",
+        ),
         el(
             "dl",
             {class: "facts"},
             fact("host", record.host || "–"),
-            fact("pid", record.pid),
+            fact("pid", record.job ? null : record.pid),
             fact("rank", record.rank),
+            fact("ranks", record.job ? record.job.ranks : null),
             fact("began", moment(record.start_unix_ns)),
             fact("counted for", duration(record.now_unix_ns - record.start_unix_ns)),
             fact("nodes", record.nodes.length),
@@ -91,7 +99,9 @@ function headPanel(record) {
         ),
         flag(
             !record.final,
-            "The program had not come to its end when these figures were read.",
+            record.job
+                ? "Not all processes had come to their ends when these figures were read."
+                : "The program had not come to its end when these figures were read.",
         ),
         flag(
             record.inherited,
