@@ -492,9 +492,7 @@ static ssize_t read_file(const char *path)
     return n < 0 ? -1 : (ssize_t)len;
 }
 
-/* PID:FOLDER:WHO as the tool writes it. Anything else is not from the tool. WHO is 0 for
- * the started program alone, r with what has an MPI rank, 1 for all; j and m are 0 and r
- * with one report for the job. */
+/* PID:FOLDER:WHO as the tool writes it. Anything else is not from the tool. */
 static void read_run(const char *s)
 {
     struct nt_text rest = {s, strlen(s)};
@@ -510,8 +508,8 @@ static void read_run(const char *s)
         return;
     C.conf.run_pid = (int64_t)n;
     C.conf.run_children = strcmp(colon, ":1") == 0;
-    C.conf.run_job = strcmp(colon, ":j") == 0 || strcmp(colon, ":m") == 0;
     C.conf.run_ranks = strcmp(colon, ":r") == 0 || strcmp(colon, ":m") == 0;
+    C.conf.run_job = strcmp(colon, ":j") == 0 || strcmp(colon, ":m") == 0;
 }
 
 const char *nt__conf_env(const char *name)

@@ -30,9 +30,9 @@
 _Static_assert(NT_NODES_MAX == NT_TOPO_NODES, "a slot is a slot");
 _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 
-#define WATCH_MS 10       /* least time between two live snapshots */
-#define LYING_MS 1000     /* least time between two looks at where memory lies */
-#define WATCH_SHARE 1000u /* and at least so many times what one costs, */
+#define WATCH_MS 10        /* least time between two live snapshots */
+#define LYING_MS 1000      /* least time between two looks at where memory lies */
+#define WATCH_SHARE 1000u  /* and at least so many times what one costs, */
 #define WATCH_LATE_MS 1000 /* unless they get older than that: then so many times: */
 #define WATCH_LATE_SHARE 100u
 
@@ -48,10 +48,10 @@ static struct {
 static struct {
     struct nt_lock lock; /* guards `now` */
     bool forked;
-    bool ended; /* the last word is said; under `lock` */
+    bool ended;    /* the last word is said; under `lock` */
     bool reported; /* what report: asks for is written already; under `lock` */
     bool live;     /* there is a live file, or is to be one */
-    pid_t pid;  /* whose figures these are; 0: nobody's yet */
+    pid_t pid;     /* whose figures these are; 0: nobody's yet */
     uint64_t start_ns;
     int64_t rank; /* as it was last read */
     uint64_t foreign;

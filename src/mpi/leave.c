@@ -23,8 +23,8 @@
  * Errors never show: the communicator's handler is set aside for the while, and what is
  * missing then is the report.
  */
-#include "src/mpi/abi.h"
 #include "src/track/leave.h"
+#include "src/mpi/abi.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -227,7 +227,7 @@ static bool leave_sum(const char *folder, const struct part *p)
     struct {
         struct nt_leave_head head;
         struct nt_snapshot sum;
-    } *out;
+    } * out;
     size_t rows = (size_t)M.ranks * sizeof p->rows[0];
     bool ok;
 
@@ -247,9 +247,9 @@ static bool leave_sum(const char *folder, const struct part *p)
 
 /* ---- reducing ----------------------------------------------------------------------- */
 
-static void add_up(void *in, void *inout, int *count, MPI_Datatype *type)
+static void add_up(void *in, void *sum, int *count, MPI_Datatype *type)
 {
-    struct nt_snapshot *sums = inout;
+    struct nt_snapshot *sums = sum;
     const struct nt_snapshot *more = in;
 
     (void)type;
@@ -266,13 +266,14 @@ static bool reduce(struct part *p)
 
     if (M.Op_create(add_up, 1, &op) != MPI_SUCCESS)
         return false;
-    ok = M.Type_contiguous((int)sizeof p->sum, M.constants.byte, &type) == MPI_SUCCESS &&
-         M.Type_commit(&type) == MPI_SUCCESS &&
-         M.Reduce(&p->before, &p->sum, 1, type, op, 0, M.constants.world) ==
-             MPI_SUCCESS &&
-         M.Gather(&p->row, (int)sizeof p->row, M.constants.byte, p->rows,
-                  (int)sizeof p->row, M.constants.byte, 0,
-                  M.constants.world) == MPI_SUCCESS;
+    ok =
+        M.Type_contiguous((int)sizeof p->sum, M.constants.byte, &type) == MPI_SUCCESS &&
+        M.Type_commit(&type) == MPI_SUCCESS &&
+        M.Reduce(&p->before, &p->sum, 1, type, op, 0, M.constants.world) ==
+            MPI_SUCCESS &&
+        M.Gather(&p->row, (int)sizeof p->row, M.constants.byte, p->rows,
+                 (int)sizeof p->row, M.constants.byte, 0,
+                 M.constants.world) == MPI_SUCCESS;
     if (type != M.constants.none)
         M.Type_free(&type);
     M.Op_free(&op);
@@ -305,10 +306,10 @@ static void take_part(void)
 {
     const char *folder = M.heap->folder();
     size_t rows = M.rank == 0 ? (size_t)M.ranks : 0;
-    size_t bytes = sizeof(struct part) +
-                   rows * (sizeof(struct nt_job_row) + sizeof(uint32_t));
-    struct part *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t bytes =
+        sizeof(struct part) + rows * (sizeof(struct nt_job_row) + sizeof(uint32_t));
+    struct part *p =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (p == MAP_FAILED)
         return;

@@ -32,12 +32,12 @@
 #include <unistd.h>
 
 #define PREFIX "numatally-job-"
-#define MINE "rank-"      /* how NT_LEAVE_RANK begins */
-#define END NT_LEAVE_END  /* the file with a struct nt_rank_end */
-#define OPENMPI_MS 700    /* of the second that Open MPI leaves after SIGTERM */
-#define COMING_MS 2000    /* so long ranks are waited for that have not come yet */
+#define MINE "rank-"     /* how NT_LEAVE_RANK begins */
+#define END NT_LEAVE_END /* the file with a struct nt_rank_end */
+#define OPENMPI_MS 700   /* of the second that Open MPI leaves after SIGTERM */
+#define COMING_MS 2000   /* so long ranks are waited for that have not come yet */
 #define PAUSE_MS 5
-#define IMAGES_MAX 1000   /* runs one after the other in one rank's script */
+#define IMAGES_MAX 1000 /* runs one after the other in one rank's script */
 #define ABANDONED_S 3600
 
 static struct nt_live live; /* too large for a stack */
@@ -192,8 +192,8 @@ static int open_ours(const char *path, struct stat *st)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-    if (fd >= 0 && (fstat(fd, st) != 0 || st->st_uid != geteuid() ||
-                    (st->st_mode & 077) != 0)) {
+    if (fd >= 0 &&
+        (fstat(fd, st) != 0 || st->st_uid != geteuid() || (st->st_mode & 077) != 0)) {
         close(fd);
         return -1;
     }
@@ -287,8 +287,8 @@ bool nt__meet_open(struct nt_meet *m, const char *report)
 {
     static const char *const locals[] = {"OMPI_COMM_WORLD_LOCAL_SIZE",
                                          "MPI_LOCALNRANKS", NULL};
-    static const char *const alls[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE",
-                                       "SLURM_STEP_NUM_TASKS", NULL};
+    static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE",
+                                        "SLURM_STEP_NUM_TASKS", NULL};
     char job[256];
     const char *place;
 
@@ -299,7 +299,7 @@ bool nt__meet_open(struct nt_meet *m, const char *report)
     m->local = number(locals);
     if (m->local == 0)
         m->local = slurm_local();
-    m->all = number(alls);
+    m->all = number(sizes);
     for (unsigned i = 0; (place = nt__collect_place(i)) != NULL; i++) {
         if (place[0] != '/' || strlen(place) > sizeof m->folder - 300)
             continue;
@@ -362,8 +362,8 @@ static bool read_end(int job_fd, const char *name, struct nt_rank_end *end)
 }
 
 struct count {
-    int64_t ranks; /* different ones */
-    bool here;     /* there is one that has not ended, and whose lock is held */
+    int64_t ranks;         /* different ones */
+    bool here;             /* there is one that has not ended, and whose lock is held */
     uint8_t seen[1 << 16]; /* by rank, a hash where there are more */
 };
 

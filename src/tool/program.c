@@ -256,24 +256,28 @@ char *nt__tool_mpi_libraries(const char *library)
     char *all = strdup(library);
 
     for (size_t i = 0; i < NT_ARRAY_LEN(names) && all != NULL; i++) {
-        char *path, *more;
+        char *more;
+        const char *path;
 
-        if (asprintf(&path, "%.*s/%s", folder, library, names[i]) < 0)
+        if (asprintf(&more, "%s:%.*s/%s", all, folder, library, names[i]) < 0) {
+            free(all);
             return NULL;
+        }
+        path = more + strlen(all) + 1;
         if (access(path, R_OK) == 0) {
-            if (asprintf(&more, "%s:%s", all, path) < 0)
-                more = NULL;
             free(all);
             all = more;
+        } else {
+            free(more);
         }
-        free(path);
     }
     return all;
 }
 
 bool nt__tool_is_launcher(const char *path)
 {
-    static const char *const names[] = {"mpirun", "mpiexec", "orterun", "prterun", "srun"};
+    static const char *const names[] = {"mpirun", "mpiexec", "orterun", "prterun",
+                                        "srun"};
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
     size_t len = strcspn(name, "."); /* mpiexec.hydra, mpirun.openmpi */

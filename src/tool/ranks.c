@@ -70,19 +70,11 @@ void nt__ranks_reduced(struct nt_ranks *r, const char *folder)
     close(fd);
     if (!r->reduced) {
         nt__ranks_free(r);
-        nt__warn("%.512s/%s is not of this version or cut short; the ranks of this host "
-                 "are added up instead",
-                 folder, NT_LEAVE_SUM);
+        nt__warn(
+            "%.512s/%s is not of this version or cut short; the ranks of this host "
+            "are added up instead",
+            folder, NT_LEAVE_SUM);
     }
-}
-
-void nt__ranks_look(struct nt_ranks *r, const char *folder)
-{
-    int fd = open_in(folder, NT_LEAVE_FINALIZES);
-
-    r->finalizes |= fd >= 0;
-    if (fd >= 0)
-        close(fd);
 }
 
 /* ---- how one ended ------------------------------------------------------------------ */
@@ -94,6 +86,13 @@ static bool exists(const char *folder, const char *name)
     if (fd >= 0)
         close(fd);
     return fd >= 0;
+}
+
+void nt__ranks_look(struct nt_ranks *r, const char *folder)
+{
+    r->finalizes |= exists(folder, NT_LEAVE_FINALIZES);
+    r->elsewhere |= exists(folder, NT_LEAVE_FINALIZED);
+    r->elsewhere &= !r->reduced;
 }
 
 /* It called MPI_Abort: with which code? */

@@ -21,6 +21,7 @@ struct nt_ranks {
     struct nt_job job;
     bool reduced;   /* sum and rows are those of MPI_Finalize */
     bool finalizes; /* at least one called it */
+    bool elsewhere; /* they have one report, which rank 0 has, on another host */
     size_t files;   /* live files with figures */
 };
 

@@ -14,11 +14,11 @@
  * The child waits on a pipe until its report file could be opened, and tells on
  * another why exec failed, if it did.
  */
+#include "src/tool/run.h"
 #include "src/base/base.h"
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
 #include "src/tool/machine.h"
-#include "src/tool/ranks.h"
 #include "src/tool/tool.h"
 #include "src/track/report.h"
 
@@ -29,34 +29,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KEY_POLICY 256 /* --policy has no letter */
 #define COLLECT_MS 250 /* how often ended children are collected, --children only */
-
-struct run {
-    const char *report; /* path pattern; NULL: stderr */
-    int format;         /* -1: by the report's suffix */
-    char **program;     /* the command line */
-    char *path;         /* the file to execute */
-    char *library;
-    const char *policy_option; /* what the user wrote for a policy; NULL: nothing */
-    char *policy;              /* in the words of numa.h, then as a setting */
-    const char *sample;        /* the setting; NULL: as the environment has it */
-    struct nt_collector collector;
-    struct nt_meet meet;
-    bool meets;             /* one of the ranks of a job, which meet */
-    uint64_t hurry_unix_ns; /* then a launcher will kill us; 0: it does not want to */
-    sigset_t waited;    /* signals that the loop takes */
-    sigset_t mask;      /* as the tool found it */
-    bool child_ignored; /* SIGCHLD was ignored when the tool started */
-    int report_fd;
-    bool no_report; /* it cannot be opened, which was complained about */
-};
 
 /* ---- the command line ------------------------------------------------------- */
 
@@ -72,7 +50,7 @@ static const struct {
                 {'l', "localalloc", "local"},
                 {KEY_POLICY, "policy", NULL}};
 
-static error_t parse_policy(struct run *r, int key, const char *arg,
+static error_t parse_policy(struct nt_run *r, int key, const char *arg,
                             struct argp_state *state)
 {
     static char option[512];
@@ -97,7 +75,7 @@ static error_t parse_policy(struct run *r, int key, const char *arg,
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct run *r = state->input;
+    struct nt_run *r = state->input;
 
     switch (key) {
     case 'r':
@@ -153,7 +131,7 @@ static int add_setting(const char *key, const char *setting)
     return setenv("NUMATALLY_CONF", value, 1);
 }
 
-static int set_environment(const struct run *r)
+static int set_environment(const struct nt_run *r)
 {
     const struct nt_collector *c = &r->collector;
     const char *preload = getenv("LD_PRELOAD");
@@ -182,7 +160,7 @@ static int set_environment(const struct run *r)
 }
 
 /* Wait for the parent's word, become the program; or say why not. */
-static _Noreturn void child(const struct run *r, int go, int failed)
+static _Noreturn void child(const struct nt_run *r, int go, int failed)
 {
     char word;
     int err;
@@ -202,97 +180,11 @@ static _Noreturn void child(const struct run *r, int go, int failed)
     _exit(NT_EXIT_NOT_EXECUTABLE);
 }
 
-/* ---- the report, of a rank or of all ----------------------------------------------- */
-
-/* Is `letter` behind a % of the report's name? */
-static bool name_has(const struct run *r, char letter)
-{
-    for (const char *p = r->report; p != NULL && *p != '\0'; p++)
-        if (*p == '%' && *++p == letter)
-            return true;
-    return false;
-}
-
-/* Open the report's file, emptied, or to add to it what there may be of other hosts. 0, or
- * -1 after a complaint. */
-static int open_report(struct run *r, bool again)
-{
-    static struct nt_snapshot names; /* only what a path may refer to */
-    char path[4096];
-    const char *why;
-    int err;
-
-    r->report_fd = STDERR_FILENO;
-    if (r->report == NULL)
-        return 0;
-    names.pid = r->collector.pid;
-    names.rank = nt__conf_rank();
-    if (gethostname(names.host, sizeof names.host - 1) != 0)
-        names.host[0] = '\0';
-    err = nt__report_expand(path, sizeof path, r->report, &names);
-    why = nt__errno_text(err);
-    if (err == 0 && again)
-        err = r->report_fd = nt__report_open_again(path, &why);
-    if (err == 0 || (again && err == -ENOENT))
-        err = r->report_fd = nt__report_open(path, &why);
-    if (err < 0 && !r->no_report)
-        nt__warn("--report %.512s %s", r->report, why);
-    r->no_report |= err < 0;
-    return err < 0 ? -1 : 0;
-}
-
-static void close_report(const struct run *r, int err)
-{
-    if (r->report_fd != STDERR_FILENO && close(r->report_fd) != 0 && err == 0)
-        err = -errno;
-    if (err != 0)
-        nt__warn("the report%s%.512s is incomplete: %s",
-                 r->report != NULL ? " in " : "", r->report != NULL ? r->report : "",
-                 nt__errno_text(err));
-}
-
-static void write_ranks(const struct run *r, struct nt_ranks *ranks, bool others)
-{
-    if (others)
-        flock(r->report_fd, LOCK_EX);
-    close_report(r, nt__ranks_write(ranks, r->report_fd, r->collector.format));
-}
-
-/* The report of the job's ranks on this host, or, from MPI_Finalize, of all. */
-static void report_ranks(struct run *r, struct nt_ranks *ranks)
-{
-    const struct nt_meet *m = &r->meet;
-    bool others = m->all != m->local && !name_has(r, 'h');
-
-    if (ranks->files == 0 && !ranks->reduced)
-        nt__warn("no rank on this host left figures: %.512s did not load %s (static, "
-                 "setuid or for another machine, or LD_PRELOAD was cleared), or was not "
-                 "started",
-                 r->program[0], r->library);
-    else if (open_report(r, others) == 0)
-        write_ranks(r, ranks, others);
-}
-
-/* Is this a rank whose part in the job is not over? */
-static bool in_job(const struct run *r)
-{
-    return r->meets && r->meet.folder_fd >= 0;
-}
-
-/* It is for this rank to report, or not, and its part in the job is over. */
-static void part(struct run *r, struct nt_ranks *ranks, bool reports)
-{
-    if (reports)
-        report_ranks(r, ranks);
-    nt__ranks_free(ranks);
-    nt__meet_close(&r->meet, reports);
-}
-
 /* ---- signals ---------------------------------------------------------------- */
 
 /* Block what the loop will wait for: all that can be sent on, but nothing that is
  * ignored (nohup), stops and continues the whole job, or means a fault of our own. */
-static void take_signals(struct run *r)
+static void take_signals(struct nt_run *r)
 {
     static const int left[] = {SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU,
                                SIGCONT, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,
@@ -322,57 +214,20 @@ static void send_on(pid_t pid, const siginfo_t *info)
         kill(pid, info->si_signo);
 }
 
-static uint64_t unix_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-/* SIGTERM came: some launchers kill what is still there soon afterwards. */
-static void hurry(struct run *r)
-{
-    unsigned ms = nt__meet_hurry_ms();
-
-    if (ms != 0 && r->hurry_unix_ns == 0)
-        r->hurry_unix_ns = unix_ns() + ms * UINT64_C(1000000);
-}
-
-/* In a job some signals mean that all will be killed soon. */
-static void heed(struct run *r, const siginfo_t *info)
-{
-    struct nt_ranks ranks = {0};
-
-    if (info->si_signo == SIGURG && info->si_pid == r->collector.pid &&
-        nt__meet_aborting(&r->meet, &ranks))
-        part(r, &ranks, true);
-    if (info->si_signo == SIGTERM && info->si_pid != r->collector.pid)
-        hurry(r);
-}
-
-/* How long until the launcher kills us, in nanoseconds. */
-static uint64_t hurry_ns(const struct run *r)
-{
-    uint64_t now = unix_ns();
-
-    return r->hurry_unix_ns > now ? r->hurry_unix_ns - now : 0;
-}
-
 /* Wait for a signal, or until there is something to do. */
-static int wait_signal(const struct run *r, siginfo_t *info)
+static int wait_signal(const struct nt_run *r, siginfo_t *info)
 {
     struct timespec pause = {0, COLLECT_MS * 1000000L};
 
-    if (r->hurry_unix_ns != 0 && in_job(r))
-        pause.tv_nsec = (long)hurry_ns(r);
+    if (r->hurry_unix_ns != 0 && nt__run_in_job(r))
+        pause.tv_nsec = (long)nt__run_hurry_ns(r);
     else if (!r->collector.children)
         return sigwaitinfo(&r->waited, info);
     return sigtimedwait(&r->waited, info, &pause);
 }
 
 /* Wait for the program's end, sending signals on. Its wait status. */
-static int wait_for(struct run *r)
+static int wait_for(struct nt_run *r)
 {
     struct nt_ranks ranks = {0};
     pid_t pid = r->collector.pid;
@@ -390,46 +245,15 @@ static int wait_for(struct run *r)
         sig = wait_signal(r, &info);
         if (sig > 0 && sig != SIGCHLD) {
             send_on(pid, &info);
-            if (in_job(r))
-                heed(r, &info);
+            if (nt__run_in_job(r))
+                nt__run_heed(r, &info);
         } else if (sig < 0 && errno == EAGAIN) {
-            if (in_job(r)) /* it goes on after SIGTERM: so is it reported */
-                part(r, &ranks, nt__meet_now(&r->meet, &ranks));
+            if (nt__run_in_job(r)) /* it goes on after SIGTERM: so is it reported */
+                nt__run_part(r, &ranks, nt__meet_now(&r->meet, &ranks));
             else
                 nt__collect_ended(&r->collector);
         }
     }
-}
-
-/* ---- the report ------------------------------------------------------------- */
-
-static void report(struct run *r, int status)
-{
-    struct nt_collector *c = &r->collector;
-    struct nt_ranks ranks = {0};
-
-    if (in_job(r)) {
-        unsigned patience_ms = 0;
-        sigset_t sent;
-
-        /* Who goes now makes Open MPI kill the others at once. */
-        if (sigpending(&sent) == 0 && sigismember(&sent, SIGTERM) == 1)
-            hurry(r);
-        if (r->hurry_unix_ns != 0)
-            patience_ms = (unsigned)(hurry_ns(r) / 1000000) + 1;
-        part(r, &ranks,
-             nt__meet_leave(&r->meet, status, c->end_unix_ns, patience_ms, &ranks));
-    }
-    if (r->meets)
-        return;
-    nt__collect_all(c);
-    close_report(r, nt__collect_write(c, r->report_fd));
-    if (!c->seen)
-        nt__warn(
-            "%.512s (pid %lld) left no figures: it did not load %s (static, setuid "
-            "or for another machine, or LD_PRELOAD was cleared), or ended before "
-            "it allocated",
-            r->program[0], (long long)c->pid, r->library);
 }
 
 /* End as the program did. */
@@ -455,14 +279,14 @@ static int end_like(int status)
 /* ---- all of it -------------------------------------------------------------- */
 
 /* Let the child go. 0, or the tool's exit status after a complaint. */
-static int release(struct run *r, int go, int failed)
+static int release(struct nt_run *r, int go, int failed)
 {
     int err = 0;
 
     /* In a job the first rank sees whether it can be written; whoever is the last does. */
-    bool ok = !r->meets              ? open_report(r, false) == 0
+    bool ok = !r->meets               ? nt__run_open_report(r, false) == 0
               : r->meet.end.rank != 0 ? true
-                                     : open_report(r, false) == 0;
+                                      : nt__run_open_report(r, false) == 0;
 
     if (ok && r->meets && r->report_fd > STDERR_FILENO)
         close(r->report_fd);
@@ -485,7 +309,7 @@ static int release(struct run *r, int go, int failed)
 }
 
 /* Start the program. 0, or the tool's exit status after a complaint. */
-static int start(struct run *r)
+static int start(struct nt_run *r)
 {
     int go[2], failed[2];
     int status;
@@ -513,28 +337,7 @@ static int start(struct run *r)
     return status;
 }
 
-/* The folder for live files: one of the job's, if this is a rank and one report is wanted
- * of all. 0, or -1 after a complaint. */
-static int open_folder(struct run *r)
-{
-    struct nt_collector *c = &r->collector;
-
-    c->job = !c->children && !name_has(r, 'r');
-    r->meets = c->job && !name_has(r, 'p') &&
-               nt__meet_open(&r->meet, r->report != NULL ? r->report : "");
-    if (!r->meets) {
-        c->job &= r->sample == NULL; /* which a job's report cannot show */
-        return nt__collect_open(c);
-    }
-    if (r->sample != NULL && r->meet.end.rank == 0)
-        nt__warn("the report of a job does not say who allocates: for --sample put %%r "
-                 "into the name of the report, for a record of each rank");
-    nt__fmt_into(c->dir, sizeof c->dir, "%s", r->meet.mine);
-    c->spool = -1;
-    return 0;
-}
-
-static int run(struct run *r)
+static int run(struct nt_run *r)
 {
     int status = nt__tool_find_program(r->program[0], &r->path);
 
@@ -546,22 +349,22 @@ static int run(struct run *r)
             return NT_EXIT_TOOL;
     }
     r->library = nt__tool_find_library();
-    if (r->library == NULL || open_folder(r) != 0)
+    if (r->library == NULL || nt__run_open_folder(r) != 0)
         return NT_EXIT_TOOL;
     status = start(r);
     if (status == 0) {
         if (r->meets)
             nt__meet_started(&r->meet, r->collector.pid, r->path);
         status = wait_for(r);
-        r->collector.end_unix_ns = unix_ns();
-        report(r, status);
+        r->collector.end_unix_ns = nt__run_unix_ns();
+        nt__run_report(r, status);
         if (!r->meets)
             nt__collect_close(&r->collector);
         return end_like(status);
     }
-    r->collector.end_unix_ns = unix_ns();
+    r->collector.end_unix_ns = nt__run_unix_ns();
     if (r->meets)
-        report(r, status << 8);
+        nt__run_report(r, status << 8);
     else
         nt__collect_close(&r->collector);
     return status;
@@ -598,7 +401,7 @@ int nt__tool_run(int argc, char **argv)
         .doc = "Run PROGRAM with numatally's malloc and report what it allocated."
                "\vThe exit status is PROGRAM's; 125 when numatally itself failed, 126 "
                "when PROGRAM cannot be executed, 127 when it was not found."};
-    static struct run r = {.format = -1};
+    static struct nt_run r = {.format = -1};
     static char name[] = "numatally run";
 
     argp_err_exit_status = NT_EXIT_TOOL;

@@ -3,9 +3,9 @@
  * A process's part of its job's report: asked for only where one report of all is wanted,
  * and then the report of the setting is written once, in MPI_Finalize and not at the end.
  */
-#include "src/heap/leave.h"
 #include "src/base/fmt.h"
 #include "src/heap/figures.h"
+#include "src/heap/leave.h"
 #include "src/track/job.h"
 #include "tests/child.h"
 

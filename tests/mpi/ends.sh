@@ -5,6 +5,7 @@
 # one report names the rank, says how it ended, and has the figures of all four.
 # shellcheck source=tests/mpi/lib.bash
 . "$(dirname "$0")/lib.bash"
+python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
 cd "$work" || exit
 ulimit -c 0
 
@@ -34,6 +35,11 @@ for mpi in "${mpis[@]}"; do
         [ -z "$(ls -A "$XDG_RUNTIME_DIR")" ] || fail "$how under $mpi left $(ls -A "$XDG_RUNTIME_DIR")"
         [ -s job.json ] || fail "$how under $mpi: no report"
         read -r end code <<<"${said[$how]}"
+        python3 - job.json "$NT_SOURCE/docs/record.schema.json" <<'PY' || fail "$how under $mpi: not by the schema"
+import json, sys
+import jsonschema
+jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))
+PY
         # The others are known by their figures, however they were ended.
         job job.json "len(row) == 4 and j['job']['ranks'] == 4 and
             row[1]['end'] == '$end' and row[1]['code'] == $code and

@@ -100,9 +100,19 @@ json hosts.json 'len(r) == 2 and [x["rank"] for y in r for x in y["job"]["rows"]
 grep -q 'a job of 4 ranks' merged || fail "merged: $(head -3 merged)"
 [ -z "$(ls -A "$XDG_RUNTIME_DIR"; ls -A other)" ] || fail "left: $(ls -A "$XDG_RUNTIME_DIR" other)"
 
+# A host whose ranks were reduced, but rank 0 is on another: it adds nothing.
+# shellcheck disable=SC2016  # for the inner shell
+reduced='folder=${NUMATALLY_RUN#*:} && touch "${folder%:*}/finalizes" "${folder%:*}/finalized"'
+rm -f reduced.json
+played 6 reduced 1 8 "$tool" run --report reduced.json -- sh -c "$reduced" 2>err || fail "rank 6"
+[ ! -s err ] || fail "something was said"
+played 7 reduced 1 8 "$tool" run --report reduced.json -- sh -c "$reduced; exit 4" 2>err
+grep -q 'rank 7 on .* exited with 4 after the report of its job' err || fail "it is not named"
+[ ! -e reduced.json ] || fail "a second report"
+
 # A folder that is not ours alone is not used, nor anything in it. Its name is that of a
 # folder that is there while a program runs.
-played 0 two 1 1 "$tool" run --report two.json -- sh -c 'ls "$XDG_RUNTIME_DIR"' >name || fail "ls"
+played 0 two 1 1 "$tool" run --report two.json -- ls "$XDG_RUNTIME_DIR" >name || fail "ls"
 name=$XDG_RUNTIME_DIR/$(grep "^numatally-job-$(id -u)-two-" name) || fail "no folder: $(cat name)"
 mkdir -m 755 "$name"
 TMPDIR=$work/other played 0 two 1 1 "$tool" run --report two.json -- true || fail "an open folder"
