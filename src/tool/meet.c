@@ -23,6 +23,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@
 
 #define PREFIX "numatally-job-"
 #define MINE "rank-"     /* how NT_LEAVE_RANK begins */
+#define DOOMED "doomed"  /* in the job's folder: one has ended badly */
 #define END NT_LEAVE_END /* the file with a struct nt_rank_end */
 #define OPENMPI_MS 700   /* of the second that Open MPI leaves after SIGTERM */
 #define COMING_MS 2000   /* so long ranks are waited for that have not come yet */
@@ -253,6 +255,7 @@ static void sweep_one(const char *place, const char *name)
         for_ranks(fd, stop_if_held, &held);
         if (!held) {
             for_ranks(fd, remove_one, NULL);
+            unlinkat(fd, DOOMED, 0);
             rmdir(path);
         }
     }
@@ -493,30 +496,67 @@ bool nt__meet_aborting(struct nt_meet *m, struct nt_ranks *out)
     return false;
 }
 
+/* Open MPI asks all ranks to go, and kills them a second later, or when the first has gone:
+ * so once one has ended badly nobody goes before the report is written. */
+static bool is_doomed(const struct nt_meet *m, bool badly)
+{
+    int fd = -1;
+
+    if (getenv("OMPI_COMM_WORLD_SIZE") == NULL)
+        return false;
+    if (badly)
+        fd = openat(m->folder_fd, DOOMED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    return !badly && faccessat(m->folder_fd, DOOMED, F_OK, 0) == 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* By a SIGTERM that nobody has taken yet. */
+static bool is_asked_to_go(void)
+{
+    sigset_t sent;
+
+    return nt__meet_hurry_ms() != 0 && sigpending(&sent) == 0 &&
+           sigismember(&sent, SIGTERM) == 1;
+}
+
 bool nt__meet_leave(struct nt_meet *m, int status, uint64_t end_unix_ns,
-                    unsigned patience_ms, struct nt_ranks *out)
+                    unsigned left_ms, struct nt_ranks *out)
 {
     const struct timespec pause = {0, PAUSE_MS * 1000000L};
-    bool hurry = patience_ms > 0;
+    int64_t until_ms = now_ms() + COMING_MS;
+    bool badly = status != 0 || is_left(m, NT_LEAVE_UNFINALIZED);
+    bool hurries = false;
 
     m->end.status = status;
     m->end.end_unix_ns = end_unix_ns;
-    write_end(m);
-    if (is_hydra() && (status != 0 || is_left(m, NT_LEAVE_UNFINALIZED)))
-        return nt__meet_now(m, out);
-    for (unsigned waited = 0;; waited += PAUSE_MS) {
+    for (bool first = true;; first = false) {
         enum others others;
 
         if (!lock_job(m))
             return false;
+        if (first)
+            write_end(m);
+        if (!hurries && (left_ms > 0 || is_asked_to_go())) {
+            hurries = true;
+            until_ms = now_ms() + (left_ms > 0 ? left_ms : OPENMPI_MS);
+        }
         others = look_around(m);
-        if (others == MAY_COME && patience_ms == 0)
-            patience_ms = COMING_MS;
-        if (others == ARE_GONE || (patience_ms > 0 && waited >= patience_ms)) {
+        if (others == ARE_GONE || (badly && is_hydra()) ||
+            (!first && now_ms() >= until_ms)) {
             gather(m, out);
             return true;
         }
-        if (others == ARE_HERE && !hurry)
+        /* Who has ended badly goes, or nobody would ever be asked to. */
+        if (others == ARE_HERE && !hurries && !is_doomed(m, badly))
             return false;
         flock(m->folder_fd, LOCK_UN);
         nanosleep(&pause, NULL);
@@ -525,9 +565,12 @@ bool nt__meet_leave(struct nt_meet *m, int status, uint64_t end_unix_ns,
 
 void nt__meet_close(struct nt_meet *m, bool reported)
 {
-    if (reported) {
+    /* Again, when a program that goes on has made a file meanwhile. */
+    for (int tries = 0; reported && tries < 100; tries++) {
         for_ranks(m->folder_fd, remove_one, NULL);
-        rmdir(m->folder);
+        unlinkat(m->folder_fd, DOOMED, 0);
+        if (rmdir(m->folder) == 0 || (errno != ENOTEMPTY && errno != EEXIST))
+            break;
     }
     if (m->mine_fd >= 0)
         close(m->mine_fd);

@@ -77,10 +77,10 @@ bool nt__meet_aborting(struct nt_meet *m, struct nt_ranks *out);
 
 /* The program has ended. Is it for this rank to report, as it is the last on this host, or
  * as all will be killed now? Then `*out` is what is to be reported, and nt__meet_close with
- * true follows. Others are waited for until `patience_ms` are over, then not any more: it
- * is for the first then. */
+ * true follows. Others are waited for if that is sensible; if the launcher kills in `left_ms`
+ * (0: it is not known to), no longer than that: it is for the first then. */
 bool nt__meet_leave(struct nt_meet *m, int status, uint64_t end_unix_ns,
-                    unsigned patience_ms, struct nt_ranks *out);
+                    unsigned left_ms, struct nt_ranks *out);
 
 /* The same while the program runs, and nobody waited for. */
 bool nt__meet_now(struct nt_meet *m, struct nt_ranks *out);

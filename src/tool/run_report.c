@@ -122,24 +122,17 @@ uint64_t nt__run_unix_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* SIGTERM came: some launchers kill what is still there soon afterwards. */
-static void hurry(struct nt_run *r)
-{
-    unsigned ms = nt__meet_hurry_ms();
-
-    if (ms != 0 && r->hurry_unix_ns == 0)
-        r->hurry_unix_ns = nt__run_unix_ns() + ms * UINT64_C(1000000);
-}
-
 void nt__run_heed(struct nt_run *r, const siginfo_t *info)
 {
     struct nt_ranks ranks = {0};
+    unsigned ms = nt__meet_hurry_ms();
 
     if (info->si_signo == SIGURG && info->si_pid == r->collector.pid &&
         nt__meet_aborting(&r->meet, &ranks))
         nt__run_part(r, &ranks, true);
-    if (info->si_signo == SIGTERM && info->si_pid != r->collector.pid)
-        hurry(r);
+    if (info->si_signo == SIGTERM && info->si_pid != r->collector.pid && ms != 0 &&
+        r->hurry_unix_ns == 0)
+        r->hurry_unix_ns = nt__run_unix_ns() + ms * UINT64_C(1000000);
 }
 
 uint64_t nt__run_hurry_ns(const struct nt_run *r)
@@ -155,17 +148,12 @@ void nt__run_report(struct nt_run *r, int status)
     struct nt_ranks ranks = {0};
 
     if (nt__run_in_job(r)) {
-        unsigned patience_ms = 0;
-        sigset_t sent;
+        unsigned left_ms = 0;
 
-        /* Who goes now makes Open MPI kill the others at once. */
-        if (sigpending(&sent) == 0 && sigismember(&sent, SIGTERM) == 1)
-            hurry(r);
         if (r->hurry_unix_ns != 0)
-            patience_ms = (unsigned)(nt__run_hurry_ns(r) / 1000000) + 1;
-        nt__run_part(
-            r, &ranks,
-            nt__meet_leave(&r->meet, status, c->end_unix_ns, patience_ms, &ranks));
+            left_ms = (unsigned)(nt__run_hurry_ns(r) / 1000000) + 1;
+        nt__run_part(r, &ranks,
+                     nt__meet_leave(&r->meet, status, c->end_unix_ns, left_ms, &ranks));
     }
     if (r->meets)
         return;
