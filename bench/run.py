@@ -494,7 +494,7 @@ def main():
         report.write_csv(os.path.join(options.save, f"{kind}.csv"), times, peaks, layout,
                          columns, unit)
         with open(os.path.join(options.save, f"{kind}.txt"), "w", encoding="utf-8") as file:
-            file.write(conditions + "\n\n" + text + "\n")
+            file.write(f"{conditions}\n\n{text}\n".replace(ROOT + "/", ""))
             file.writelines(f"problem: {problem}\n" for problem in problems)
         print(f"written: {kind}.csv and {kind}.txt in {options.save}")
         if timed:

@@ -287,7 +287,7 @@ def main():
         write_csv(os.path.join(options.save, "sampling.csv"), times, counted)
         with open(os.path.join(options.save, "sampling.txt"), "w",
                   encoding="utf-8") as file:
-            file.write(text + "\n")
+            file.write(f"{text}\n".replace(run.ROOT + "/", ""))
         print(f"written: sampling.csv and sampling.txt in {options.save}")
     return 1 if reader.problems else 0
 

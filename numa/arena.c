@@ -4,6 +4,7 @@
 #include "numa/promise.h"
 #include "numa/topo.h"
 #include "numa/units.h"
+#include "src/base/guest.h"
 #include "src/base/os.h"
 
 #include <string.h>
@@ -261,7 +262,7 @@ void nt__arena_give(struct nt_arena *a, void *run, size_t slices, bool clean)
 bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices)
 {
     size_t bytes = slices << NT_SLICE_SHIFT;
-    if (!nt__os_remap(run, bytes))
+    if (nt__guest_mpi() || !nt__os_remap(run, bytes))
         return false;
     nt__bind(run, bytes, &a->policy, a->home);
     nt__lock(&a->lock);

@@ -2,6 +2,7 @@
 /* The part of arena.h that gives memory back to the system. */
 #include "numa/promise.h"
 #include "numa/units.h"
+#include "src/base/guest.h"
 
 #define PURGE_AT_ONCE (256 * NT_MIB / NT_SLICE) /* slices purged by one caller */
 #define LOOSE_AT_ONCE 64                        /* partial ones */
@@ -166,14 +167,16 @@ bool nt__arena_decay(struct nt_arena *a)
     if (!__atomic_compare_exchange_n(&a->next_look_ms, &due, now + delay / 4 + 1, false,
                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         return false;
-    purge_extents(a, delay, PURGE_AT_ONCE);
-    purge_loose(a, delay);
+    if (!nt__guest_mpi()) {
+        purge_extents(a, delay, PURGE_AT_ONCE);
+        purge_loose(a, delay);
+    }
     return true;
 }
 
 size_t nt__arena_yield(struct nt_arena *a, size_t slices)
 {
-    if (__atomic_load_n(&a->cached, __ATOMIC_RELAXED) == 0)
+    if (__atomic_load_n(&a->cached, __ATOMIC_RELAXED) == 0 || nt__guest_mpi())
         return 0;
     return purge_extents(a, 0, slices);
 }

@@ -2,6 +2,7 @@
 #include "pools/large.h"
 
 #include "numa/residency.h"
+#include "src/base/guest.h"
 
 #include <errno.h>
 #include <string.h>
@@ -75,9 +76,9 @@ static void count_free(struct nt_shard *s, const struct nt_slab *slab)
  * and each free of that block look for it among the free. */
 static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
 {
-    if (placed && nt__os_purge(run, bytes))
+    if (placed && !nt__guest_mpi() && nt__os_purge(run, bytes))
         return;
-    if (zero && bytes >= ZERO_BY_PAGE)
+    if (zero && bytes >= ZERO_BY_PAGE && !nt__guest_mpi())
         nt__os_clear(run, bytes);
     else if (zero)
         memset(run, 0, bytes);
@@ -197,7 +198,7 @@ static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t sli
             nt__shard_charge(s, have - slices);
             return false;
         }
-        if (!clean && nt__shard_by_first_touch(s))
+        if (!clean && nt__shard_by_first_touch(s) && !nt__guest_mpi())
             nt__os_purge(run + (have << NT_SLICE_SHIFT), (slices - have)
                                                              << NT_SLICE_SHIFT);
     } else if (slices < have) {
@@ -220,7 +221,7 @@ static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
         return NULL;
     struct nt_slab *target = nt__slab_header(to);
     bool remade;
-    if (kept <= MOVED_BY_COPY) {
+    if (kept <= MOVED_BY_COPY || nt__guest_mpi()) {
         memcpy(to, from, kept);
     } else if (nt__os_move(from, to, kept, &remade)) {
         target->moved = 1;

@@ -94,11 +94,27 @@ static void publish_sent(struct nt_shard *s)
     }
 }
 
+/* What is published, and what is not yet: nothing is for long where others free the blocks
+ * as fast as the owner allocates, as no slab of its becomes full. */
+static int64_t live_of(const struct nt_shard *s)
+{
+    int64_t live = 0;
+    for (unsigned c = 0; c <= nt__sizeclass_large(); c++)
+        live += bytes_of(s, c);
+    return live;
+}
+
 int64_t nt__peak_restart(struct nt_shard *s)
 {
-    int64_t live = load(&s->live_bytes);
+    int64_t live = live_of(s);
     store(&s->live_peak, live);
     return live;
+}
+
+int64_t nt__peak_of_shard(const struct nt_shard *s)
+{
+    int64_t live = live_of(s), noted = load(&s->live_peak);
+    return live > noted ? live : noted;
 }
 
 /* ---- Settling ------------------------------------------------------------------------ */

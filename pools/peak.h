@@ -52,6 +52,9 @@ NT_FAST bool nt__peak_large_is_known(const struct nt_shard *s)
 /* A new owner: the shard's own peak begins at what is live in it, which is returned. */
 NT_HIDDEN int64_t nt__peak_restart(struct nt_shard *s);
 
+/* The most since then: as noted at slab changes, or what is live now. By anyone. */
+NT_HIDDEN int64_t nt__peak_of_shard(const struct nt_shard *s);
+
 /* Make everything known and take the peaks. Any thread; does nothing if another is
  * at it. */
 NT_HIDDEN void nt__peak_settle(void);

@@ -7,11 +7,9 @@
 #include "pools/remote.h"
 #include "pools/sampled.h"
 #include "pools/spare.h"
-#include "src/base/meta.h"
 #include "src/base/os.h"
 
 #include <errno.h>
-#include <string.h>
 
 #define FREES_WATCHED 128
 #define LOOKS 2 /* at least, once something waits: the first sees what is in use */
@@ -24,54 +22,6 @@ static bool age_slabs(struct nt_shard *s);
 
 struct nt_slab nt__slab_none;
 
-static struct {
-    struct nt_shard *first; /* pushed by anyone, never popped */
-} shards;
-
-struct nt_shard *nt__shard_first(void)
-{
-    return __atomic_load_n(&shards.first, __ATOMIC_ACQUIRE);
-}
-
-bool nt__shard_place(struct nt_shard *s, struct nt_placement *placement)
-{
-    struct nt_arena *arena = nt__placement_arena(placement, s->slot);
-    struct nt_arena *large = nt__placement_large(placement, s->slot);
-    if (!arena || !large)
-        return false;
-    s->placement = placement;
-    s->arena = arena;
-    s->large_arena = large;
-    return true;
-}
-
-struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigned slot,
-                               struct nt_pool *pool)
-{
-    /* What is allocated there is never given back: so all else first. */
-    if (!nt__placement_arena(placement, slot) || !nt__placement_large(placement, slot))
-        return NULL;
-    struct nt_shard *s = nt__meta_alloc(sizeof *s, NT_CACHE_LINE);
-    if (!s)
-        return NULL;
-    s->slot = (uint8_t)slot;
-    nt__shard_place(s, placement);
-    for (unsigned c = 0; c < NT_CLASSES; c++)
-        s->current[c] = &nt__slab_none;
-    memcpy(s->class_of, nt__sizeclasses.of, sizeof s->class_of);
-    if (!pool && nt__topo()->nodes > 1)
-        memset(s->class_of + NT_UNASKED_MAX / NT_GRAIN + 1, NT_CLASS_ASKED,
-               sizeof s->class_of - NT_UNASKED_MAX / NT_GRAIN - 1);
-    s->state = NT_SHARD_OWNED;
-    s->pool = pool;
-    s->next = nt__shard_first();
-    /* Release: pairs with nt__shard_first's acquire. */
-    while (!__atomic_compare_exchange_n(&shards.first, &s->next, s, true,
-                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-        ;
-    return s;
-}
-
 /* ---- Lists of slabs -------------------------------------------------------------- */
 
 static void push(struct nt_slab **list, struct nt_slab *slab)
@@ -83,7 +33,8 @@ static void push(struct nt_slab **list, struct nt_slab *slab)
     *list = slab;
 }
 
-/* At the end: whoever does this has walked what came since the list was last empty. */
+/* At the end. The walk is paid for: a slab comes here with blocks to be carved only, and will
+ * be the current one again when those before it have been used up. */
 static void append(struct nt_slab **list, struct nt_slab *slab)
 {
     struct nt_slab *last = *list;
@@ -106,36 +57,6 @@ static void remove(struct nt_slab **list, struct nt_slab *slab)
         *list = slab->next;
     if (slab->next)
         slab->next->prev = slab->prev;
-}
-
-bool nt__shard_charge(struct nt_shard *s, size_t slices)
-{
-    struct nt_budget *b = s->budget;
-    if (!b)
-        return true;
-    bool more = slices <= PTRDIFF_MAX;
-    if (more && b->limit != 0 && b->held + slices > b->limit)
-        return false;
-    nt__count_add(&b->held, slices);
-    return true;
-}
-
-void *nt__shard_take(struct nt_shard *s, struct nt_arena *a, size_t slices,
-                     size_t align, bool *clean)
-{
-    if (!nt__shard_charge(s, slices))
-        return NULL;
-    void *run = nt__arenas_take(a, slices, align, clean);
-    bool possible = slices < NT_WINDOW_MOST >> NT_SLICE_SHIFT;
-    if (!run &&
-        possible) { /* what this shard and idle ones keep for the next time is needed now */
-        nt__shard_trim(s);
-        nt__shard_trim_idle();
-        run = nt__arenas_take(a, slices, align, clean);
-    }
-    if (!run)
-        nt__shard_charge(s, -slices);
-    return run;
 }
 
 /* Frees to a current slab until its next event. */

@@ -2,6 +2,7 @@
 #include "pools/spare.h"
 
 #include "numa/residency.h"
+#include "src/base/guest.h"
 #include "src/base/os.h"
 
 #include <errno.h>
@@ -50,7 +51,7 @@ static char *place(void *run, size_t slices, unsigned i, unsigned n)
 NT_SLOW static void probe(struct nt_habit *h, void *run)
 {
     int saved = errno;
-    for (unsigned i = 0; i < PAGES_PROBED; i++)
+    for (unsigned i = 0; i < PAGES_PROBED && !nt__guest_mpi(); i++)
         nt__os_purge(place(run, h->slices, i, PAGES_PROBED), nt__os_page_size());
     h->ask = PAGES_PROBED;
     h->interval = (uint16_t)nt__min(2u * h->interval, PROBE_LAST);

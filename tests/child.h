@@ -74,6 +74,22 @@ static inline void child_ok(int (*act)(void))
         fail();
 }
 
+/* For ACT: a test that is an act. */
+static inline void child_test(void **state)
+{
+    child_ok(*(int (**)(void)) * state);
+}
+
+/* act_NAME as a test of that name, in a list of cmocka's. */
+#define ACT(name) ACT_NAMED(#name, act_##name)
+#define ACT_NAMED(name, act)                                                           \
+    {                                                                                  \
+        name, child_test, NULL, NULL, &(int (*[])(void))                               \
+        {                                                                              \
+            act                                                                        \
+        }                                                                              \
+    }
+
 /* The act must abort with one line that contains `words`. */
 static inline void child_aborts(int (*act)(void), const char *words)
 {

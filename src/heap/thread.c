@@ -41,7 +41,8 @@ struct thread {
     struct nt_sums before;  /* what the shard had counted when it was taken */
     struct nt_sums earlier; /* of the thread's former shards */
     uint64_t migrations;    /* times it was found on another node */
-    int64_t live_before;
+    int64_t live_before;    /* in the shard then */
+    int64_t peak;           /* with the former shards */
 };
 
 static struct {
@@ -61,6 +62,14 @@ static struct nt_sums sum_thread(const struct thread *t)
     nt__sums_add_shard(&now, t->shard);
     nt__sums_subtract(&now, &t->before);
     return now;
+}
+
+/* The most it had allocated and not freed, as far as that was noted, and what it has now. */
+static int64_t peak_of(const struct thread *t)
+{
+    int64_t earlier = (int64_t)(t->earlier.allocated - t->earlier.freed);
+    int64_t here = nt__peak_of_shard(t->shard) - t->live_before;
+    return earlier + here > t->peak ? earlier + here : t->peak;
 }
 
 /* The calling thread, whose entry `t` is, goes on with shard `s`. Under the lock. */
@@ -107,6 +116,7 @@ NT_SLOW static struct nt_shard *attach(void)
         t->name[0] = '\0';
         t->earlier = (struct nt_sums){0};
         t->migrations = 0;
+        t->peak = 0;
         take_shard(t, s);
         nt__count_add(&threads.now, 1);
         nt__count_add(&threads.total, 1);
@@ -161,6 +171,7 @@ NT_SLOW static struct nt_shard *change(struct nt_shard *old,
     if (!s)
         return old;
     nt__lock(&threads.lock);
+    t->peak = peak_of(t);
     t->earlier = sum_thread(t);
     t->migrations += placement == old->placement;
     take_shard(t, s);
@@ -228,6 +239,7 @@ void nt__thread_fork_unlock(enum nt_fork how)
         t->tid = (int)gettid();
         t->earlier = (struct nt_sums){0};
         t->migrations = 0;
+        t->peak = 0;
         take_shard(t, t->shard);
         threads.now = threads.total = 1;
     }
@@ -327,18 +339,17 @@ static void fill(struct nt_thread_figures *out, const struct nt_sums *s)
     out->remote_frees_total = s->remote;
 }
 
-static void fill_thread(struct nt_thread_figures *f, const struct thread *t)
+static void fill_thread(struct nt_thread_figures *f, struct thread *t)
 {
     struct nt_sums now = sum_thread(t);
-    int64_t peak =
-        __atomic_load_n(&t->shard->live_peak, __ATOMIC_RELAXED) - t->live_before;
     memset(f, 0, sizeof *f);
     f->tid = t->tid;
     f->node = nt__topo()->node[t->shard->slot].id;
     fill(f, &now);
     memcpy(f->name, t->name, sizeof f->name);
     f->migrations_total = t->migrations;
-    f->live_bytes_peak = peak > 0 ? (uint64_t)peak : 0;
+    t->peak = peak_of(t); /* what was read once does not become less */
+    f->live_bytes_peak = (uint64_t)t->peak;
 }
 
 /* Under the lock. Returns how many there are. */
@@ -353,7 +364,7 @@ static size_t list(struct nt_thread_figures *out, size_t max)
         out->migrations_total = threads.exited_migrations;
     }
     n++;
-    for (const struct thread *t = threads.first; t; t = t->next) {
+    for (struct thread *t = threads.first; t; t = t->next) {
         if (!t->shard)
             continue;
         if (n < max)

@@ -10,7 +10,6 @@
 #include "src/tool/analysis.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* The standard error of a number of blocks: relative to it that of their bytes, but no less
  * than so many samples allow when not every block is one. */

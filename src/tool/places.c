@@ -4,7 +4,6 @@
 #include "src/base/fmt.h"
 #include "src/track/profile_out.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "src/track/blocks.h"
 
+#include "src/base/guest.h"
 #include "src/base/os.h"
 #include "src/track/count.h"
 
@@ -87,7 +88,7 @@ static void move_to(struct nt_block_shard *s, struct nt_block_row **rows, size_t
 
 static void unmap(struct nt_block_row *rows, size_t room)
 {
-    if (rows)
+    if (rows && !nt__guest_mpi())
         nt__os_unmap(rows, nt__align_up(room * sizeof *rows, nt__os_page_size()));
 }
 

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "src/track/profile_tables.h"
 
+#include "src/base/guest.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
 
@@ -78,7 +79,7 @@ static bool make_room(struct table *t, size_t size,
         return false;
     for (size_t i = 0; i < t->room; i++)
         again(&larger, (const char *)t->rows + i * size);
-    if (t->room != 0)
+    if (t->room != 0 && !nt__guest_mpi())
         nt__os_unmap(t->rows, nt__align_up(t->room * size, page));
     *t = larger;
     return true;

@@ -307,44 +307,6 @@ static void test_onnode(void **state)
     ASSERT_FAILS(nt_malloc_onnode(huge + 1, now.node_id[0]), ENOMEM);
 }
 
-static int act_onnode_many(void)
-{
-    static struct nt_snapshot now;
-    setenv("NUMATALLY_TOPOLOGY", "3x1", 1);
-    errno = 66;
-    char *volatile first = nt_malloc_onnode(100, 1);
-    CHECK(first && errno == 66);
-    for (int node = 0; node < 3; node++)
-        for (size_t i = 0; i < NT_ARRAY_LEN(sizes) - 1; i++) {
-            char *p = nt_malloc_onnode(sizes[i], node);
-            CHECK(p && errno == 66);
-            memset(p, 1, sizes[i]);
-            CHECK(nt_snapshot(&now) == 0);
-            CHECK(now.node[node].live_blocks_now >= 1);
-            p = nt_realloc(p, sizes[i] + 3); /* it stays on the node */
-            CHECK(p);
-            CHECK(nt_snapshot(&now) == 0);
-            CHECK(now.node[node].live_blocks_now >= 1);
-            nt_free(p);
-        }
-    nt_free(first);
-    CHECK(nt_snapshot(&now) == 0);
-    CHECK(now.node[0].live_blocks_now == 0 && now.node[1].live_blocks_now == 0 &&
-          now.node[2].live_blocks_now == 0);
-    CHECK(now.node[0].allocations_total > 0 && now.node[2].allocations_total > 0);
-    errno = 0;
-    CHECK(!nt_malloc_onnode(huge + 1, 2) && errno == ENOMEM);
-    errno = 0;
-    CHECK(!nt_malloc_onnode(1, 3) && errno == EINVAL);
-    return 0;
-}
-
-static void test_onnode_many(void **state)
-{
-    (void)state;
-    child_ok(act_onnode_many);
-}
-
 /* The very first call of each kind must not let the start's errno out. */
 #define FIRST(name, expression)                                                        \
     static int act_first_##name(void)                                                  \
@@ -587,7 +549,6 @@ int main(void)
     /* These run in children that start the library themselves. */
     const struct CMUnitTest fresh[] = {
         cmocka_unit_test(test_first_calls),
-        cmocka_unit_test(test_onnode_many),
         cmocka_unit_test(test_check_off),
     };
     const struct CMUnitTest tests[] = {

@@ -105,28 +105,22 @@ static int act_vfork(void)
     return 0;
 }
 
-static void not_started(void **state)
+/* The report at the end of a program, by setting. */
+static int act_exit_report(void)
 {
-    (void)state;
-    child_ok(act_not_started);
+    setenv("NUMATALLY_CONF", "report:exit", 1);
+    for (int i = 0; i < 55; i++)
+        (void)!nt_malloc(100);
+    return 0;
 }
 
-static void once(void **state)
+static void exit_report(void **state)
 {
+    static char said[1 << 16];
     (void)state;
-    child_ok(act_once);
-}
-
-static void forked(void **state)
-{
-    (void)state;
-    child_ok(act_fork);
-}
-
-static void vforked(void **state)
-{
-    (void)state;
-    child_ok(act_vfork);
+    assert_int_equal(child_status(act_exit_report, said, sizeof said), 0);
+    assert_non_null(strstr(said, "Allocations"));
+    assert_non_null(strstr(said, "55"));
 }
 
 static int set_up(void **state)
@@ -144,10 +138,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(not_started),
-        cmocka_unit_test(once),
-        cmocka_unit_test(forked),
-        cmocka_unit_test(vforked),
+        ACT(not_started),
+        ACT(once),
+        ACT(fork),
+        ACT(vfork),
+        cmocka_unit_test(exit_report),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

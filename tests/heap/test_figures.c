@@ -567,30 +567,6 @@ static int act_beside_writers(void)
     return 0;
 }
 
-/* The report at the end of a program, by setting. */
-static int act_exit_report(void)
-{
-    setenv("NUMATALLY_CONF", "report:exit", 1);
-    for (int i = 0; i < 55; i++)
-        (void)!nt_malloc(100);
-    return 0;
-}
-
-static void test_exit_report(void **state)
-{
-    static char said[1 << 16];
-    (void)state;
-    assert_int_equal(child_status(act_exit_report, said, sizeof said), 0);
-    assert_non_null(strstr(said, "Allocations"));
-    assert_non_null(strstr(said, "55"));
-}
-
-static void test_act(void **state)
-{
-    int (*act)(void) = *(int (**)(void)) * state;
-    child_ok(act);
-}
-
 static void test_matrix(void **state)
 {
     (void)state;
@@ -601,32 +577,14 @@ static void test_matrix(void **state)
     child_ok(act_matrix);
 }
 
-#define ACT(name)                                                                      \
-    {                                                                                  \
-#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
-        {                                                                              \
-            act_##name                                                                 \
-        }                                                                              \
-    }
-
 int main(void)
 {
     unsetenv("NUMATALLY_CONF");
     setenv("NUMATALLY_TOPOLOGY", "2x1", 1); /* each act starts the library by itself */
     struct CMUnitTest tests[] = {
-        ACT(identity),
-        ACT(counts),
-        ACT(reallocs),
-        cmocka_unit_test(test_matrix),
-        ACT(peak),
-        ACT(memory),
-        ACT(slabs),
-        ACT(fork),
-        ACT(threads),
-        ACT(pools),
-        ACT(report),
-        ACT(beside_writers),
-        cmocka_unit_test(test_exit_report),
+        ACT(identity), ACT(counts), ACT(reallocs), cmocka_unit_test(test_matrix),
+        ACT(peak),     ACT(memory), ACT(slabs),    ACT(fork),
+        ACT(threads),  ACT(pools),  ACT(report),   ACT(beside_writers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

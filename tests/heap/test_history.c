@@ -172,19 +172,6 @@ static int act_fork(void)
     return 0;
 }
 
-static void test_act(void **state)
-{
-    child_ok(*(int (**)(void)) * state);
-}
-
-#define ACT(name)                                                                      \
-    {                                                                                  \
-#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
-        {                                                                              \
-            act_##name                                                                 \
-        }                                                                              \
-    }
-
 int main(void)
 {
     unsetenv("NUMATALLY_CONF");

@@ -457,20 +457,6 @@ static int act_forks(void)
     return 0;
 }
 
-static void test_act(void **state)
-{
-    int (*act)(void) = *(int (**)(void)) * state;
-    child_ok(act);
-}
-
-#define ACT(name)                                                                      \
-    {                                                                                  \
-#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
-        {                                                                              \
-            act_##name                                                                 \
-        }                                                                              \
-    }
-
 int main(void)
 {
     unsetenv("NUMATALLY_CONF");

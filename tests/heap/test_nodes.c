@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The public calls on nodes: this machine, a made-up one, every error. */
+#include "src/base/base.h"
 #include "tests/child.h"
 
 #include <errno.h>
 #include <numatally/numa.h>
+#include <numatally/stats.h>
 
 static int act_made_up(void)
 {
@@ -41,16 +43,43 @@ static int act_real(void)
     return 0;
 }
 
-static void test_nodes(void **state)
+static int act_onnode_many(void)
 {
-    (void)state;
-    child_ok(act_made_up);
-    child_ok(act_real);
+    static const size_t sizes[] = {0, 16, 129, 5000, 32769, 524289, 2097153, 5000000};
+    static size_t volatile too_much = (size_t)PTRDIFF_MAX + 1; /* gcc knows better */
+    static struct nt_snapshot now;
+    setenv("NUMATALLY_TOPOLOGY", "3x1", 1);
+    errno = 66;
+    char *volatile first = nt_malloc_onnode(100, 1);
+    CHECK(first && errno == 66);
+    for (int node = 0; node < 3; node++)
+        for (size_t i = 0; i < NT_ARRAY_LEN(sizes); i++) {
+            char *p = nt_malloc_onnode(sizes[i], node);
+            CHECK(p && errno == 66);
+            memset(p, 1, sizes[i]);
+            CHECK(nt_snapshot(&now) == 0);
+            CHECK(now.node[node].live_blocks_now >= 1);
+            p = nt_realloc(p, sizes[i] + 3); /* it stays on the node */
+            CHECK(p);
+            CHECK(nt_snapshot(&now) == 0);
+            CHECK(now.node[node].live_blocks_now >= 1);
+            nt_free(p);
+        }
+    nt_free(first);
+    CHECK(nt_snapshot(&now) == 0);
+    CHECK(now.node[0].live_blocks_now == 0 && now.node[1].live_blocks_now == 0 &&
+          now.node[2].live_blocks_now == 0);
+    CHECK(now.node[0].allocations_total > 0 && now.node[2].allocations_total > 0);
+    errno = 0;
+    CHECK(!nt_malloc_onnode(too_much, 2) && errno == ENOMEM);
+    errno = 0;
+    CHECK(!nt_malloc_onnode(1, 3) && errno == EINVAL);
+    return 0;
 }
 
 int main(void)
 {
     unsetenv("NUMATALLY_TOPOLOGY");
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nodes)};
+    struct CMUnitTest tests[] = {ACT(made_up), ACT(real), ACT(onnode_many)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,33 +334,22 @@ static void test_bad_setting(void **state)
     assert_non_null(strstr(text, "may not take memory of"));
 }
 
-#define ACT(name)                                                                      \
-    static void test_##name(void **state)                                              \
-    {                                                                                  \
-        (void)state;                                                                   \
-        child_ok(act_##name);                                                          \
-    }
-ACT(thread)
-ACT(single)
-ACT(many)
-ACT(setting)
-ACT(setting_commas)
-ACT(pools)
-ACT(arrays)
-ACT(one_node)
-ACT(no_memory_here)
-ACT(made_up)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_thread),         cmocka_unit_test(test_single),
-        cmocka_unit_test(test_many),           cmocka_unit_test(test_setting),
-        cmocka_unit_test(test_setting_commas), cmocka_unit_test(test_bad_setting),
-        cmocka_unit_test(test_pools),          cmocka_unit_test(test_arrays),
-        cmocka_unit_test(test_one_node),       cmocka_unit_test(test_made_up),
-        cmocka_unit_test(test_real),           cmocka_unit_test(test_not_writable),
-        cmocka_unit_test(test_no_memory_here),
+        ACT(thread),
+        ACT(single),
+        ACT(many),
+        ACT(setting),
+        ACT(setting_commas),
+        cmocka_unit_test(test_bad_setting),
+        ACT(pools),
+        ACT(arrays),
+        ACT(one_node),
+        ACT(made_up),
+        cmocka_unit_test(test_real),
+        cmocka_unit_test(test_not_writable),
+        ACT(no_memory_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

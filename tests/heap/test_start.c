@@ -306,20 +306,6 @@ static int act_children(void)
     return children();
 }
 
-static void test_act(void **state)
-{
-    int (*act)(void) = *(int (**)(void)) * state;
-    child_ok(act);
-}
-
-#define ACT(name)                                                                      \
-    {                                                                                  \
-#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
-        {                                                                              \
-            act_##name                                                                 \
-        }                                                                              \
-    }
-
 int main(void)
 {
     unsetenv("NUMATALLY_CONF");

@@ -215,11 +215,13 @@ static int act_migrate(void)
         p[i] = nt_malloc(1000);
     CHECK(nt_snapshot_threads(t, 3) == 2);
     CHECK(t[1].allocations_total == 100 && t[1].node == 1); /* over all its shards */
+    CHECK(t[1].live_bytes_peak == 100 * nt_good_size(1000));
     CHECK(threads_total() == 1);
     for (int i = 0; i < 100; i++)
         nt_free(p[i]);
     CHECK(nt_snapshot_threads(t, 3) == 2 && t[1].frees_total == 100);
     CHECK(t[1].remote_frees_total == 50);
+    CHECK(t[1].live_bytes_peak == 100 * nt_good_size(1000));
     run_on(0);
     CHECK(nt__thread_shard() == before); /* back home, to what was left there */
     CHECK(nt_snapshot(&now) == 0);
@@ -275,6 +277,50 @@ static void *nameless(void *unused)
     (void)unused;
     nt_free(nt_malloc(1)); /* perhaps with the entry of the one above */
     return is_called("system's") ? NULL : &figures;
+}
+
+/* ---- What a thread had at most -------------------------------------------------------- */
+
+static pthread_barrier_t turns;
+static char *handed;
+
+static void *pass_on(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 3000; i++) {
+        handed = nt_malloc(100);
+        pthread_barrier_wait(&turns);
+        pthread_barrier_wait(&turns);
+    }
+    return row_of(gettid()) ? &turns : NULL;
+}
+
+/* Somebody else frees each block at once, so no slab of the thread's becomes full. */
+static int act_passing(void)
+{
+    pthread_t thread;
+    void *worked;
+    run_on(0);
+    pthread_barrier_init(&turns, NULL, 2);
+    nt_free(nt_malloc(1));
+    CHECK(pthread_create(&thread, NULL, pass_on, NULL) == 0);
+    for (int i = 0; i < 3000; i++) {
+        pthread_barrier_wait(&turns);
+        nt_free(handed);
+        if (i == 2000) {
+            struct nt_thread_figures t[4];
+            CHECK(nt_snapshot_threads(t, 4) == 3);
+            const struct nt_thread_figures *me = &t[1], *other = &t[2];
+            if (me->tid != getpid())
+                me = &t[2], other = &t[1];
+            CHECK(other->allocations_total == 2001 && other->frees_total == 0);
+            CHECK(other->live_bytes_peak == 2001 * nt_good_size(100));
+            CHECK(me->live_bytes_peak <= nt_good_size(1));
+        }
+        pthread_barrier_wait(&turns);
+    }
+    CHECK(pthread_join(thread, &worked) == 0 && worked == &turns);
+    return 0;
 }
 
 static int named_in_child(void)
@@ -350,29 +396,14 @@ static int act_hundred_thousand(void)
     return 0;
 }
 
-static void test_act(void **state)
-{
-    int (*act)(void) = *(int (**)(void)) * state;
-    child_ok(act);
-}
-
-#define ACT(name)                                                                      \
-    {                                                                                  \
-#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
-        {                                                                              \
-            act_##name                                                                 \
-        }                                                                              \
-    }
-
 int main(void)
 {
     unsetenv("NUMATALLY_CONF");
     setenv("NUMATALLY_TOPOLOGY", "2x1", 1);
     struct CMUnitTest tests[] = {
-        ACT(first),  ACT(reuse),
-        ACT(many),   ACT(late),
-        ACT(orphan), cmocka_unit_test(test_migrate),
-        ACT(names),  ACT(hundred_thousand),
+        ACT(first), ACT(reuse),   ACT(many),
+        ACT(late),  ACT(orphan),  cmocka_unit_test(test_migrate),
+        ACT(names), ACT(passing), ACT(hundred_thousand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

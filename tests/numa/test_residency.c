@@ -129,24 +129,10 @@ static int act_promise(void)
     return 0;
 }
 
-#define ACT(name)                                                                      \
-    static void test_##name(void **state)                                              \
-    {                                                                                  \
-        (void)state;                                                                   \
-        child_ok(act_##name);                                                          \
-    }
-ACT(heap)
-ACT(sampled)
-ACT(one_node)
-ACT(owed)
-ACT(promise)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_heap),     cmocka_unit_test(test_sampled),
-        cmocka_unit_test(test_one_node), cmocka_unit_test(test_owed),
-        cmocka_unit_test(test_promise),
+        ACT(heap), ACT(sampled), ACT(one_node), ACT(owed), ACT(promise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

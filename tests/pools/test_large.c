@@ -384,20 +384,6 @@ static int act_sparse(void)
 
 static const char *machine = "2x1";
 
-static void test_act(void **state)
-{
-    int (*act)(void) = *(int (**)(void)) * state;
-    child_ok(act);
-}
-
-#define ACT(name)                                                                      \
-    {                                                                                  \
-#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
-        {                                                                              \
-            act_##name                                                                 \
-        }                                                                              \
-    }
-
 /* A freed block's memory goes back to the system though no large block, and no slab, is
  * ever asked for or given up again. */
 static int act_given_back(void)

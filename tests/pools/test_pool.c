@@ -285,20 +285,6 @@ static void test_fork(void **state)
     assert_non_null(nt__pool_malloc(misused, 100, 1, false));
 }
 
-static void test_act(void **state)
-{
-    int (*act)(void) = *(int (**)(void)) * state;
-    child_ok(act);
-}
-
-#define ACT(name)                                                                      \
-    {                                                                                  \
-#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
-        {                                                                              \
-            act_##name                                                                 \
-        }                                                                              \
-    }
-
 int main(void)
 {
     room_start("2x1");

@@ -26,20 +26,6 @@ static uint64_t slabs_of(const struct nt_shard *s)
     return n;
 }
 
-static void test_new(void **state)
-{
-    (void)state;
-    struct nt_shard *s = new_shard();
-    assert_ptr_equal(nt__shard_first(), s);
-    assert_true(s->state == NT_SHARD_OWNED && s->slot == 0 && s->pool == NULL);
-    bool due;
-    assert_null(nt__shard_pop(s, 16, &due));
-    assert_null(nt__shard_pop(s, SIZE_MAX, &due));
-    nt__shard_check(s);
-    struct nt_shard *next = new_shard();
-    assert_ptr_equal(next->next, s);
-}
-
 /* Every class: a block, all its bytes, and back; fresh ones read as zero if said so. */
 static void test_every_class(void **state)
 {
@@ -412,30 +398,6 @@ static void test_empty(void **state)
     nt__shard_check(s);
 }
 
-static void test_budget(void **state)
-{
-    (void)state;
-    struct nt_shard *s = new_shard();
-    struct nt_budget budget = {.limit = 4};
-    bool clean;
-    s->budget = &budget;
-    void *a = nt__shard_take(s, s->arena, 3, NT_SLICE, &clean);
-    assert_non_null(a);
-    assert_null(nt__shard_take(s, s->arena, 2, NT_SLICE, &clean));
-    assert_int_equal(budget.held, 3);
-    assert_true(nt__shard_charge(s, 1));
-    assert_false(nt__shard_charge(s, 1));
-    assert_true(nt__shard_charge(s, -(size_t)1));
-    assert_null(nt__shard_take(s, s->arena, (size_t)1 << 45, NT_SLICE, &clean));
-    assert_int_equal(budget.held, 3);
-    budget.limit = 0; /* any number */
-    assert_true(nt__shard_charge(s, 1000));
-    /* What the system refuses is not charged either. */
-    assert_null(nt__shard_take(s, s->arena, (size_t)1 << 45, NT_SLICE, &clean));
-    assert_int_equal(budget.held, 1003);
-    nt__arena_give(s->arena, a, 3, clean);
-}
-
 static struct nt_shard *broken;
 
 static int act_check(void)
@@ -490,14 +452,13 @@ int main(void)
 {
     room_start("1x1");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new),     cmocka_unit_test(test_every_class),
-        cmocka_unit_test(test_random),  cmocka_unit_test(test_places),
-        cmocka_unit_test(test_room),    cmocka_unit_test(test_used_first),
-        cmocka_unit_test(test_receive), cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_yield),   cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_budget),  cmocka_unit_test(test_check_finds),
-        cmocka_unit_test(test_errno),   cmocka_unit_test(test_current_ages),
-        cmocka_unit_test(test_notices), cmocka_unit_test(test_gathered_ages),
+        cmocka_unit_test(test_every_class), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_places),      cmocka_unit_test(test_room),
+        cmocka_unit_test(test_used_first),  cmocka_unit_test(test_receive),
+        cmocka_unit_test(test_kept),        cmocka_unit_test(test_yield),
+        cmocka_unit_test(test_empty),       cmocka_unit_test(test_check_finds),
+        cmocka_unit_test(test_errno),       cmocka_unit_test(test_current_ages),
+        cmocka_unit_test(test_notices),     cmocka_unit_test(test_gathered_ages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

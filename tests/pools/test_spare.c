@@ -211,20 +211,6 @@ static int act_bound(void)
     return 0;
 }
 
-static void test_act(void **state)
-{
-    int (*act)(void) = *(int (**)(void)) * state;
-    child_ok(act);
-}
-
-#define ACT(name)                                                                      \
-    {                                                                                  \
-#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
-        {                                                                              \
-            act_##name                                                                 \
-        }                                                                              \
-    }
-
 int main(void)
 {
     room_start("2x1");

@@ -203,11 +203,6 @@ static int act_full(void)
     return ends();
 }
 
-static void test_act(void **state)
-{
-    child_ok(*(int (**)(void)) * state);
-}
-
 static void ends_with(int (*act)(void), const char *words)
 {
     char said[4096];
@@ -244,14 +239,6 @@ static int remove_folder(void **state)
     nt__fmt_into(command, sizeof command, "rm -r %s", folder);
     return system(command);
 }
-
-#define ACT(name)                                                                      \
-    {                                                                                  \
-#name, test_act, NULL, NULL, &(int (*[1])(void))                               \
-        {                                                                              \
-            act_##name                                                                 \
-        }                                                                              \
-    }
 
 int main(void)
 {

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* Shards come to be, are found, and get memory from their arenas within their budgets. */
+#include "pools/shard.h"
+#include "src/base/meta.h"
+
+#include <string.h>
+
+static struct {
+    struct nt_shard *first; /* pushed by anyone, never popped */
+} shards;
+
+struct nt_shard *nt__shard_first(void)
+{
+    return __atomic_load_n(&shards.first, __ATOMIC_ACQUIRE);
+}
+
+bool nt__shard_place(struct nt_shard *s, struct nt_placement *placement)
+{
+    struct nt_arena *arena = nt__placement_arena(placement, s->slot);
+    struct nt_arena *large = nt__placement_large(placement, s->slot);
+    if (!arena || !large)
+        return false;
+    s->placement = placement;
+    s->arena = arena;
+    s->large_arena = large;
+    return true;
+}
+
+struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigned slot,
+                               struct nt_pool *pool)
+{
+    /* What is allocated there is never given back: so all else first. */
+    if (!nt__placement_arena(placement, slot) || !nt__placement_large(placement, slot))
+        return NULL;
+    struct nt_shard *s = nt__meta_alloc(sizeof *s, NT_CACHE_LINE);
+    if (!s)
+        return NULL;
+    s->slot = (uint8_t)slot;
+    nt__shard_place(s, placement);
+    for (unsigned c = 0; c < NT_CLASSES; c++)
+        s->current[c] = &nt__slab_none;
+    memcpy(s->class_of, nt__sizeclasses.of, sizeof s->class_of);
+    if (!pool && nt__topo()->nodes > 1)
+        memset(s->class_of + NT_UNASKED_MAX / NT_GRAIN + 1, NT_CLASS_ASKED,
+               sizeof s->class_of - NT_UNASKED_MAX / NT_GRAIN - 1);
+    s->state = NT_SHARD_OWNED;
+    s->pool = pool;
+    s->next = nt__shard_first();
+    /* Release: pairs with nt__shard_first's acquire. */
+    while (!__atomic_compare_exchange_n(&shards.first, &s->next, s, true,
+                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+    return s;
+}
+
+bool nt__shard_charge(struct nt_shard *s, size_t slices)
+{
+    struct nt_budget *b = s->budget;
+    if (!b)
+        return true;
+    bool more = slices <= PTRDIFF_MAX;
+    if (more && b->limit != 0 && b->held + slices > b->limit)
+        return false;
+    nt__count_add(&b->held, slices);
+    return true;
+}
+
+void *nt__shard_take(struct nt_shard *s, struct nt_arena *a, size_t slices,
+                     size_t align, bool *clean)
+{
+    if (!nt__shard_charge(s, slices))
+        return NULL;
+    void *run = nt__arenas_take(a, slices, align, clean);
+    bool possible = slices < NT_WINDOW_MOST >> NT_SLICE_SHIFT;
+    if (!run &&
+        possible) { /* what this shard and idle ones keep for the next time is needed now */
+        nt__shard_trim(s);
+        nt__shard_trim_idle();
+        run = nt__arenas_take(a, slices, align, clean);
+    }
+    if (!run)
+        nt__shard_charge(s, -slices);
+    return run;
+}
