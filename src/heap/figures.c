@@ -404,11 +404,13 @@ static void update_live(void)
 {
     if (!nt__live_is_open())
         open_live();
+    /* The first reading costs ten times the next: its pages are new to the process. */
+    bool first = __atomic_load_n(&figures.due_ms, __ATOMIC_RELAXED) == 0;
     uint64_t ran = nt__os_ran_ns(); /* not what others run meanwhile */
     read_now(LYING_MS, true);
     nt__live_write(&large.now);
     nt__sampler_save(true);
-    ran = nt__os_ran_ns() - ran;
+    ran = first ? 0 : nt__os_ran_ns() - ran;
     uint64_t pause = nt__min(ran * WATCH_SHARE / 1000000,
                              nt__max(ran * WATCH_LATE_SHARE / 1000000, WATCH_LATE_MS));
     __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),

@@ -303,6 +303,8 @@ bool nt__meet_open(struct nt_meet *m, const char *report)
     if (m->local == 0)
         m->local = slurm_local();
     m->all = number(sizes);
+    if (m->all == 0)
+        return false; /* no launcher's, or none that is known */
     for (unsigned i = 0; (place = nt__collect_place(i)) != NULL; i++) {
         if (place[0] != '/' || strlen(place) > sizeof m->folder - 300)
             continue;
