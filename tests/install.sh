@@ -68,3 +68,9 @@ done
 echo "the tool"
 env -u LD_LIBRARY_PATH "$work/usr/bin/numatally" run -- true 2>/dev/null ||
     { echo "the installed tool cannot run a program with the installed library"; exit 1; }
+
+echo "the libraries for MPI"
+for library in libnumatally_openmpi.so libnumatally_mpich.so; do
+    [ ! -e "$build/$library" ] || [ -e "$(pc --variable=libdir)/$library" ] ||
+        { echo "$library is built and not installed"; exit 1; }
+done

@@ -18,6 +18,7 @@ BEGIN {
     rank["src/heap"] = 4
     rank["src/front"] = 5
     rank["src/tool"] = 5
+    rank["src/mpi"] = 5
 }
 function room_of(path) {
     sub("/[^/]*$", "", path)
@@ -45,9 +46,10 @@ FNR == 1 {
     else if (rank[other] == rank[room] && other != room)
         wrong("sideways")
     # The tool reads records and live files in the words of the library that wrote
-    # them; of pools and nodes it knows what the public headers say.
-    else if (room == "src/tool" && rank[other] > 1 && other != room)
-        wrong("the tool uses public headers, src/base and src/track")
+    # them; of pools and nodes it knows what the public headers say. Libraries of an MPI
+    # know sums and reports.
+    else if (room ~ "^src/(tool|mpi)$" && rank[other] > 1 && other != room)
+        wrong("this room uses public headers, src/base and src/track")
 }
 /^[ \t]*#[ \t]*include[ \t]*</ && room != "src/tool" && room != "include/numatally" {
     if (/<(numa|hwloc|jansson|zlib|pwd|grp|netdb|locale|syslog)\.h>/)

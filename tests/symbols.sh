@@ -48,6 +48,7 @@ done
 for name in $(exports "$front"); do
     case $name in
     nt__calls_0) ;; # for other copies of the library: src/heap/calls.h
+    nt__leave_0) ;; # for the libraries of src/mpi: src/track/leave.h
     nt__*) wrong "$front exports $name, which is private: mark it NT_HIDDEN" ;;
     *) listed "$name" || wrong "$front exports $name, which cmake/numatally.map lacks" ;;
     esac
@@ -97,5 +98,18 @@ for library in "$core" "$front"; do
     done
     readelf -d "$library" | grep -q 'NODELETE' || wrong "$library can be unloaded"
     readelf -d "$library" | grep -q 'SONAME.*\.so\.0\]' || wrong "$library has no SONAME .so.0"
+done
+
+# Those for MPI export what they come before, and load no MPI: they are preloaded into any
+# program, so they are to find what they need in what is there.
+for library in "$build"/libnumatally_{openmpi,mpich}.so; do
+    [ -e "$library" ] || continue
+    [ "$(exports "$library" | tr '\n' ' ')" = "MPI_Abort MPI_Finalize PMPI_Abort PMPI_Finalize " ] ||
+        wrong "$library exports $(exports "$library" | tr '\n' ' ')"
+    while IFS= read -r name; do
+        wrong "$library calls $name, which allocates or is of an MPI"
+    done < <(imports "$library" | grep -xE "$forbidden|P?MPI_.*|ompi_.*|MPIR_.*")
+    readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE '^(libc|ld-linux.*)\.so' &&
+        wrong "$library needs more than libc"
 done
 exit "$bad"

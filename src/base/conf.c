@@ -508,7 +508,8 @@ static void read_run(const char *s)
         return;
     C.conf.run_pid = (int64_t)n;
     C.conf.run_children = strcmp(colon, ":1") == 0;
-    C.conf.run_ranks = strcmp(colon, ":r") == 0;
+    C.conf.run_ranks = strcmp(colon, ":r") == 0 || strcmp(colon, ":m") == 0;
+    C.conf.run_job = strcmp(colon, ":j") == 0 || strcmp(colon, ":m") == 0;
 }
 
 const char *nt__conf_env(const char *name)

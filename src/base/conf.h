@@ -41,11 +41,14 @@ struct nt_conf {
     uint64_t sample_seed;                          /* 0: at random */
     bool sample_frames; /* stacks by frame pointers, not by tables */
 
-    /* from NUMATALLY_RUN, which `numatally run` sets: PID:FOLDER:WHO */
+    /* from NUMATALLY_RUN, which `numatally run` sets: PID:FOLDER:WHO. WHO is 0 for the
+     * started program alone, r with what has an MPI rank, 1 for all; j and m are 0 and r
+     * with one report for the job */
     int64_t run_pid; /* 0: not under `numatally run` */
     char run_dir[NT_CONF_PATH_MAX];
     bool run_children; /* every process below it wants a record */
     bool run_ranks;    /* so do those that an MPI launcher started */
+    bool run_job; /* one report is made of those: figures of MPI_Finalize will do */
 };
 
 /* Read the settings. Later calls do nothing. */
@@ -72,6 +75,10 @@ NT_HIDDEN const char *nt__conf_env(const char *name);
 /* Is this process, as it is now (a fork changes the answer), one that the
  * `numatally run` above it wants a record of? */
 NT_HIDDEN bool nt__conf_run_wants(void);
+
+/* Is the report of the setting report: one for a whole MPI job? That is, there is one and
+ * its name is not another for each rank or process. */
+NT_HIDDEN bool nt__conf_report_is_one(void);
 
 /* The folder for this process's live file: that of `numatally run` if it wants us,
  * else the setting live:. NULL when there shall be none. */

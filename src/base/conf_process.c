@@ -35,6 +35,18 @@ bool nt__conf_run_wants(void)
            (c->run_ranks && nt__conf_rank() >= 0);
 }
 
+bool nt__conf_report_is_one(void)
+{
+    const char *p = nt__conf()->report;
+
+    if (*p == '\0')
+        return false;
+    for (; *p != '\0'; p++)
+        if (*p == '%' && (*++p == 'r' || *p == 'p'))
+            return false;
+    return true;
+}
+
 const char *nt__conf_live_dir(void)
 {
     const struct nt_conf *c = nt__conf();

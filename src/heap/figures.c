@@ -30,9 +30,11 @@
 _Static_assert(NT_NODES_MAX == NT_TOPO_NODES, "a slot is a slot");
 _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 
-#define WATCH_MS 10       /* least time between two live snapshots */
-#define LYING_MS 1000     /* least time between two looks at where memory lies */
-#define WATCH_SHARE 1000u /* and at least so many times what one costs */
+#define WATCH_MS 10        /* least time between two live snapshots */
+#define LYING_MS 1000      /* least time between two looks at where memory lies */
+#define WATCH_SHARE 1000u  /* and at least so many times what one costs, */
+#define WATCH_LATE_MS 1000 /* unless they get older than that: then so many times: */
+#define WATCH_LATE_SHARE 100u
 
 bool nt__figures_watched, nt__figures_due;
 
@@ -46,9 +48,10 @@ static struct {
 static struct {
     struct nt_lock lock; /* guards `now` */
     bool forked;
-    bool ended; /* the last word is said; under `lock` */
-    bool live;  /* there is a live file, or is to be one */
-    pid_t pid;  /* whose figures these are; 0: nobody's yet */
+    bool ended;    /* the last word is said; under `lock` */
+    bool reported; /* what report: asks for is written already; under `lock` */
+    bool live;     /* there is a live file, or is to be one */
+    pid_t pid;     /* whose figures these are; 0: nobody's yet */
     uint64_t start_ns;
     int64_t rank; /* as it was last read */
     uint64_t foreign;
@@ -402,11 +405,15 @@ static void update_live(void)
 {
     if (!nt__live_is_open())
         open_live();
+    /* The first reading costs ten times the next: its pages are new to the process. */
+    bool first = __atomic_load_n(&figures.due_ms, __ATOMIC_RELAXED) == 0;
     uint64_t ran = nt__os_ran_ns(); /* not what others run meanwhile */
     read_now(LYING_MS, true);
     nt__live_write(&large.now);
     nt__sampler_save(true);
-    uint64_t pause = (nt__os_ran_ns() - ran) * WATCH_SHARE / 1000000;
+    ran = first ? 0 : nt__os_ran_ns() - ran;
+    uint64_t pause = nt__min(ran * WATCH_SHARE / 1000000,
+                             nt__max(ran * WATCH_LATE_SHARE / 1000000, WATCH_LATE_MS));
     __atomic_store_n(&figures.due_ms, nt__os_now_ms() + nt__max(pause, WATCH_MS),
                      __ATOMIC_RELAXED);
 }
@@ -477,7 +484,8 @@ static void say_last_word(bool wait)
     struct nt_live *now = &large.now;
     if (figures.ended)
         return;
-    if (!nt__figures_watched && nt__conf()->report[0] == '\0') { /* nobody asked */
+    if (!nt__figures_watched &&
+        (figures.reported || nt__conf()->report[0] == '\0')) { /* nobody asked */
         figures.ended = true;
         return;
     }
@@ -493,9 +501,32 @@ static void say_last_word(bool wait)
     struct nt_profile profile;
     struct nt_tables tables = nt__live_tables(now);
     bool read = nt__sampler_read(&profile, &tables, wait);
-    nt__report_at_exit(&now->snapshot, &tables);
+    if (!figures.reported)
+        nt__report_at_exit(&now->snapshot, &tables);
     if (read)
         nt__profile_free(&profile);
+}
+
+void nt__figures_take(struct nt_snapshot *out, bool write)
+{
+    struct nt_profile profile;
+    nt__lock(&figures.lock);
+    read_now(0, true);
+    *out = large.now.snapshot;
+    if (write) {
+        struct nt_tables tables = nt__live_tables(&large.now);
+        nt__sampler_read(&profile, &tables, true);
+        nt__report_at_exit(out, &tables);
+        nt__profile_free(&profile);
+    }
+    nt__unlock(&figures.lock);
+}
+
+void nt__figures_reported(void)
+{
+    nt__lock(&figures.lock);
+    figures.reported = true;
+    nt__unlock(&figures.lock);
 }
 
 void nt__figures_end(void)
@@ -549,7 +580,7 @@ static void begin_child(void)
     nt__history_begin(&large.base);
     large.now.history.count = 0;
     figures.forked = true;
-    figures.ended = false;
+    figures.ended = figures.reported = false;
     nt__figures_due = false; /* it was the parent that was asked */
     __atomic_store_n(&figures.pid, getpid(), __ATOMIC_RELAXED);
     nt__report_fork_child();

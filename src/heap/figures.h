@@ -5,9 +5,9 @@
  * nt_snapshot adds up the counters of all shards, pools and arenas; nothing is stopped
  * and nothing allocated. The live file gets a snapshot from whichever thread makes a
  * slow call when one is due: at most every 10 ms, and so rarely that reading costs a
- * thousandth of the time. So does the history (track/history.h), which is always kept: whoever
- * publishes a change in what is live when a point is due (pools/peak.h) notes it at the end
- * of that call.
+ * thousandth of the time; but where that were rarer than each second, a hundredth. So does
+ * the history (track/history.h), which is always kept: whoever publishes a change in what
+ * is live when a point is due (pools/peak.h) notes it at the end of that call.
  *
  * After a fork the child's figures begin at zero: what was counted by then is kept as a
  * base and taken off, and blocks in use at that moment are shown as inherited.
@@ -45,6 +45,13 @@ NT_HIDDEN void nt__figures_end(void);
  * there is no last word if somebody reads the figures just then. Does nothing in a
  * process that borrows its parent's memory (vfork), or before the library started. */
 NT_HIDDEN void nt__figures_exit(void);
+
+/* MPI_Finalize: `*out` becomes all that a report shows in its snapshot. With `write` a
+ * report of the setting report: is written of that very snapshot. */
+NT_HIDDEN void nt__figures_take(struct nt_snapshot *out, bool write);
+
+/* The report of the setting report: is written: none is at the end. */
+NT_HIDDEN void nt__figures_reported(void);
 
 /* A block of glibc's own was passed on to it. */
 NT_HIDDEN void nt__figures_foreign(void);

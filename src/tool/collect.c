@@ -13,6 +13,7 @@
  */
 #include "src/base/base.h"
 #include "src/base/fmt.h"
+#include "src/tool/ranks.h"
 #include "src/tool/tool.h"
 #include "src/track/live.h"
 #include "src/track/profile_out.h"
@@ -41,16 +42,25 @@ static struct nt_live live; /* too large for a stack */
 
 /* ---- the folder ------------------------------------------------------------- */
 
-int nt__collect_open(struct nt_collector *c)
+const char *nt__collect_place(unsigned i)
 {
     const char *places[] = {getenv("XDG_RUNTIME_DIR"), "/dev/shm", getenv("TMPDIR"),
                             "/tmp"};
 
+    if (i >= NT_ARRAY_LEN(places))
+        return NULL;
+    return places[i] != NULL ? places[i] : "";
+}
+
+int nt__collect_open(struct nt_collector *c)
+{
+    const char *place;
+
     c->spool = -1;
-    for (size_t i = 0; i < NT_ARRAY_LEN(places); i++) {
-        if (places[i] == NULL || places[i][0] != '/' || strlen(places[i]) > 900)
+    for (unsigned i = 0; (place = nt__collect_place(i)) != NULL; i++) {
+        if (place[0] != '/' || strlen(place) > 900)
             continue;
-        nt__fmt_into(c->dir, sizeof c->dir, "%s/numatally-XXXXXX", places[i]);
+        nt__fmt_into(c->dir, sizeof c->dir, "%s/numatally-XXXXXX", place);
         if (mkdtemp(c->dir) != NULL)
             return 0;
     }
@@ -263,6 +273,23 @@ static bool superseded(const struct found *files, size_t n, size_t i)
     return false;
 }
 
+bool nt__collect_newest(const char *dir, struct nt_live *out)
+{
+    struct nt_collector c = {.spool = -1};
+    char path[sizeof c.dir + 64] = "";
+    struct found *files;
+    size_t n;
+
+    nt__fmt_into(c.dir, sizeof c.dir, "%s", dir);
+    n = list(&c, &files);
+    while (n > 0 && files[n - 1].start_unix_ns == UINT64_MAX)
+        n--; /* without figures */
+    if (n > 0)
+        nt__fmt_into(path, sizeof path, "%s/%s", dir, files[n - 1].name);
+    free(files);
+    return n > 0 && nt__live_read(path, out) == 0;
+}
+
 void nt__collect_ended(struct nt_collector *c)
 {
     struct found *files;
@@ -274,11 +301,38 @@ void nt__collect_ended(struct nt_collector *c)
     free(files);
 }
 
+/* The ranks of a job below a launcher, which is the started program (a program that is its
+ * only rank is none). The launcher itself and what has no rank are left out, if there is a
+ * rank at all. */
+static bool take_ranks(struct nt_collector *c, const struct found *files, size_t n)
+{
+    struct nt_ranks ranks = {0};
+    char path[sizeof c->dir + 64];
+    int64_t last = -1;
+
+    nt__ranks_reduced(&ranks, c->dir);
+    for (size_t i = 0; i < n; i++) {
+        nt__fmt_into(path, sizeof path, "%s/%s", c->dir, files[i].name);
+        if (superseded(files, n, i) || nt__live_read(path, &live) != 0 ||
+            live.snapshot.rank < 0 || live.snapshot.pid == c->pid)
+            continue;
+        nt__ranks_add(&ranks, &live, NULL, c->dir);
+        last = live.snapshot.rank > last ? live.snapshot.rank : last;
+    }
+    ranks.job.ranks = (uint64_t)(last + 1);
+    if (ranks.job.nrows > 0 && spool(c) >= 0)
+        c->seen = nt__ranks_write(&ranks, c->spool, c->format) == 0;
+    nt__ranks_free(&ranks);
+    return c->seen;
+}
+
 void nt__collect_all(struct nt_collector *c)
 {
     struct found *files;
     size_t n = list(c, &files);
 
+    if (c->job && take_ranks(c, files, n))
+        n = 0;
     for (size_t i = 0; i < n; i++)
         if (c->children || files[i].pid != c->pid || !superseded(files, n, i))
             take(c, &files[i]);

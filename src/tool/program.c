@@ -9,6 +9,7 @@
  * all the same, after a warning.
  */
 #include "src/base/base.h"
+#include "src/base/conf.h"
 #include "src/base/fmt.h"
 #include "src/tool/tool.h"
 
@@ -178,7 +179,8 @@ int nt__tool_find_program(const char *name, char **path)
         err = name[0] == '\0' ? ENOENT : search_path(name, path);
     }
     if (err == 0) {
-        warn_obstacle(*path);
+        if (nt__conf_rank() <= 0) /* once is enough in a job */
+            warn_obstacle(*path);
         return 0;
     }
     if (err == ENOENT || err == ENOTDIR) {
@@ -244,4 +246,44 @@ char *nt__tool_find_library(void)
              "numatally as a whole",
              LIBRARY, self, MULTIARCH);
     return NULL;
+}
+
+char *nt__tool_mpi_libraries(const char *library)
+{
+    static const char *const names[] = {"libnumatally_openmpi.so",
+                                        "libnumatally_mpich.so"};
+    int folder = (int)(strrchr(library, '/') - library);
+    char *all = strdup(library);
+
+    for (size_t i = 0; i < NT_ARRAY_LEN(names) && all != NULL; i++) {
+        char *more;
+        const char *path;
+
+        if (asprintf(&more, "%s:%.*s/%s", all, folder, library, names[i]) < 0) {
+            free(all);
+            return NULL;
+        }
+        path = more + strlen(all) + 1;
+        if (access(path, R_OK) == 0) {
+            free(all);
+            all = more;
+        } else {
+            free(more);
+        }
+    }
+    return all;
+}
+
+bool nt__tool_is_launcher(const char *path)
+{
+    static const char *const names[] = {"mpirun", "mpiexec", "orterun", "prterun",
+                                        "srun"};
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    size_t len = strcspn(name, "."); /* mpiexec.hydra, mpirun.openmpi */
+
+    for (size_t i = 0; i < NT_ARRAY_LEN(names); i++)
+        if (strlen(names[i]) == len && strncmp(name, names[i], len) == 0)
+            return true;
+    return false;
 }

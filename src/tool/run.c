@@ -14,6 +14,7 @@
  * The child waits on a pipe until its report file could be opened, and tells on
  * another why exec failed, if it did.
  */
+#include "src/tool/run.h"
 #include "src/base/base.h"
 #include "src/base/conf.h"
 #include "src/base/fmt.h"
@@ -30,27 +31,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KEY_POLICY 256 /* --policy has no letter */
 #define COLLECT_MS 250 /* how often ended children are collected, --children only */
-
-struct run {
-    const char *report; /* path pattern; NULL: stderr */
-    int format;         /* -1: by the report's suffix */
-    char **program;     /* the command line */
-    char *path;         /* the file to execute */
-    char *library;
-    const char *policy_option; /* what the user wrote for a policy; NULL: nothing */
-    char *policy;              /* in the words of numa.h, then as a setting */
-    const char *sample;        /* the setting; NULL: as the environment has it */
-    struct nt_collector collector;
-    sigset_t waited;    /* signals that the loop takes */
-    sigset_t mask;      /* as the tool found it */
-    bool child_ignored; /* SIGCHLD was ignored when the tool started */
-    int report_fd;
-};
 
 /* ---- the command line ------------------------------------------------------- */
 
@@ -66,7 +50,7 @@ static const struct {
                 {'l', "localalloc", "local"},
                 {KEY_POLICY, "policy", NULL}};
 
-static error_t parse_policy(struct run *r, int key, const char *arg,
+static error_t parse_policy(struct nt_run *r, int key, const char *arg,
                             struct argp_state *state)
 {
     static char option[512];
@@ -91,7 +75,7 @@ static error_t parse_policy(struct run *r, int key, const char *arg,
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct run *r = state->input;
+    struct nt_run *r = state->input;
 
     switch (key) {
     case 'r':
@@ -147,20 +131,24 @@ static int add_setting(const char *key, const char *setting)
     return setenv("NUMATALLY_CONF", value, 1);
 }
 
-static int set_environment(const struct run *r)
+static int set_environment(const struct nt_run *r)
 {
     const struct nt_collector *c = &r->collector;
     const char *preload = getenv("LD_PRELOAD");
-    char *value;
+    char *value = r->library;
     /* Under a launcher ourselves, everything below us has a rank. */
-    char who = c->children ? '1' : nt__conf_rank() < 0 ? 'r' : '0';
+    char who = c->children            ? '1'
+               : r->meets             ? 'j'
+               : nt__conf_rank() >= 0 ? '0'
+               : c->job               ? 'm'
+                                      : 'r';
 
-    if (preload != NULL && preload[0] != '\0') {
-        if (asprintf(&value, "%s:%s", preload, r->library) < 0)
-            return ENOMEM;
-    } else {
-        value = r->library;
-    }
+    if ((r->meets || (c->job && nt__tool_is_launcher(r->path))) &&
+        (value = nt__tool_mpi_libraries(value)) == NULL)
+        return ENOMEM;
+    if (preload != NULL && preload[0] != '\0' &&
+        asprintf(&value, "%s:%s", preload, value) < 0)
+        return ENOMEM;
     if (setenv("LD_PRELOAD", value, 1) != 0)
         return errno;
     if ((r->policy != NULL && add_setting("policy", r->policy) != 0) ||
@@ -172,7 +160,7 @@ static int set_environment(const struct run *r)
 }
 
 /* Wait for the parent's word, become the program; or say why not. */
-static _Noreturn void child(const struct run *r, int go, int failed)
+static _Noreturn void child(const struct nt_run *r, int go, int failed)
 {
     char word;
     int err;
@@ -196,7 +184,7 @@ static _Noreturn void child(const struct run *r, int go, int failed)
 
 /* Block what the loop will wait for: all that can be sent on, but nothing that is
  * ignored (nohup), stops and continues the whole job, or means a fault of our own. */
-static void take_signals(struct run *r)
+static void take_signals(struct nt_run *r)
 {
     static const int left[] = {SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU,
                                SIGCONT, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,
@@ -226,10 +214,22 @@ static void send_on(pid_t pid, const siginfo_t *info)
         kill(pid, info->si_signo);
 }
 
-/* Wait for the program's end, sending signals on. Its wait status. */
-static int wait_for(struct run *r)
+/* Wait for a signal, or until there is something to do. */
+static int wait_signal(const struct nt_run *r, siginfo_t *info)
 {
-    const struct timespec pause = {0, COLLECT_MS * 1000000L};
+    struct timespec pause = {0, COLLECT_MS * 1000000L};
+
+    if (r->hurry_unix_ns != 0 && nt__run_in_job(r))
+        pause.tv_nsec = (long)nt__run_hurry_ns(r);
+    else if (!r->collector.children)
+        return sigwaitinfo(&r->waited, info);
+    return sigtimedwait(&r->waited, info, &pause);
+}
+
+/* Wait for the program's end, sending signals on. Its wait status. */
+static int wait_for(struct nt_run *r)
+{
+    struct nt_ranks ranks = {0};
     pid_t pid = r->collector.pid;
     siginfo_t info;
     int status;
@@ -242,68 +242,18 @@ static int wait_for(struct run *r)
             return status;
         if (got < 0 && errno != EINTR)
             return NT_EXIT_TOOL << 8;
-        sig = r->collector.children ? sigtimedwait(&r->waited, &info, &pause)
-                                    : sigwaitinfo(&r->waited, &info);
-        if (sig > 0 && sig != SIGCHLD)
+        sig = wait_signal(r, &info);
+        if (sig > 0 && sig != SIGCHLD) {
             send_on(pid, &info);
-        else if (sig < 0 && errno == EAGAIN)
-            nt__collect_ended(&r->collector);
+            if (nt__run_in_job(r))
+                nt__run_heed(r, &info);
+        } else if (sig < 0 && errno == EAGAIN) {
+            if (nt__run_in_job(r)) /* it goes on after SIGTERM: so is it reported */
+                nt__run_part(r, &ranks, nt__meet_now(&r->meet, &ranks));
+            else
+                nt__collect_ended(&r->collector);
+        }
     }
-}
-
-/* ---- the report ------------------------------------------------------------- */
-
-/* Open the report's file. 0, or -1 after a complaint. */
-static int open_report(struct run *r)
-{
-    static struct nt_snapshot names; /* only what a path may refer to */
-    char path[4096];
-    const char *why;
-    int err;
-
-    r->report_fd = STDERR_FILENO;
-    if (r->report == NULL)
-        return 0;
-    names.pid = r->collector.pid;
-    names.rank = nt__conf_rank();
-    if (gethostname(names.host, sizeof names.host - 1) != 0)
-        names.host[0] = '\0';
-    err = nt__report_expand(path, sizeof path, r->report, &names);
-    why = nt__errno_text(err);
-    if (err == 0)
-        err = r->report_fd = nt__report_open(path, &why);
-    if (err < 0)
-        nt__warn("--report %.512s %s", r->report, why);
-    return err < 0 ? -1 : 0;
-}
-
-static void report(struct run *r)
-{
-    struct nt_collector *c = &r->collector;
-    int err;
-
-    nt__collect_all(c);
-    err = nt__collect_write(c, r->report_fd);
-    if (r->report_fd != STDERR_FILENO && close(r->report_fd) != 0 && err == 0)
-        err = -errno;
-    if (err != 0)
-        nt__warn("the report%s%.512s is incomplete: %s",
-                 r->report != NULL ? " in " : "", r->report != NULL ? r->report : "",
-                 nt__errno_text(err));
-    if (!c->seen)
-        nt__warn(
-            "%.512s (pid %lld) left no figures: it did not load %s (static, setuid "
-            "or for another machine, or LD_PRELOAD was cleared), or ended before "
-            "it allocated",
-            r->program[0], (long long)c->pid, r->library);
-}
-
-static uint64_t unix_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 /* End as the program did. */
@@ -329,11 +279,18 @@ static int end_like(int status)
 /* ---- all of it -------------------------------------------------------------- */
 
 /* Let the child go. 0, or the tool's exit status after a complaint. */
-static int release(struct run *r, int go, int failed)
+static int release(struct nt_run *r, int go, int failed)
 {
     int err = 0;
 
-    if (open_report(r) != 0) {
+    /* In a job the first rank sees whether it can be written; whoever is the last does. */
+    bool ok = !r->meets               ? nt__run_open_report(r, false) == 0
+              : r->meet.end.rank != 0 ? true
+                                      : nt__run_open_report(r, false) == 0;
+
+    if (ok && r->meets && r->report_fd > STDERR_FILENO)
+        close(r->report_fd);
+    if (!ok) {
         close(go);
         waitpid(r->collector.pid, NULL, 0);
         return NT_EXIT_TOOL;
@@ -352,7 +309,7 @@ static int release(struct run *r, int go, int failed)
 }
 
 /* Start the program. 0, or the tool's exit status after a complaint. */
-static int start(struct run *r)
+static int start(struct nt_run *r)
 {
     int go[2], failed[2];
     int status;
@@ -380,7 +337,7 @@ static int start(struct run *r)
     return status;
 }
 
-static int run(struct run *r)
+static int run(struct nt_run *r)
 {
     int status = nt__tool_find_program(r->program[0], &r->path);
 
@@ -392,17 +349,24 @@ static int run(struct run *r)
             return NT_EXIT_TOOL;
     }
     r->library = nt__tool_find_library();
-    if (r->library == NULL || nt__collect_open(&r->collector) != 0)
+    if (r->library == NULL || nt__run_open_folder(r) != 0)
         return NT_EXIT_TOOL;
     status = start(r);
     if (status == 0) {
+        if (r->meets)
+            nt__meet_started(&r->meet, r->collector.pid, r->path);
         status = wait_for(r);
-        r->collector.end_unix_ns = unix_ns();
-        report(r);
-        nt__collect_close(&r->collector);
+        r->collector.end_unix_ns = nt__run_unix_ns();
+        nt__run_report(r, status);
+        if (!r->meets)
+            nt__collect_close(&r->collector);
         return end_like(status);
     }
-    nt__collect_close(&r->collector);
+    r->collector.end_unix_ns = nt__run_unix_ns();
+    if (r->meets)
+        nt__run_report(r, status << 8);
+    else
+        nt__collect_close(&r->collector);
     return status;
 }
 
@@ -437,7 +401,7 @@ int nt__tool_run(int argc, char **argv)
         .doc = "Run PROGRAM with numatally's malloc and report what it allocated."
                "\vThe exit status is PROGRAM's; 125 when numatally itself failed, 126 "
                "when PROGRAM cannot be executed, 127 when it was not found."};
-    static struct run r = {.format = -1};
+    static struct nt_run r = {.format = -1};
     static char name[] = "numatally run";
 
     argp_err_exit_status = NT_EXIT_TOOL;

@@ -45,6 +45,13 @@ int nt__tool_find_program(const char *name, char **path);
  * complaint. The caller frees it. */
 char *nt__tool_find_library(void);
 
+/* That, and those of MPIs that lie beside it, as LD_PRELOAD has it. NULL: no memory. The
+ * caller frees it. */
+char *nt__tool_mpi_libraries(const char *library);
+
+/* Is this the name of a program that starts MPI ranks? */
+bool nt__tool_is_launcher(const char *path);
+
 /* ---- collect.c: the folder of live files -------------------------------------- */
 
 /* What is known about one `numatally run`. */
@@ -52,12 +59,17 @@ struct nt_collector {
     char dir[4096];        /* private folder of the live files */
     enum nt_format format; /* of the report */
     bool children;         /* a record for every process */
+    bool job;              /* one for all ranks of an MPI job, if it starts one */
     pid_t pid;             /* the started program */
     uint64_t end_unix_ns;  /* when it ended; 0 while it runs */
     int spool;             /* finished records wait here; -1: none so far */
     unsigned stale;        /* JSON records of others that are not final */
     bool seen;             /* a record of the started program is among them */
 };
+
+/* The i-th folder in which such folders may be made, by preference; it may be none, or no
+ * path. NULL: there are no more. */
+const char *nt__collect_place(unsigned i);
 
 /* Make the folder. 0, or -1 after a complaint. */
 int nt__collect_open(struct nt_collector *c);
@@ -68,6 +80,10 @@ void nt__collect_ended(struct nt_collector *c);
 
 /* Take all files there are. */
 void nt__collect_all(struct nt_collector *c);
+
+/* Read the live file in `dir` of the program that started last; false: there are no figures. */
+struct nt_live;
+bool nt__collect_newest(const char *dir, struct nt_live *out);
 
 /* Write the collected records to `fd`. 0 or a negative errno. */
 int nt__collect_write(struct nt_collector *c, int fd);

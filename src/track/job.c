@@ -322,9 +322,10 @@ bool nt__job_ended_well(const struct nt_job_row *row)
 const char *nt__job_end_name(int32_t end)
 {
     static const char *const names[NT_JOB_ENDS] = {
-        [NT_JOB_RUNNING] = "running",     [NT_JOB_ENDED] = "ended",
-        [NT_JOB_FINALIZED] = "finalized", [NT_JOB_EXITED] = "exited",
-        [NT_JOB_SIGNALLED] = "signalled", [NT_JOB_ABORTED] = "aborted"};
+        [NT_JOB_RUNNING] = "running",        [NT_JOB_ENDED] = "ended",
+        [NT_JOB_FINALIZED] = "finalized",    [NT_JOB_EXITED] = "exited",
+        [NT_JOB_SIGNALLED] = "signalled",    [NT_JOB_ABORTED] = "aborted",
+        [NT_JOB_UNFINALIZED] = "unfinalized"};
 
     return names[end >= 0 && end < NT_JOB_ENDS ? end : NT_JOB_RUNNING];
 }

@@ -49,12 +49,13 @@
 
 /* How a rank ended, as far as is known. */
 enum nt_job_end {
-    NT_JOB_RUNNING,   /* the figures are not of its end: it ran on, or ended unseen */
-    NT_JOB_ENDED,     /* by itself: the figures are of its end */
-    NT_JOB_FINALIZED, /* it called MPI_Finalize: the figures are of then */
-    NT_JOB_EXITED,    /* `code` is its exit status */
-    NT_JOB_SIGNALLED, /* `code` is the signal that ended it */
-    NT_JOB_ABORTED,   /* it called MPI_Abort, with `code` */
+    NT_JOB_RUNNING,     /* the figures are not of its end: it ran on, or ended unseen */
+    NT_JOB_ENDED,       /* by itself: the figures are of its end */
+    NT_JOB_FINALIZED,   /* it called MPI_Finalize: the figures are of then */
+    NT_JOB_EXITED,      /* `code` is its exit status */
+    NT_JOB_SIGNALLED,   /* `code` is the signal that ended it */
+    NT_JOB_ABORTED,     /* it called MPI_Abort, with `code` */
+    NT_JOB_UNFINALIZED, /* it exited with 0, but without MPI_Finalize */
     NT_JOB_ENDS
 };
 

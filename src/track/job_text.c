@@ -109,6 +109,8 @@ static void put_end(struct nt_fmt *f, const struct nt_job_row *row)
         nt__fmt_print(f, "exited with status %d", row->code);
     else if (row->end == NT_JOB_ABORTED)
         nt__fmt_print(f, "aborted the job with %d", row->code);
+    else if (row->end == NT_JOB_UNFINALIZED)
+        nt__fmt_str(f, "exited without MPI_Finalize");
     else
         nt__fmt_str(f, "ran on, or ended without its last word (a signal, exec)");
     if (row->stale_ns != 0) {

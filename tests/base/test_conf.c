@@ -24,6 +24,7 @@
 static struct shared {
     struct nt_conf conf;
     bool wants;
+    bool report_is_one;
     bool live_is_null;
     char live_dir[NT_CONF_PATH_MAX];
     int64_t rank;
@@ -42,6 +43,7 @@ static void in_child(const char *entries)
     nt__conf_load();
     got->conf = *nt__conf();
     got->wants = nt__conf_run_wants();
+    got->report_is_one = nt__conf_report_is_one();
     got->rank = nt__conf_rank();
     got->live_is_null = nt__conf_live_dir() == NULL;
     if (!got->live_is_null)
@@ -428,8 +430,37 @@ static void test_run(void **state)
     setenv("NUMATALLY_RUN", "1:/run/a:0", 1);
     assert_int_equal(load(NULL), 0);
     assert_false(got->wants);
+    assert_false(got->conf.run_job);
+    /* As 0 and r, with one report of the job. */
+    setenv("NUMATALLY_RUN", "1:/run/a:j", 1);
+    assert_int_equal(load(NULL), 0);
+    assert_true(got->conf.run_job && !got->wants);
+    setenv("NUMATALLY_RUN", "1:/run/a:m", 1);
+    assert_int_equal(load(NULL), 0);
+    assert_true(got->conf.run_job && got->wants && !got->conf.run_children);
     unsetenv("PMIX_RANK");
     unsetenv("NUMATALLY_RUN");
+}
+
+static void test_one_report(void **state)
+{
+    static const struct {
+        const char *entries;
+        bool one;
+    } cases[] = {{NULL, false},
+                 {"report:exit", true},
+                 {"report:/tmp/a.json", true},
+                 {"report:/tmp/%h.json", true},
+                 {"report:/tmp/%%r.json", true},
+                 {"report:/tmp/%r.json", false},
+                 {"report:/tmp/%h-%p.json", false},
+                 {"report:/tmp/%%%r.json", false}};
+
+    (void)state;
+    for (size_t i = 0; i < NT_ARRAY_LEN(cases); i++) {
+        assert_int_equal(load(cases[i].entries), 0);
+        assert_int_equal(got->report_is_one, cases[i].one);
+    }
 }
 
 static void test_run_of_this_process(void **state)
@@ -571,6 +602,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_bad_file),
         cmocka_unit_test(test_run),
+        cmocka_unit_test(test_one_report),
         cmocka_unit_test(test_run_of_this_process),
         cmocka_unit_test(test_rank),
         cmocka_unit_test(test_secure),

@@ -47,6 +47,16 @@ echo 256M >$groups/small/memory.max
 wants 0 "memory cgroup of 256 MiB, 40 in use" within small prog_surroundings churn 40 8
 wants 137 "memory cgroup of 256 MiB, 400 in use" within small prog_surroundings churn 400 2
 
+# The killed program's figures are in the report. (The tool is in the group, too, but small.)
+reported() {
+    sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$groups/small" \
+        "$NT_TOOL" run --report /tmp/killed -- prog_surroundings churn 400 2
+}
+wants 137 "memory cgroup of 256 MiB, 400 in use, numatally run" reported
+wants 0 "its report says when its figures are of" \
+    grep 'ended without its last word (a signal or exec): figures as of [0-9.]* ms before' /tmp/killed
+wants 0 "and has figures" grep '^Allocations  *[0-9]' /tmp/killed
+
 # Strict overcommit: address space is what runs out, and malloc says so.
 echo 2 >/proc/sys/vm/overcommit_memory
 wants 0 "overcommit_memory=2" env LD_PRELOAD="$preload" prog_surroundings eat 8192

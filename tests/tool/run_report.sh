@@ -101,8 +101,12 @@ err '^\(46 more threads are not shown\)$'
 # shellcheck disable=SC2016
 launch='for i in 0 1; do PMI_RANK=$i ls / >/dev/null; done; exec true'
 try 0 "$tool" run --report m.json -- sh -c "$launch"
-json m.json 'sorted((x["program"], x["rank"]) for x in r if x["rank"] is not None) == [("ls", 0), ("ls", 1)]'
-json m.json 'len(r) == 3'
+json m.json 'len(r) == 1 and [(x["program"], x["rank"], x["end"]) for x in r[0]["job"]["rows"]] == [("ls", 0, "ended"), ("ls", 1, "ended")]'
+two='sorted((x["program"], x["rank"]) for x in r if x["rank"] is not None) == [("ls", 0), ("ls", 1)]'
+try 0 "$tool" run --report m.json --children -- sh -c "$launch"
+json m.json "$two and len(r) == 4" # what execs is two
+try 0 "$tool" run --report m-%r.json -- sh -c "$launch"
+json m-none.json "$two and len(r) == 3"
 PMI_RANK=5 try 0 "$tool" run --report m.json -- sh -c 'ls / >/dev/null; :'
 json m.json 'len(r) == 1 and r[0]["rank"] == 5'
 

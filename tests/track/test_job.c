@@ -435,7 +435,8 @@ static void test_ends(void **state)
                 {NT_JOB_EXITED, 0, true, "exited"},
                 {NT_JOB_EXITED, 3, false, "exited"},
                 {NT_JOB_SIGNALLED, 9, false, "signalled"},
-                {NT_JOB_ABORTED, 0, false, "aborted"}};
+                {NT_JOB_ABORTED, 0, false, "aborted"},
+                {NT_JOB_UNFINALIZED, 0, false, "unfinalized"}};
 
     (void)state;
     for (size_t i = 0; i < NT_ARRAY_LEN(ends); i++) {

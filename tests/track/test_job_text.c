@@ -124,11 +124,13 @@ static void test_how_ranks_ended(void **state)
         {NT_JOB_RUNNING, 0, 0,
          "    rank 3 on n1, pid 1004, lmp: ran on, or ended without its last word (a "
          "signal, exec)\n"},
+        {NT_JOB_UNFINALIZED, 0, 0,
+         "    rank 4 on n1, pid 1005, lmp: exited without MPI_Finalize\n"},
         {NT_JOB_EXITED, 0, 0, NULL},
         {NT_JOB_ENDED, 0, 0, NULL},
         {NT_JOB_FINALIZED, 0, 0, NULL},
     };
-    struct nt_job job = begin(7);
+    struct nt_job job = begin(8);
 
     (void)state;
     for (size_t i = 0; i < NT_ARRAY_LEN(ends); i++) {
@@ -138,7 +140,7 @@ static void test_how_ranks_ended(void **state)
         rows[i].stale_ns = ends[i].stale_ns;
     }
     print(&job);
-    has("\n4 ranks did not end well, or not yet:\n    rank 0");
+    has("\n5 ranks did not end well, or not yet:\n    rank 0");
     for (size_t i = 0; i < NT_ARRAY_LEN(ends); i++) {
         char name[16];
 
