@@ -44,6 +44,18 @@ int nt__tool_find_program(const char *name, char **path);
  * complaint. The caller frees it. */
 char *nt__tool_find_library(void);
 
+/* The same two without a complaint: 0 or a positive errno; NULL, and why in `why`. */
+int nt__program_seek(const char *name, char **path);
+char *nt__tool_seek_library(char *why, size_t size);
+
+/* Does the kernel give a process of this file rights that its user has not? Then the loader
+ * ignores LD_PRELOAD, and the library its settings. */
+struct stat;
+bool nt__program_gains_rights(const char *path, const struct stat *st);
+
+/* The interpreter in "#!path args" into `out`; false when that is no such line. */
+bool nt__program_script(const char *head, char *out, size_t cap);
+
 /* ---- collect.c: the folder of live files -------------------------------------- */
 
 /* What is known about one `numatally run`. */
