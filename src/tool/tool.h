@@ -30,6 +30,7 @@
 int nt__tool_run(int argc, char **argv);
 int nt__tool_report(int argc, char **argv);
 int nt__tool_topo(int argc, char **argv);
+int nt__tool_doctor(int argc, char **argv);
 
 /* The word for --format, or -1. */
 int nt__tool_format(const char *word);
