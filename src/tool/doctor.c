@@ -237,16 +237,18 @@ int nt__tool_doctor(int argc, char **argv)
             "Say what of this machine, and of PROGRAM, stands in the way of counting "
             "and placing memory, and what to do about it. PROGRAM is not run and "
             "nothing is changed."
-            "\vThe exit status is 0 when nothing stands in the way, 1 when there are "
+            "\vExamples:\n"
+            "  numatally doctor\n"
+            "  numatally doctor -- lmp -in in.melt\n"
+            "  mpirun -n 1 numatally doctor --json -- ./solver\n\n"
+            "The exit status is 0 when nothing stands in the way, 1 when there are "
             "problems or the output cannot be written, 2 for a bad command line."};
     static char *no_words[] = {NULL};
     static struct nt_doctor d;
     struct options o = {.words = no_words, .root = ""};
-    static char name[] = "numatally doctor";
     ssize_t of_machine;
 
-    argv[0] = name;
-    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o);
+    nt__tool_parse(&argp, "numatally doctor", argc, argv, ARGP_IN_ORDER, &o);
     d.root = o.root;
     d.words = o.words;
     of_machine = examine(&d);

@@ -32,6 +32,13 @@ int nt__tool_report(int argc, char **argv);
 int nt__tool_topo(int argc, char **argv);
 int nt__tool_doctor(int argc, char **argv);
 
+/* Read a verb's command line by argp; an option that does not exist is answered with the
+ * nearest. `verb` is its full name, "numatally run". The exit status of a bad line is
+ * argp_err_exit_status. */
+struct argp;
+void nt__tool_parse(const struct argp *argp, const char *verb, int argc, char **argv,
+                    unsigned flags, void *input);
+
 /* The word for --format, or -1. */
 int nt__tool_format(const char *word);
 
