@@ -59,7 +59,7 @@ trap 'rm -rf "$work"' EXIT
 # The kernel's own moving of pages to whoever uses them is another matter.
 cat >"$work/inside.sh" <<END
 [ ! -e /proc/sys/kernel/numa_balancing ] || echo 0 >/proc/sys/kernel/numa_balancing
-export PATH=$programs:\$PATH NT_PRELOAD=$preload
+export PATH=$programs:$build_dir:\$PATH NT_PRELOAD=$preload
 failed=0
 in_lab() {
     name=\$1
@@ -81,7 +81,7 @@ $(tests | sed 's/^/in_lab /')
 END
 files=()
 for file in "$programs"/prog_* "$programs"/api_* "$source_dir"/tests/lab/*.sh "$preload" \
-    "$work/inside.sh" "$(command -v strace)" "$(command -v numactl)"; do
+    "$build_dir/numatally" "$work/inside.sh" "$(command -v strace)" "$(command -v numactl)"; do
     files+=(-f "$file")
 done
 exec bash "$source_dir/tests/lab/lab.sh" -T 400 -t "$topology" "${files[@]}" sh "$work/inside.sh"
