@@ -11,8 +11,9 @@
  *   doctor_linked.c    what it is linked to: another malloc, an MPI, sanitizers
  *   doctor_elf.c       what is read of an ELF file
  *
- * A check says what it found at least once, so that silence never has to be understood. It
- * changes nothing and needs no rights. A *problem* means that memory is not counted, not
+ * A check says what it found at least once, unless there is nothing to look at (libraries of
+ * a static program), so that silence need not be understood. It changes nothing and needs no
+ * rights. A *problem* means that memory is not counted, not
  * placed as asked, or that the program will not run; a *note* is good to know when figures
  * surprise.
  */

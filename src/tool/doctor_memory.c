@@ -124,8 +124,11 @@ void nt__check_maps(struct nt_doctor *d)
         used += *c == '\n';
     used += maps != NULL;
     free(maps);
-    if (!nt__doctor_number(d, "/proc/sys/vm/max_map_count", &most))
+    if (!nt__doctor_number(d, "/proc/sys/vm/max_map_count", &most)) {
+        nt__doctor_say(d, "maps", NT_LEVEL_OK, "vm.max_map_count is not known",
+                       "Linux's default, 65530, is enough.", "");
         return;
+    }
     char *value = nt__form("vm.max_map_count is %llu; this process uses %llu",
                            (unsigned long long)most, (unsigned long long)used);
     if (most >= MAPS_USUAL)

@@ -294,8 +294,8 @@ static void report(struct run *r)
         nt__warn(
             "%.512s (pid %lld) left no figures: it did not load %s (static, setuid "
             "or for another machine, or LD_PRELOAD was cleared), or ended before "
-            "it allocated",
-            r->program[0], (long long)c->pid, r->library);
+            "it allocated; see: numatally doctor -- %.512s",
+            r->program[0], (long long)c->pid, r->library, r->program[0]);
 }
 
 static uint64_t unix_ns(void)

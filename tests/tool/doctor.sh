@@ -229,13 +229,15 @@ rm "$root/sys/devices/system/node/online"
 look 0 doctor
 is note files '/sys/devices/system/node is missing'
 lacks problem files
-rm -r "$root/proc"
+rm -r "${root:?}/proc"
 look 1 doctor
 is problem files '/proc is missing'
+is ok maps 'not known'
 rm -r "$root"
 mkdir "$root"
 look 1 doctor # nothing at all: no crash
 is problem files '/proc is missing'
+is ok maps 'not known'
 make_root
 look 0 env -u XDG_RUNTIME_DIR "${doctor[@]}"
 is ok live "$root/dev/shm, "
