@@ -223,6 +223,16 @@ void nt__check_mpi(struct nt_doctor *d)
         for (size_t i = 0; i < NT_ARRAY_LEN(names); i++)
             if (strncmp(basename(name), names[i], strlen(names[i])) == 0)
                 found = basename(name);
+    if (found == NULL && nt__conf_rank() >= 0) {
+        nt__doctor_say(
+            d, "mpi", NT_LEVEL_NOTE,
+            nt__form("rank %lld is in the environment", (long long)nt__conf_rank()),
+            "The library takes such a process for one with an MPI: malloc and "
+            "free give no memory back to the system.",
+            "If there is no MPI in it: unset PMIX_RANK, PMI_RANK, "
+            "OMPI_COMM_WORLD_RANK and SLURM_PROCID for the run.");
+        return;
+    }
     if (found == NULL) {
         nt__doctor_say(
             d, "mpi", NT_LEVEL_OK, "none is linked",

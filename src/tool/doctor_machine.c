@@ -204,14 +204,15 @@ void nt__check_policy(struct nt_doctor *d)
     unsigned long mask[NODES_MAX / MASK_BITS + 1] = {0};
     const char *setting = d->conf.policy;
     int mode = 0;
-    if (syscall(SYS_get_mempolicy, &mode, mask, NODES_MAX, NULL, 0) != 0)
-        mode = 0; /* the check of the calls says so */
-    mode &= 0xff; /* flags stand above */
+    bool known = syscall(SYS_get_mempolicy, &mode, mask, NODES_MAX, NULL, 0) == 0;
+    mode = known ? mode & 0xff : 0; /* flags stand above */
     if (mode == 0) {
         nt__doctor_say(d, "policy", NT_LEVEL_OK,
                        setting[0] != '\0' ? nt__form("%s, by the settings", setting)
                                           : "local, the default",
-                       "No policy was given from outside.", "");
+                       known ? "No policy was given from outside."
+                             : "Whether one was given from outside is not known.",
+                       "");
         return;
     }
     char *list = list_of_mask(mask);

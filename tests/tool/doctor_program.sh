@@ -122,6 +122,11 @@ cp "$interpreter" ld-musl.so.1 && cp "$interpreter" ld-other.so
 compile -Wl,--dynamic-linker="$work/ld-musl.so.1" -o musl main.c
 look 1 doctor -- ./musl
 is problem loader ld-musl.so.1
+if type -P musl-gcc >/dev/null && musl-gcc -o musl main.c 2>/dev/null; then # a real one
+    look 1 doctor -- ./musl
+    is problem loader 'ld-musl-'
+    "$tool" run -- ./musl 2>/dev/null && fail "the library does not keep a program with musl from starting"
+fi
 compile -Wl,--dynamic-linker="$work/ld-other.so" -o other-loader main.c
 look 0 doctor -- ./other-loader
 is note loader ld-other.so
@@ -259,6 +264,8 @@ compile -shared -fPIC -Wl,-soname,libfabricated.so -o lib/libfabricated.so nothi
 compile -o mpi main.c -Wl,--no-as-needed lib/libfabricated.so -Wl,-rpath,"$work/lib"
 look 0 doctor -- ./mpi
 is ok mpi
+look 0 env SLURM_PROCID=3 "${doctor[@]}" -- ./mpi
+is note mpi 'rank 3 is in the environment'
 cp plain mpirun
 look 0 doctor -- ./mpirun
 is note mpi 'mpirun is a launcher'
