@@ -65,6 +65,16 @@ for page in "$source_dir"/docs/man/*; do
         { echo "${page##*/} is not installed in its section"; exit 1; }
 done
 
+echo "completion"
+for file in bash-completion/completions/numatally zsh/site-functions/_numatally \
+    fish/vendor_completions.d/numatally.fish; do
+    [ -s "$work/usr/share/$file" ] || { echo "$file is not installed"; exit 1; }
+done
+# shellcheck disable=SC2016  # for the inner shell
+bash -c '. "$1/share/bash-completion/completions/numatally" && COMP_LINE="numatally ru" &&
+    COMP_POINT=12 && _numatally "$1/bin/numatally" && [ "${COMPREPLY[*]}" = run ]' - "$work/usr" ||
+    { echo "the installed completion does not work with the installed tool"; exit 1; }
+
 echo "the tool"
 env -u LD_LIBRARY_PATH "$work/usr/bin/numatally" run -- true 2>/dev/null ||
     { echo "the installed tool cannot run a program with the installed library"; exit 1; }

@@ -23,6 +23,7 @@ static const struct verb {
     {"run", nt__tool_run},
     {"report", nt__tool_report},
     {"topo", nt__tool_topo},
+    {"doctor", nt__tool_doctor},
 };
 
 struct choice {
@@ -62,7 +63,11 @@ static char *help(int key, const char *text, void *input)
             "one a line in the file that NUMATALLY_CONF_FILE names; with the "
             "defaults:\n\n"
             "%s\n"
-            "`numatally VERB --help' says more about a verb.",
+            "Examples:\n"
+            "  numatally run -- PROGRAM\n"
+            "  numatally doctor -- PROGRAM\n\n"
+            "`numatally VERB --help' says more about a verb. The exit status is the "
+            "verb's; 2 when there is no such verb or option.",
             table) < 0)
         return NULL;
     return all;
@@ -86,20 +91,23 @@ bool nt__conf_is_meant = false; /* the settings are for the programs that it run
 
 int main(int argc, char **argv)
 {
+    static const struct argp_option none[] = {{0}};
     static const struct argp argp = {
+        .options = none,
         .parser = parse,
         .args_doc = "run [OPTION...] -- PROGRAM [ARG...]\nreport [OPTION...] FILE...\n"
-                    "topo [OPTION...]",
+                    "topo [OPTION...]\ndoctor [OPTION...] [-- PROGRAM]",
         .doc = "Count what a program allocates, node by node.\n\n"
                "  run      run a program with the library and report its figures\n"
                "  report   print records and live files, compare two\n"
-               "  topo     print nodes, cpus, memory, distances and tiers\v",
+               "  topo     print nodes, cpus, memory, distances and tiers\n"
+               "  doctor   say what of machine and program stands in the way\v",
         .help_filter = help,
     };
     struct choice c = {0};
 
     argp_err_exit_status = NT_EXIT_USAGE;
-    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &c);
+    nt__tool_parse(&argp, "numatally", argc, argv, ARGP_IN_ORDER, &c);
     for (size_t i = 0; i < NT_ARRAY_LEN(verbs); i++)
         if (strcmp(argv[c.index], verbs[i].name) == 0)
             return verbs[i].run(argc - c.index, argv + c.index);

@@ -78,7 +78,7 @@ static int search_path(const char *name, char **path)
 
 /* ---- can it be preloaded? --------------------------------------------------- */
 
-static bool gains_rights(const char *path, const struct stat *st)
+bool nt__program_gains_rights(const char *path, const struct stat *st)
 {
     if ((st->st_mode & S_ISUID) != 0 && st->st_uid != geteuid())
         return true;
@@ -99,8 +99,7 @@ static bool has_interpreter(int fd, const Elf64_Ehdr *e)
     return false;
 }
 
-/* The interpreter in "#!path args" into `out`; false when that is no such line. */
-static bool script_interpreter(const char *head, char *out, size_t cap)
+bool nt__program_script(const char *head, char *out, size_t cap)
 {
     size_t len;
 
@@ -134,11 +133,11 @@ static const char *obstacle(const char *path, char *next, size_t cap)
     n = pread(fd, &head, sizeof head - 1, 0);
     if (fstat(fd, &st) != 0 || n < 4)
         why = NULL;
-    else if (script_interpreter(head.text, next, cap))
+    else if (nt__program_script(head.text, next, cap))
         why = NULL;
     else if (memcmp(head.text, ELFMAG, SELFMAG) != 0)
         why = NULL;
-    else if (gains_rights(path, &st))
+    else if (nt__program_gains_rights(path, &st))
         why = "gains rights when it starts (setuid, setgid or capabilities)";
     else if (head.elf.e_ident[EI_CLASS] != ELFCLASS64)
         why = "is not a 64-bit program";
@@ -166,18 +165,23 @@ static void warn_obstacle(const char *path)
     }
 }
 
-int nt__tool_find_program(const char *name, char **path)
+int nt__program_seek(const char *name, char **path)
 {
     int err;
 
     *path = NULL;
-    if (strchr(name, '/') != NULL) {
-        err = executable(name);
-        if (err == 0 && (*path = strdup(name)) == NULL)
-            err = ENOMEM;
-    } else {
-        err = name[0] == '\0' ? ENOENT : search_path(name, path);
-    }
+    if (strchr(name, '/') == NULL)
+        return name[0] == '\0' ? ENOENT : search_path(name, path);
+    err = executable(name);
+    if (err == 0 && (*path = strdup(name)) == NULL)
+        err = ENOMEM;
+    return err;
+}
+
+int nt__tool_find_program(const char *name, char **path)
+{
+    int err = nt__program_seek(name, path);
+
     if (err == 0) {
         if (nt__conf_rank() <= 0) /* once is enough in a job */
             warn_obstacle(*path);
@@ -212,7 +216,7 @@ static char *library_in(const char *self, const char *place)
     return NULL;
 }
 
-char *nt__tool_find_library(void)
+char *nt__tool_seek_library(char *why, size_t size)
 {
     static const char *const places[] = {"", "../lib/" MULTIARCH "/", "../lib/",
                                          "../lib64/"};
@@ -221,8 +225,8 @@ char *nt__tool_find_library(void)
     char *slash;
 
     if (n <= 0) {
-        nt__warn("cannot find %s: /proc/self/exe cannot be read (%s)", LIBRARY,
-                 nt__errno_text(errno));
+        nt__fmt_into(why, size, "cannot find %s: /proc/self/exe cannot be read (%s)",
+                     LIBRARY, nt__errno_text(errno));
         return NULL;
     }
     self[n] = '\0';
@@ -235,17 +239,30 @@ char *nt__tool_find_library(void)
             continue;
         if (strpbrk(path, " :$") == NULL)
             return path;
-        nt__warn(
+        nt__fmt_into(
+            why, size,
             "%.512s cannot be preloaded: the loader allows no blank, ':' or '$' in "
             "its path; install it elsewhere",
             path);
         free(path);
         return NULL;
     }
-    nt__warn("cannot find %s in %.256s, ../lib or ../lib/%s of it; build or install "
-             "numatally as a whole",
-             LIBRARY, self, MULTIARCH);
+    nt__fmt_into(
+        why, size,
+        "cannot find %s in %.256s, ../lib or ../lib/%s of it; build or install "
+        "numatally as a whole",
+        LIBRARY, self, MULTIARCH);
     return NULL;
+}
+
+char *nt__tool_find_library(void)
+{
+    char why[1024];
+    char *path = nt__tool_seek_library(why, sizeof why);
+
+    if (path == NULL)
+        nt__warn("%s", why);
+    return path;
 }
 
 char *nt__tool_mpi_libraries(const char *library)

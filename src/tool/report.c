@@ -420,12 +420,19 @@ int nt__tool_report(int argc, char **argv)
         .options = options,
         .parser = parse,
         .args_doc = "FILE...\n--merge FILE...\n--diff BEFORE AFTER",
-        .doc = "Print FILEs again: JSON records and live files (*.live)."};
+        .doc =
+            "Print FILEs again: JSON records and live files (*.live)."
+            "\vExamples:\n"
+            "  numatally report run.json\n"
+            "  numatally report --findings run.json\n"
+            "  numatally report -o page.html run.json\n"
+            "  numatally report --diff before.json after.json\n"
+            "  numatally report --merge -o job.json ranks/*.json\n\n"
+            "The exit status is 0; 1 when a file cannot be read or the output not be "
+            "written; 2 for a bad command line."};
     static struct report r;
-    static char name[] = "numatally report";
 
-    argv[0] = name;
-    argp_parse(&argp, argc, argv, 0, NULL, &r);
+    nt__tool_parse(&argp, "numatally report", argc, argv, 0, &r);
     if (output_open(&r) != 0)
         return NT_EXIT_BAD_INPUT;
     read_files(&r);

@@ -399,14 +399,16 @@ int nt__tool_run(int argc, char **argv)
         .parser = parse,
         .args_doc = "-- PROGRAM [ARG...]",
         .doc = "Run PROGRAM with numatally's malloc and report what it allocated."
-               "\vThe exit status is PROGRAM's; 125 when numatally itself failed, 126 "
+               "\vExamples:\n"
+               "  numatally run -- lmp -in in.melt\n"
+               "  numatally run --report run.json --sample 64K -- ./solver input\n"
+               "  numatally run --membind=hbm -- ./solver input\n\n"
+               "The exit status is PROGRAM's; 125 when numatally itself failed, 126 "
                "when PROGRAM cannot be executed, 127 when it was not found."};
     static struct nt_run r = {.format = -1};
-    static char name[] = "numatally run";
 
     argp_err_exit_status = NT_EXIT_TOOL;
-    argv[0] = name;
-    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &r);
+    nt__tool_parse(&argp, "numatally run", argc, argv, ARGP_IN_ORDER, &r);
     r.collector.format = (enum nt_format)r.format;
     if (r.format < 0)
         r.collector.format =

@@ -163,8 +163,8 @@ void nt__run_report(struct nt_run *r, int status)
         nt__warn(
             "%.512s (pid %lld) left no figures: it did not load %s (static, setuid "
             "or for another machine, or LD_PRELOAD was cleared), or ended before "
-            "it allocated",
-            r->program[0], (long long)c->pid, r->library);
+            "it allocated; see: numatally doctor -- %.512s",
+            r->program[0], (long long)c->pid, r->library, r->program[0]);
 }
 
 int nt__run_open_folder(struct nt_run *r)

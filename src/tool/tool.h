@@ -31,6 +31,14 @@
 int nt__tool_run(int argc, char **argv);
 int nt__tool_report(int argc, char **argv);
 int nt__tool_topo(int argc, char **argv);
+int nt__tool_doctor(int argc, char **argv);
+
+/* Read a verb's command line by argp; an option that does not exist is answered with the
+ * nearest. `verb` is its full name, "numatally run". The exit status of a bad line is
+ * argp_err_exit_status. */
+struct argp;
+void nt__tool_parse(const struct argp *argp, const char *verb, int argc, char **argv,
+                    unsigned flags, void *input);
 
 /* The word for --format, or -1. */
 int nt__tool_format(const char *word);
@@ -51,6 +59,17 @@ char *nt__tool_mpi_libraries(const char *library);
 
 /* Is this the name of a program that starts MPI ranks? */
 bool nt__tool_is_launcher(const char *path);
+/* The same two without a complaint: 0 or a positive errno; NULL, and why in `why`. */
+int nt__program_seek(const char *name, char **path);
+char *nt__tool_seek_library(char *why, size_t size);
+
+/* Does the kernel give a process of this file rights that its user has not? Then the loader
+ * ignores LD_PRELOAD, and the library its settings. */
+struct stat;
+bool nt__program_gains_rights(const char *path, const struct stat *st);
+
+/* The interpreter in "#!path args" into `out`; false when that is no such line. */
+bool nt__program_script(const char *head, char *out, size_t cap);
 
 /* ---- collect.c: the folder of live files -------------------------------------- */
 

@@ -124,15 +124,20 @@ int nt__tool_topo(int argc, char **argv)
         .options = options,
         .parser = parse,
         .doc =
-            "Print the memory nodes of this machine: cpus, memory, distances, tiers.",
+            "Print the memory nodes of this machine: cpus, memory, distances, tiers."
+            "\vExamples:\n"
+            "  numatally topo\n"
+            "  numatally topo --svg=nodes.svg --pid 1234\n"
+            "  NUMATALLY_TOPOLOGY=$(numatally topo --export) numatally run -- "
+            "./solver\n\n"
+            "The exit status is 0; 1 when a machine or process cannot be read or the "
+            "output not be written; 2 for a bad command line.",
     };
-    static char name[] = "numatally topo";
     struct topo t = {0};
     struct nt_machine m;
     int status = NT_EXIT_BAD_INPUT;
 
-    argv[0] = name;
-    argp_parse(&argp, argc, argv, 0, NULL, &t);
+    nt__tool_parse(&argp, "numatally topo", argc, argv, 0, &t);
     if (nt__machine_read(&m, t.input) != 0)
         return NT_EXIT_BAD_INPUT;
     if (t.pid != 0 && m.source != NT_MACHINE_THIS)

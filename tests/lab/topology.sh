@@ -59,7 +59,7 @@ trap 'rm -rf "$work"' EXIT
 # The kernel's own moving of pages to whoever uses them is another matter.
 cat >"$work/inside.sh" <<END
 [ ! -e /proc/sys/kernel/numa_balancing ] || echo 0 >/proc/sys/kernel/numa_balancing
-export PATH=$programs:\$PATH NT_PRELOAD=$preload NT_TOOL=$build_dir/numatally
+export PATH=$programs:$build_dir:\$PATH NT_PRELOAD=$preload NT_TOOL=$build_dir/numatally
 failed=0
 in_lab() {
     name=\$1

@@ -108,7 +108,7 @@ err 'numatally [0-9.]+: ls, pid'
 if echo 'int main(void) { return 3; }' >"$work/s.c" && cc -static -o "$work/static" "$work/s.c" 2>/dev/null; then
     try 3 "$tool" run -- "$work/static"
     err 'static is statically linked: a library cannot be preloaded'
-    err 'left no figures'
+    err 'left no figures.*see: numatally doctor -- '
     printf '#!%s\n' "$work/static" >"$work/script"
     try 3 "$tool" run -- "$work/script"
     err 'static is statically linked'
@@ -123,7 +123,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     if setpriv --reuid 65534 --clear-groups test -x "$tool"; then
         try 0 setpriv --reuid 65534 --clear-groups "$tool" run -- "$work/setuid" /dev/null
         err 'setuid gains rights when it starts'
-        err 'left no figures'
+        err 'left no figures.*see: numatally doctor -- '
     fi
 fi
 echo "ok"
