@@ -103,11 +103,12 @@ NT_SLOW static bool is_here(const struct nt_shard *s, const struct nt_habit *h,
     return node == here || node == -ENOENT;
 }
 
-/* A block comes back: is it used as this thread always does? */
-static bool is_habit(const struct nt_shard *s, struct nt_habit *h, void *run,
-                     bool moved)
+/* A block comes back: is it used as this thread always does? If not, what was kept so far
+ * is not to be handed out either. */
+static bool is_habit(struct nt_shard *s, struct nt_habit *h, void *run, bool moved)
 {
     if (moved || run != h->last || (h->ask != 0 && !is_here(s, h, run))) {
+        give(s, h);
         h->interval = 0;
         h->left = PROVED;
     } else if (h->interval == 0 && --h->left == 0) {
