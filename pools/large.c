@@ -207,6 +207,8 @@ static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t sli
     }
     /* As much more, or mod 2^64 less. */
     nt__count_add(&s->slabs[nt__sizeclass_large()], (uint64_t)(slices - have) << 32);
+    if (slices != have)
+        nt__spare_resized(s, run);
     slab->run_slices = slices;
     return true;
 }

@@ -38,6 +38,13 @@ void nt__spare_drop(struct nt_shard *s)
     memset(s->spares.habit, 0, sizeof s->spares.habit);
 }
 
+void nt__spare_resized(struct nt_shard *s, const void *run)
+{
+    for (unsigned i = 0; i < NT_HABITS; i++)
+        if (s->spares.habit[i].last == run)
+            s->spares.habit[i].last = NULL;
+}
+
 /* The i-th of n places spread over a run: of any 2, 4 or 8 in a row one is on an odd page,
  * and so on, lest pages dealt out in turn all look alike. */
 static char *place(void *run, size_t slices, unsigned i, unsigned n)
