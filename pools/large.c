@@ -118,7 +118,7 @@ static void *open_run(struct nt_shard *s, void *run, size_t bytes, size_t size)
 
 void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
 {
-    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
+    if (size > PTRDIFF_MAX || align > NT_ALIGN_MOST)
         return NULL;
     nt__sampled_sync(s);
     size_t bytes = page_bytes(size ? size : 1);
