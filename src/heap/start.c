@@ -64,10 +64,12 @@ static void before_fork(void)
     nt__arenas_fork_lock();
     nt__profile_fork_lock();
     nt__meta_fork_lock();
+    nt__peak_fork_lock();
 }
 
 static void unlock_all(enum nt_fork how)
 {
+    nt__peak_fork_unlock(how); /* peaks before the figures that have them */
     nt__meta_fork_unlock(how);
     nt__modules_fork_unlock(how);
     nt__profile_fork_unlock(how);
