@@ -248,9 +248,9 @@ int main(void)
 {
     room_start("2x1");
     struct CMUnitTest tests[] = {
-        ACT(habit),    ACT(nested), ACT(several), ACT(not_kept), ACT(bounds),
-        ACT(as_asked), ACT(aged),   ACT(bound),   ACT(broken),
-        ACT(ended),    ACT(resized),
+        ACT(habit),  ACT(nested),   ACT(several), ACT(not_kept),
+        ACT(bounds), ACT(as_asked), ACT(aged),    ACT(bound),
+        ACT(broken), ACT(ended),    ACT(resized),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
