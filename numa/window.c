@@ -153,6 +153,15 @@ static uint32_t hole_take(uint32_t units, size_t align, bool hugetlb)
     return NT_NO_UNIT;
 }
 
+/* Units that nothing is mapped in, and whose headers are. Under the lock. */
+static void hole_put(uint32_t first, uint32_t units)
+{
+    struct nt_unit *hole = nt__window_unit(first);
+    hole->length = units;
+    hole->next = window.holes;
+    window.holes = first;
+}
+
 uint32_t nt__window_map(uint32_t units, size_t align, bool hugetlb)
 {
     size_t size = (size_t)units << NT_UNIT_SHIFT;
@@ -165,14 +174,18 @@ uint32_t nt__window_map(uint32_t units, size_t align, bool hugetlb)
         if (size > window.size || end > window.size || !grow_headers(end))
             break;
         errno = 0;
+        uint32_t skipped = 0;
         if (open_range((void *)at, size, hugetlb)) {
             first = nt__window_unit_number((void *)at);
+            skipped = first - (uint32_t)(nt__window.limit >> NT_UNIT_SHIFT);
         } else if (errno != 0 && errno != EEXIST) {
             break; /* nobody sits there: the system has no such memory for us */
         } else {
             end = nt__min(end, nt__window.limit + NT_GIB);
         }
         grow_map(end);
+        if (skipped != 0) /* for the alignment: addresses are not to be lost by that */
+            hole_put(first - skipped, skipped);
         /* Release: a reader that sees the limit sees the headers mapped. */
         __atomic_store_n(&nt__window.limit, end, __ATOMIC_RELEASE);
     }
@@ -190,9 +203,7 @@ bool nt__window_unmap(uint32_t first, uint32_t units)
     if (gone) {
         for (uint32_t u = first; u < first + units; u++)
             *nt__window_unit(u) = (struct nt_unit){0};
-        nt__window_unit(first)->length = units;
-        nt__window_unit(first)->next = window.holes;
-        window.holes = first;
+        hole_put(first, units);
     }
     nt__unlock(&window.lock);
     return gone;

@@ -22,7 +22,8 @@
  *
  * Always: limit only grows; all slices below limit are in the map, and their headers are
  * mapped, and are zero for slices that never were used. Units that pressure gave back to the kernel
- * are holes: they are on the hole list and are mapped again before the limit grows.
+ * or that an alignment skipped are holes: they are on the hole list and are mapped before the
+ * limit grows.
  */
 #ifndef NT_NUMA_WINDOW_H
 #define NT_NUMA_WINDOW_H

@@ -118,7 +118,7 @@ static void *open_run(struct nt_shard *s, void *run, size_t bytes, size_t size)
 
 void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
 {
-    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
+    if (size > PTRDIFF_MAX || align > NT_ALIGN_MOST)
         return NULL;
     nt__sampled_sync(s);
     size_t bytes = page_bytes(size ? size : 1);
@@ -206,6 +206,8 @@ static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t sli
     }
     /* As much more, or mod 2^64 less. */
     nt__count_add(&s->slabs[nt__sizeclass_large()], (uint64_t)(slices - have) << 32);
+    if (slices != have)
+        nt__spare_resized(s, run);
     slab->run_slices = slices;
     return true;
 }

@@ -28,7 +28,12 @@
 #include "pools/spare.h"
 #include "src/base/os.h"
 
-/* `size` bytes at a multiple of `align`, counted; zeroed if `zero`. NULL: no memory. */
+/* A block at a greater alignment is not to be had: up to it addresses are skipped, of which
+ * each 64 KiB has an entry in the map. */
+#define NT_ALIGN_MOST (64 * NT_GIB)
+
+/* `size` bytes at a multiple of `align`, counted; zeroed if `zero`. NULL: no memory, or an
+ * alignment above NT_ALIGN_MOST. */
 NT_HIDDEN void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align,
                                  bool zero);
 

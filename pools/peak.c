@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "pools/peak.h"
 
-#include "src/base/lock.h"
 #include "src/base/os.h"
 
 #include <pthread.h>
+#include <string.h>
+#include <sys/single_threaded.h>
 
 enum watch {
     WATCH_OFF = 0,
@@ -27,6 +28,7 @@ static struct {
     int64_t watched;   /* bytes */
     pthread_t crosser; /* who is to take the crossing, if nt__peak_crossed */
     int64_t crossing;  /* the sum then */
+    bool threads;      /* there were others when the lock was taken for a fork */
     struct nt_lock settling;
 } peak = {.low = INT64_MIN, .settling = NT_LOCK_INIT(NT_RANK_PEAK)};
 
@@ -317,9 +319,36 @@ bool nt__peak_take_crossing(uint64_t *bytes)
     return mine;
 }
 
-void nt__peak_fork_child(void)
+/* ---- fork ---------------------------------------------------------------------------- */
+
+void nt__peak_fork_lock(void)
 {
+    nt__lock_for_fork(&peak.settling);
+    peak.threads = !__libc_single_threaded;
+}
+
+/* Another thread may have been between publishing a change and adding it to the sums, which
+ * nobody does in the child: so they begin anew. Where there was none, whoever is in between
+ * goes on from there when the signal handler that forked returns. */
+static void forget_published(void)
+{
+    peak.live = (struct nt_peaks){0};
+    for (struct nt_shard *s = nt__shard_first(); s; s = s->next) {
+        memset(s->published, 0, sizeof s->published);
+        memset(s->published_sent, 0, sizeof s->published_sent);
+        s->live_bytes = 0;
+    }
+}
+
+void nt__peak_fork_unlock(enum nt_fork how)
+{
+    if (how == NT_FORK_PARENT) {
+        nt__unlock_after_fork(&peak.settling);
+        return;
+    }
     nt__lock_init(&peak.settling, NT_RANK_PEAK);
+    if (how == NT_FORK_RAW || peak.threads)
+        forget_published();
     peak.peak = (struct nt_peaks){0};
     peak.phase = 0;
     nt__peak_crossed = false;

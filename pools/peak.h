@@ -26,6 +26,7 @@
 #define NT_POOLS_PEAK_H
 
 #include "pools/shard.h"
+#include "src/base/lock.h"
 
 /* Make what changed in class `c` of `s` known. The owner; at slab changes. */
 NT_HIDDEN void nt__peak_publish(struct nt_shard *s, unsigned c);
@@ -102,7 +103,8 @@ NT_HIDDEN bool nt__peak_take_crossing(uint64_t *bytes);
 /* Is the way back waited for? Then frees had better be published. */
 NT_HIDDEN bool nt__peak_is_above(void);
 
-/* In a forked child: peaks begin anew, at what is live. */
-NT_HIDDEN void nt__peak_fork_child(void);
+NT_HIDDEN void nt__peak_fork_lock(void);
+/* In the child peaks begin anew, at what is live. */
+NT_HIDDEN void nt__peak_fork_unlock(enum nt_fork how);
 
 #endif

@@ -138,29 +138,54 @@ void nt__pool_rename(struct nt_pool *pool, const char *name)
     nt__unlock(&pools.lock);
 }
 
-void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero)
+/* Under the pool's lock. */
+static void trim(struct nt_pool *pool)
 {
-    bool zeroed = false;
-    void *p = NULL;
+    for (unsigned i = 0; i < NT_TOPO_NODES; i++)
+        if (pool->shard[i])
+            nt__shard_trim(pool->shard[i]);
+}
+
+/* An allocation failed. What the pool keeps for the next one counts against its limit, on
+ * whichever node it is: so it is given back. False: there was none. Under the lock. */
+static bool make_room(struct nt_pool *pool)
+{
+    uint64_t held = pool->budget.held;
+    if (pool->budget.limit == 0)
+        return false;
+    trim(pool);
+    return pool->budget.held < held;
+}
+
+/* From shard `s`, counted. `*zeroed`: it reads as zero; large blocks do if `zero`. */
+static void *take(struct nt_shard *s, size_t size, size_t align, bool zero,
+                  bool *zeroed)
+{
     unsigned c = nt__sizeclass_large();
     if (size <= NT_CLASSED_MAX && align <= NT_SLICE)
         c = nt__sizeclass_aligned(size, align);
+    *zeroed = zero;
     if (c == nt__sizeclass_large())
+        return nt__large_malloc(s, size, align, zero);
+    bool sampled = false;
+    void *p = align <= NT_GRAIN ? nt__shard_pop(s, size, &sampled) : NULL;
+    *zeroed = false;
+    if (sampled)
+        return nt__sampled_instead(s, size, p);
+    return p ? p : nt__shard_malloc(s, c, size, zeroed);
+}
+
+void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero)
+{
+    bool zeroed = false;
+    if (size > NT_CLASSED_MAX)
         nt__guest_refresh();
     nt__guest_meet();
     nt__lock(&pool->lock);
     struct nt_shard *s = shard_here(pool);
-    if (s && c < nt__sizeclass_large()) {
-        bool sampled = false;
-        p = align <= NT_GRAIN ? nt__shard_pop(s, size, &sampled) : NULL;
-        if (sampled)
-            p = nt__sampled_instead(s, size, p);
-        else if (!p)
-            p = nt__shard_malloc(s, c, size, &zeroed);
-    } else if (s) {
-        p = nt__large_malloc(s, size, align, zero);
-        zeroed = true;
-    }
+    void *p = s ? take(s, size, align, zero, &zeroed) : NULL;
+    if (NT_UNLIKELY(!p) && s && make_room(pool))
+        p = take(s, size, align, zero, &zeroed);
     struct nt_due due = {0};
     if (s && NT_UNLIKELY(s->sampling.due != 0))
         due = nt__sampled_due(s, p);
@@ -206,6 +231,8 @@ void *nt__pool_realloc_large(struct nt_pool *pool, struct nt_slab *slab, size_t 
     if (slab->home->state != NT_SHARD_LOST) {
         struct nt_shard *home = slab->home;
         p = nt__large_realloc(home, slab, size);
+        if (NT_UNLIKELY(!p) && make_room(pool))
+            p = nt__large_realloc(home, slab, size);
         if (NT_UNLIKELY(home->sampling.due != 0))
             due = nt__sampled_due(home, p);
     } else { /* see lose_shards: the old block is left there */
@@ -273,9 +300,7 @@ void nt__pool_trim_all(void)
 {
     for (struct nt_pool *pool = nt__pool_first(); pool; pool = pool->next) {
         nt__lock(&pool->lock);
-        for (unsigned i = 0; i < NT_TOPO_NODES; i++)
-            if (pool->shard[i])
-                nt__shard_trim(pool->shard[i]);
+        trim(pool);
         nt__unlock(&pool->lock);
     }
 }

@@ -38,6 +38,13 @@ void nt__spare_drop(struct nt_shard *s)
     memset(s->spares.habit, 0, sizeof s->spares.habit);
 }
 
+void nt__spare_resized(struct nt_shard *s, const void *run)
+{
+    for (unsigned i = 0; i < NT_HABITS; i++)
+        if (s->spares.habit[i].last == run)
+            s->spares.habit[i].last = NULL;
+}
+
 /* The i-th of n places spread over a run: of any 2, 4 or 8 in a row one is on an odd page,
  * and so on, lest pages dealt out in turn all look alike. */
 static char *place(void *run, size_t slices, unsigned i, unsigned n)
@@ -103,11 +110,12 @@ NT_SLOW static bool is_here(const struct nt_shard *s, const struct nt_habit *h,
     return node == here || node == -ENOENT;
 }
 
-/* A block comes back: is it used as this thread always does? */
-static bool is_habit(const struct nt_shard *s, struct nt_habit *h, void *run,
-                     bool moved)
+/* A block comes back: is it used as this thread always does? If not, what was kept so far
+ * is not to be handed out either. */
+static bool is_habit(struct nt_shard *s, struct nt_habit *h, void *run, bool moved)
 {
     if (moved || run != h->last || (h->ask != 0 && !is_here(s, h, run))) {
+        give(s, h);
         h->interval = 0;
         h->left = PROVED;
     } else if (h->interval == 0 && --h->left == 0) {

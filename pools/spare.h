@@ -61,6 +61,10 @@ NT_FAST void *nt__spare_at_hand(struct nt_shard *s, size_t slices)
 /* A run that was no spare is handed out, without a page in memory. */
 NT_HIDDEN void nt__spare_note(struct nt_shard *s, size_t slices, const void *run);
 
+/* The run of a block in use has another length from now on: what is known of its pages was
+ * found out of a run of the old one. */
+NT_HIDDEN void nt__spare_resized(struct nt_shard *s, const void *run);
+
 /* Keep the run of a block that is freed in `s`. False: it is not to be kept. */
 NT_HIDDEN bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab,
                               void *run);

@@ -70,7 +70,7 @@ NT_API void *nt_reallocarray(void *ptr, size_t count, size_t size) NT_WARN_UNUSE
     NT_ALLOC_SIZE(2, 3);
 
 /* Get `size` bytes at a multiple of `alignment`, a power of two (EINVAL
- * otherwise). Alignments up to 1 GiB and beyond are served, memory permitting. */
+ * otherwise). Alignments up to 64 GiB are served, memory permitting; beyond: ENOMEM. */
 NT_API void *nt_aligned_alloc(size_t alignment, size_t size) NT_MALLOC NT_ALLOC_SIZE(2);
 
 /* As nt_aligned_alloc, but `alignment` must also be a multiple of sizeof(void *),

@@ -48,7 +48,8 @@ enum nt_fork {
 struct nt_lock {
     pthread_mutex_t mutex;
     uint8_t rank;
-    bool taken; /* a hint: whoever finds it set waits a moment before it may sleep */
+    bool taken;  /* a hint: whoever finds it set waits a moment before it may sleep */
+    bool forked; /* by nt__lock_for_fork; the holder's */
 };
 
 /* All zero but in debug builds: what has a lock in it lies in .bss, page by page. */
@@ -124,18 +125,12 @@ static inline bool nt__lock_or_try(struct nt_lock *lock, bool wait)
     return true;
 }
 
-/* fork takes several of a rank and gives them up in the same thread: no ranks. */
-static inline void nt__lock_for_fork(struct nt_lock *lock)
-{
-    pthread_mutex_lock(&lock->mutex);
-    nt__lock_hint(lock, true);
-}
-
-static inline void nt__unlock_after_fork(struct nt_lock *lock)
-{
-    nt__lock_hint(lock, false);
-    pthread_mutex_unlock(&lock->mutex);
-}
+/* fork takes several of a rank and gives them up in the same thread: no ranks. Where that is
+ * the only thread and the lock is held, by itself then, interrupted by a signal handler that
+ * forks, it is not waited for but counted as missed; nt__unlock_after_fork leaves it alone. */
+NT_HIDDEN void nt__lock_for_fork(struct nt_lock *lock);
+NT_HIDDEN void nt__unlock_after_fork(struct nt_lock *lock);
+extern NT_HIDDEN unsigned nt__lock_missed;
 
 /* After NT_FORK_RAW: was the lock held? It is made anew. */
 static inline bool nt__lock_raw(struct nt_lock *lock)

@@ -10,6 +10,7 @@
  * Where the standards leave room, or today's allocators differ:
  *   aligned_alloc   an alignment that is no power of two: NULL and EINVAL (C17)
  *   memalign        rounds such an alignment up, as glibc does
+ *   all of them     an alignment above 64 GiB: NULL and ENOMEM
  *   pvalloc         rounds the size up to pages, at least one
  *   realloc(p, 0)   frees and returns NULL, as glibc does
  *   mallopt         1 for glibc's tuning hints, which change nothing here; 0 for what

@@ -570,7 +570,6 @@ void nt__figures_fork_lock(void)
  * may be missing from it: they are gone with them. */
 static void begin_child(void)
 {
-    nt__peak_fork_child();
     figures.forked = false;
     figures.foreign = 0;
     figures.start_ns = nt__os_unix_ns();

@@ -36,8 +36,9 @@ const uint8_t *nt__start_alive = &alive_always;
 static struct {
     struct nt_lock lock;
     int state;
-    pid_t starter;  /* the process that began to start; 0: none yet */
-    uint8_t *alive; /* the page the kernel wipes in children; NULL: it cannot */
+    pid_t starter;        /* the process that began to start; 0: none yet */
+    unsigned interrupted; /* forks under way without the locks: see before_fork */
+    uint8_t *alive;       /* the page the kernel wipes in children; NULL: it cannot */
 } start = {.lock = NT_LOCK_INIT(NT_RANK_START)};
 
 int __cxa_atexit(void (*function)(void *), void *argument, void *library);
@@ -46,7 +47,7 @@ int __register_atfork(void (*before)(void), void (*parent)(void), void (*child)(
 
 /* ---- fork ---------------------------------------------------------------------------- */
 
-static void before_fork(void)
+static void lock_all(void)
 {
     nt__modules_fork_lock(); /* first: its holder waits for the linker's lock, whose
                                 holder may wait in malloc for any of the others */
@@ -65,10 +66,12 @@ static void before_fork(void)
     nt__arenas_fork_lock();
     nt__profile_fork_lock();
     nt__meta_fork_lock();
+    nt__peak_fork_lock();
 }
 
 static void unlock_all(enum nt_fork how)
 {
+    nt__peak_fork_unlock(how); /* peaks before the figures that have them */
     nt__meta_fork_unlock(how);
     nt__modules_fork_unlock(how);
     if (how != NT_FORK_PARENT)
@@ -94,13 +97,38 @@ static void unlock_all(enum nt_fork how)
         nt__lock_init(&start.lock, NT_RANK_START);
 }
 
+/* A lock that the only thread holds is given up when the signal handler that forks has
+ * returned: in the child, too. So nothing is done to any. The child's page reads 0, and it
+ * finds at its next call, when what was interrupted is through, that it is one. */
+static void before_fork(void)
+{
+    unsigned missed = nt__lock_missed;
+    lock_all();
+    if (NT_LIKELY(missed == nt__lock_missed))
+        return;
+    unlock_all(NT_FORK_PARENT);
+    start.interrupted++;
+}
+
+static bool was_interrupted(void)
+{
+    if (NT_LIKELY(start.interrupted == 0))
+        return false;
+    start.interrupted--;
+    return true;
+}
+
 static void after_fork_parent(void)
 {
+    if (was_interrupted())
+        return;
     unlock_all(NT_FORK_PARENT);
 }
 
 static void after_fork_child(void)
 {
+    if (was_interrupted())
+        return;
     if (start.alive)
         *start.alive = 1;
 #if NT_DEBUG

@@ -10,8 +10,9 @@
  * fork: prepare takes every lock, so that what they guard is whole in the
  * child. A child of _Fork or clone passes no handler: it finds at its next slow call
  * that a page which the kernel wipes in children reads 0, and then starts anew what a
- * lock was held on. Other threads' shards are lost in the child: their owners may have
- * been in the middle of a pop.
+ * lock was held on. So does the child of a fork in a signal handler that interrupted the
+ * process's only thread while it held a lock, once that is given up. Other threads' shards
+ * are lost in the child: their owners may have been in the middle of a pop.
  *
  * The end: the report is registered before anything else can register with atexit, so
  * it runs after all of them and after every destructor.

@@ -334,7 +334,9 @@ static void check_aligned_alloc(void)
     FOR_EACH(i, too_large)
     CHECK("aligned_alloc of too much: NULL, ENOMEM",
           FAILS_WITH(ENOMEM, p = aligned_alloc(64, opaque(too_large[i]))));
-    CHECK("an alignment of 2^62 cannot be had: NULL, ENOMEM",
+    CHECK("an alignment above 64 GiB cannot be had: NULL, ENOMEM",
+          FAILS_WITH(ENOMEM, p = aligned_alloc(opaque((size_t)1 << 37), 64)));
+    CHECK("nor one of 2^62",
           FAILS_WITH(ENOMEM, p = aligned_alloc(opaque((size_t)1 << 62), 64)));
     CHECK("nor one of 2^63",
           FAILS_WITH(ENOMEM, p = aligned_alloc(opaque((size_t)1 << 63), 64)));
@@ -360,6 +362,9 @@ static void check_posix_memalign(void)
               posix_memalign(&p, 64, opaque(too_large[i])) == ENOMEM);
         CHECK("pointer and errno untouched", p == &mark && errno == 77);
     }
+    CHECK("posix_memalign, alignment above 64 GiB: ENOMEM",
+          posix_memalign(&p, opaque((size_t)1 << 37), 64) == ENOMEM);
+    CHECK("pointer and errno untouched", p == &mark && errno == 77);
     bool aligned = true, kept = true;
     for (size_t al = sizeof(void *); al <= 16 * MIB; al *= 2)
         FOR_EACH(i, sizes)
@@ -395,6 +400,8 @@ static void check_old_aligned_calls(void)
     }
     CHECK("memalign rounds alignments up to powers of two", rounded);
     CHECK("memalign leaves errno", KEEPS_ERRNO(memalign(64, opaque(100))));
+    CHECK("memalign, alignment rounded up to more than 64 GiB: ENOMEM",
+          FAILS_WITH(ENOMEM, p = memalign(opaque(((size_t)1 << 36) + 1), 64)));
     CHECK("memalign of too much: ENOMEM",
           FAILS_WITH(ENOMEM, p = memalign(64, opaque(SIZE_MAX))));
     CHECK("memalign, alignment past 2^63: EINVAL",

@@ -187,6 +187,8 @@ static void test_aligned(void **state)
     ASSERT_FAILS(nt_aligned_alloc(48, 10), EINVAL);
     ASSERT_FAILS(nt_aligned_alloc(SIZE_MAX, 10), EINVAL);
     ASSERT_FAILS(nt_aligned_alloc(64, huge + 1), ENOMEM);
+    for (unsigned b = 37; b < 62; b++) /* though there were addresses enough */
+        ASSERT_FAILS(nt_aligned_alloc((size_t)1 << b, 1), ENOMEM);
     ASSERT_FAILS(nt_aligned_alloc((size_t)1 << 62, 1), ENOMEM);
     ASSERT_FAILS(nt_aligned_alloc((size_t)1 << 63, 1), ENOMEM);
 }
@@ -243,6 +245,7 @@ static void test_posix_memalign(void **state)
     assert_int_equal(nt_posix_memalign(&p, 24, 10), EINVAL);
     assert_int_equal(nt_posix_memalign(&p, 64, huge + 1), ENOMEM);
     assert_int_equal(nt_posix_memalign(&p, 64, (size_t)1 << 46), ENOMEM);
+    assert_int_equal(nt_posix_memalign(&p, (size_t)1 << 40, 10), ENOMEM);
     assert_ptr_equal(p, &state);
     for (size_t align = sizeof(void *); align <= NT_MIB; align *= 2) {
         assert_int_equal(nt_posix_memalign(&p, align, align + 5), 0);

@@ -103,6 +103,7 @@ static void test_get(void **state)
     ASSERT_FAILS(nt_pool_aligned_alloc(pool, 0, 1), EINVAL);
     ASSERT_FAILS(nt_pool_aligned_alloc(pool, 12, 1), EINVAL);
     ASSERT_FAILS(nt_pool_aligned_alloc(pool, 16, huge + 1), ENOMEM);
+    ASSERT_FAILS(nt_pool_aligned_alloc(pool, (size_t)1 << 40, 1), ENOMEM);
     nt_pool_destroy(pool);
 }
 

@@ -6,7 +6,8 @@
 #define _GNU_SOURCE
 #include "src/heap/start.h"
 
-#include "src/base/base.h"
+#include "numa/arenas.h"
+#include "pools/pool.h"
 #include "tests/child.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 static struct nt_snapshot now;
 
@@ -225,6 +227,86 @@ static int act_first_call_in_child(void)
     return 0;
 }
 
+/* ---- fork in a signal handler ----------------------------------------------------------- */
+
+/* The child goes on with what was interrupted, which holds the lock. */
+static int forks_holding(struct nt_lock *lock)
+{
+    int status = -1;
+    nt__lock(lock);
+    alarm(60);
+    pid_t pid = fork();
+    if (pid == 0) {
+        bool held = !nt__trylock(lock);
+        nt__unlock(lock);
+        _exit(held && *nt__start_alive == 0 ? child_uses() : 2);
+    }
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+    alarm(0);
+    CHECK(!nt__trylock(lock)); /* nobody gave it up */
+    nt__unlock(lock);
+    CHECK(child_of(plain_fork, child_uses) == 0);
+    return use_heap();
+}
+
+static int act_fork_holding_a_lock(void)
+{
+    for (int i = 0; i < 100; i++)
+        strcpy(kept[i] = nt_malloc(50), "of the parent");
+    struct nt_pool *pool = NULL;
+    CHECK(nt_pool_create(NULL, &pool) == 0 && nt_pool_malloc(pool, 100));
+    CHECK(forks_holding(&nt__arenas_get(0)->lock) == 0);
+    CHECK(forks_holding(&pool->lock) == 0);
+    nt_pool_destroy(pool);
+    return 0;
+}
+
+enum { HANDLED = 150 };
+static volatile sig_atomic_t handled, handled_badly;
+static volatile pid_t handlers_process;
+
+/* Every third child returns to what was interrupted, the others end. */
+static void handler_forks(int signal)
+{
+    int saved = errno, status = -1;
+    (void)signal;
+    if (getpid() != handlers_process)
+        return;
+    pid_t pid = fork();
+    if (pid != 0) {
+        handled_badly |= waitpid(pid, &status, 0) != pid || status != 0;
+        handled++;
+    } else if (handled % 3 != 0) {
+        _exit(0);
+    }
+    errno = saved;
+}
+
+static int act_fork_in_handler(void)
+{
+    static void *p[64];
+    struct sigaction action = {.sa_handler = handler_forks, .sa_flags = SA_RESTART};
+    struct itimerval often = {{0, 700}, {0, 700}};
+    handlers_process = getpid();
+    alarm(300); /* a handler that waits for its own thread */
+    CHECK(sigaction(SIGPROF, &action, NULL) == 0);
+    CHECK(setitimer(ITIMER_PROF, &often, NULL) == 0);
+    uint32_t draw = 1;
+    while (handled < HANDLED && getpid() == handlers_process) {
+        draw = draw * 1664525 + 1013904223;
+        nt_free(p[draw >> 26]);
+        p[draw >> 26] = nt_malloc(300000 + (draw >> 8) % 3000000);
+        CHECK(p[draw >> 26] != NULL);
+    }
+    if (getpid() != handlers_process) {
+        CHECK(use_heap() == 0 && now.inherited == 1 && now.pid == getpid());
+        _exit(0);
+    }
+    CHECK(setitimer(ITIMER_PROF, &(struct itimerval){0}, NULL) == 0);
+    CHECK(!handled_badly);
+    return use_heap();
+}
+
 /* ---- Beside threads that never rest ----------------------------------------------------- */
 
 static bool stop;
@@ -317,6 +399,8 @@ int main(void)
         ACT(children),
         ACT(first_keeps_errno),
         ACT(first_call_in_child),
+        ACT(fork_holding_a_lock),
+        ACT(fork_in_handler),
         ACT(fork_beside_threads),
         ACT(raw_fork_beside_threads),
     };

@@ -116,17 +116,49 @@ static void test_holes(void **state)
     assert_int_equal(nt__window_map(3, NT_UNIT, false), a);
 }
 
+/* The unit at the limit, after all that are free below it. */
+static uint32_t use_up_holes(void)
+{
+    size_t limit = nt__window.limit;
+    while (nt__window.limit == limit)
+        assert_true(nt__window_map(1, NT_UNIT, false) != NT_NO_UNIT);
+    return (uint32_t)(limit >> NT_UNIT_SHIFT);
+}
+
 static void test_hole_aligned(void **state)
 {
     (void)state;
+    use_up_holes();
     uint32_t u =
         nt__window_map(1, NT_UNIT << 4, false); /* its neighbour is aligned less */
-    uint32_t odd = nt__window_map(1, NT_UNIT, false);
+    uint32_t odd = use_up_holes();
     assert_int_equal(odd, u + 1);
     assert_true(nt__window_unmap(odd, 1));
     uint32_t wide = nt__window_map(1, NT_UNIT << 4, false);
     assert_true(wide != odd);
-    assert_int_equal(nt__window_map(1, NT_UNIT, false), odd);
+    size_t limit = nt__window.limit;
+    uint32_t again = NT_NO_UNIT;
+    while (again != odd &&
+           nt__window.limit == limit) /* and what the wide one skipped */
+        again = nt__window_map(1, NT_UNIT, false);
+    assert_int_equal(again, odd);
+}
+
+/* What an alignment skips serves others. */
+static void test_skipped(void **state)
+{
+    (void)state;
+    uint32_t last = use_up_holes();
+    uint32_t far = nt__window_map(1, 16 * NT_GIB, false);
+    assert_true(far != NT_NO_UNIT && far > last + 4);
+    size_t limit = nt__window.limit;
+    assert_int_equal(nt__window_map(3, NT_UNIT, false), last + 1);
+    char *p = nt__window_unit_address(last + 1);
+    for (size_t i = 0; i < bytes(3); i += 4096)
+        assert_int_equal(p[i]++, 0);
+    assert_int_equal(nt__window_map(far - last - 4, NT_UNIT, false), last + 4);
+    assert_int_equal(nt__window.limit, limit);
+    assert_true(nt__window_map(1, NT_UNIT, false) == far + 1);
 }
 
 static void test_stranger_in_the_way(void **state)
@@ -263,7 +295,7 @@ int main(void)
         cmocka_unit_test(test_hole_aligned), cmocka_unit_test(test_aligned),
         cmocka_unit_test(test_too_much),     cmocka_unit_test(test_stranger_in_the_way),
         cmocka_unit_test(test_hugetlb),      cmocka_unit_test(test_fork),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_skipped),      cmocka_unit_test(test_many),
     };
     return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

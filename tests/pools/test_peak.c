@@ -106,9 +106,49 @@ static int act_child(void)
     nt__peak_settle();
     for (int i = 0; i < 7; i++)
         room_free(s, p[i]);
-    nt__peak_fork_child();
+    nt__peak_fork_unlock(NT_FORK_CHILD);
     CHECK(nt__peaks()->total == 3 * size);
     return 0;
+}
+
+static void *wait_for(void *barrier)
+{
+    pthread_barrier_wait(barrier);
+    return barrier;
+}
+
+/* A thread that stays in the parent had published what it never came to add. */
+static int act_torn(void)
+{
+    struct nt_shard *s = new_shard(0), *away = new_shard(1);
+    unsigned c = nt__sizeclass_of(800), l = nt__sizeclass_large();
+    int64_t size = nt__sizeclasses.size[c], mib = (int64_t)NT_MIB;
+    pthread_barrier_t barrier;
+    pthread_t thread;
+    pthread_barrier_init(&barrier, NULL, 2);
+    CHECK(pthread_create(&thread, NULL, wait_for, &barrier) == 0);
+    CHECK(room_malloc(s, 800) && nt__large_malloc(away, NT_MIB, 1, false));
+    char *p = nt__large_malloc(s, 2 * NT_MIB, 1, false);
+    CHECK(nt__large_free(away, nt__slab_of(p), p)); /* of the other node */
+    nt__peak_settle();
+    CHECK(nt__peak_live()->total == size + mib);
+    static const enum nt_fork how[] = {NT_FORK_RAW, NT_FORK_CHILD};
+    for (int i = 0; i < 2; i++) {
+        s->published[c] += 5 * size;
+        away->published[l] -= 3 * mib;
+        away->published_sent[0] -= mib;
+        if (how[i] == NT_FORK_CHILD)
+            nt__peak_fork_lock();
+        nt__peak_fork_unlock(how[i]);
+        const struct nt_peaks *live = nt__peak_live();
+        CHECK(live->total == size + mib && live->process == size + mib);
+        CHECK(live->class_[c] == size && live->class_[l] == mib);
+        CHECK(live->node[0] == size && live->node[1] == mib);
+        CHECK(nt__peaks()->total == size + mib);
+        CHECK(s->live_bytes == size + 2 * mib && away->live_bytes == -mib);
+    }
+    pthread_barrier_wait(&barrier);
+    return pthread_join(thread, NULL);
 }
 
 static int act_phase(void)
@@ -181,7 +221,7 @@ static int act_watch(void)
     p = nt__large_malloc(s, 2 * NT_MIB, 1, false);
     CHECK(nt__peak_crossed);
     nt__peak_settle(); /* by a reader: it stays */
-    nt__peak_fork_child();
+    nt__peak_fork_unlock(NT_FORK_CHILD);
     CHECK(!nt__peak_crossed); /* the parent's; but it is still watched */
     q = nt__large_malloc(s, 2 * NT_MIB, 1, false);
     CHECK(nt__peak_crossed && nt__peak_take_crossing(&bytes) && bytes == 4 * NT_MIB);
@@ -256,6 +296,12 @@ static void test_nodes(void **state)
     child_ok(act_nodes);
 }
 
+static void test_torn(void **state)
+{
+    (void)state;
+    child_ok(act_torn);
+}
+
 static void test_fork_child(void **state)
 {
     (void)state;
@@ -269,7 +315,7 @@ int main(void)
         cmocka_unit_test(test_exact), cmocka_unit_test(test_by_itself),
         cmocka_unit_test(test_nodes), cmocka_unit_test(test_fork_child),
         cmocka_unit_test(test_phase), cmocka_unit_test(test_watch),
-        cmocka_unit_test(test_again),
+        cmocka_unit_test(test_again), cmocka_unit_test(test_torn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,6 +91,45 @@ static int act_limit(void)
     return 0;
 }
 
+/* Fill it with blocks of one size, free all but the first `kept` of these. How many fitted. */
+static size_t fill(struct nt_pool *pool, size_t size, size_t kept)
+{
+    static char *p[1000];
+    size_t got = 0;
+    while (got < NT_ARRAY_LEN(p) && (p[got] = nt__pool_malloc(pool, size, 1, false)))
+        got++;
+    for (size_t i = kept; i < got; i++)
+        pool_free(pool, p[i]);
+    return got;
+}
+
+/* What it keeps for the next time does not stand in the way, of whatever size that is, and on
+ * whichever node (where the process may go to one). */
+static int act_kept(void)
+{
+    static const size_t size[] = {16000, 40000, 100000, 3 * NT_MIB, 600000, 16000};
+    struct nt_pool *pool =
+        nt__pool_new(NULL, 8 * NT_MIB, room_place("preferred-many:0-1"));
+    for (size_t i = 0; i < NT_ARRAY_LEN(size); i++) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(i / 2 % 2, &one);
+        sched_setaffinity(0, sizeof one, &one);
+        CHECK(fill(pool, size[i], 0) * size[i] >= 6 * NT_MIB);
+        CHECK(pool->budget.held <= pool->budget.limit);
+    }
+    char *p = nt__pool_malloc(pool, NT_MIB, 1, false);
+    p[NT_MIB - 1] = 5;
+    CHECK(fill(pool, 100000, 0) >= 60);
+    /* Growing, as well; but not past the limit, which costs nobody his block. */
+    CHECK((p = nt__pool_realloc_large(pool, nt__slab_of(p), 7 * NT_MIB)) != NULL);
+    CHECK(p[NT_MIB - 1] == 5);
+    CHECK(fill(pool, 100000, 1) >= 6);
+    CHECK(!nt__pool_realloc_large(pool, nt__slab_of(p), 8 * NT_MIB));
+    CHECK(p[NT_MIB - 1] == 5 && pool->budget.held <= pool->budget.limit);
+    return 0;
+}
+
 static int act_empty(void)
 {
     struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("preferred-many:0")),
@@ -293,6 +332,7 @@ int main(void)
         ACT(nodes),
         ACT(sizes),
         ACT(limit),
+        ACT(kept),
         ACT(empty),
         ACT(realloc_large),
         ACT(migrate),

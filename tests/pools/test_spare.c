@@ -136,6 +136,39 @@ static int act_broken(void)
     return 0;
 }
 
+/* With the habit goes the spare that it left. */
+static int act_ended(void)
+{
+    struct nt_shard *s = room_shard(0, NULL);
+    for (unsigned i = 0; i < 2 * TRUSTED; i++)
+        CHECK(cycle(s, NT_MIB) != SIZE_MAX);
+    void *p = again(s), *q = again(s);
+    CHECK(p && q && nt__large_free(s, nt__slab_of(q), q));
+    CHECK(s->spares.slices != 0);
+    uint64_t before = room_committed();
+    CHECK(nt__large_free(s, nt__slab_of(p), p)); /* not the last one: the end */
+    CHECK(s->spares.slices == 0);
+    CHECK(room_committed() == before - 2 * NT_MIB / NT_SLICE);
+    CHECK(cycle(s, NT_MIB) == 0);
+    return 0;
+}
+
+/* Nor is a run kept that had another length meanwhile: nobody was asked for its pages. */
+static int act_resized(void)
+{
+    struct nt_shard *s = room_shard(0, NULL);
+    for (unsigned i = 0; i < 2 * TRUSTED; i++)
+        CHECK(cycle(s, NT_MIB) != SIZE_MAX);
+    char *p = again(s);
+    CHECK(p && nt__large_realloc(s, nt__slab_of(p), 3 * NT_MIB) == p);
+    CHECK(nt__large_realloc(s, nt__slab_of(p), NT_MIB) == p);
+    CHECK(nt__large_free(s, nt__slab_of(p), p) && s->spares.slices == 0);
+    for (unsigned i = 0; i < TRUSTED; i++)
+        CHECK(cycle(s, NT_MIB) == 0); /* to be shown again */
+    CHECK(s->spares.slices != 0);
+    return 0;
+}
+
 /* No more than 64 MiB, and the habits are four. */
 static int act_bounds(void)
 {
@@ -215,8 +248,9 @@ int main(void)
 {
     room_start("2x1");
     struct CMUnitTest tests[] = {
-        ACT(habit),    ACT(nested), ACT(several), ACT(not_kept), ACT(bounds),
-        ACT(as_asked), ACT(aged),   ACT(bound),   ACT(broken),
+        ACT(habit),  ACT(nested),   ACT(several), ACT(not_kept),
+        ACT(bounds), ACT(as_asked), ACT(aged),    ACT(bound),
+        ACT(broken), ACT(ended),    ACT(resized),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
