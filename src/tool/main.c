@@ -23,6 +23,7 @@ static const struct verb {
     {"run", nt__tool_run},
     {"report", nt__tool_report},
     {"topo", nt__tool_topo},
+    {"top", nt__tool_top},
 };
 
 struct choice {
@@ -89,10 +90,12 @@ int main(int argc, char **argv)
     static const struct argp argp = {
         .parser = parse,
         .args_doc = "run [OPTION...] -- PROGRAM [ARG...]\nreport [OPTION...] FILE...\n"
+                    "top [OPTION...] PID\ntop [OPTION...] -- PROGRAM [ARG...]\n"
                     "topo [OPTION...]",
         .doc = "Count what a program allocates, node by node.\n\n"
                "  run      run a program with the library and report its figures\n"
                "  report   print records and live files, compare two\n"
+               "  top      watch a process that runs\n"
                "  topo     print nodes, cpus, memory, distances and tiers\v",
         .help_filter = help,
     };

@@ -52,6 +52,8 @@ struct run {
     int report_fd;
 };
 
+const struct nt_run_watcher *nt__run_watcher;
+
 /* ---- the command line ------------------------------------------------------- */
 
 /* numactl's options, and --policy, whose value is a policy as it is. */
@@ -306,8 +308,7 @@ static uint64_t unix_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* End as the program did. */
-static int end_like(int status)
+int nt__tool_end_like(int status)
 {
     const struct rlimit none = {0, 0};
     sigset_t one;
@@ -396,11 +397,16 @@ static int run(struct run *r)
         return NT_EXIT_TOOL;
     status = start(r);
     if (status == 0) {
+        if (nt__run_watcher != NULL)
+            nt__run_watcher->began(&r->collector);
         status = wait_for(r);
         r->collector.end_unix_ns = unix_ns();
-        report(r);
+        if (nt__run_watcher != NULL)
+            nt__run_watcher->ended(status);
+        if (nt__run_watcher == NULL || nt__run_watcher->report)
+            report(r);
         nt__collect_close(&r->collector);
-        return end_like(status);
+        return nt__tool_end_like(status);
     }
     nt__collect_close(&r->collector);
     return status;
