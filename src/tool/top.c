@@ -98,8 +98,8 @@ static void parse_number(const char *arg, const char *option, double min, double
     errno = 0;
     *out = strtod(arg, &end);
     if (errno != 0 || end == arg || *end != '\0' || !(*out >= min && *out <= max))
-        argp_error(state, "--%s is \"%s\"; it may be a number from %g to %g", option, arg,
-                   min, max);
+        argp_error(state, "--%s is \"%s\"; it may be a number from %g to %g", option,
+                   arg, min, max);
 }
 
 static void parse_argument(struct top *t, char *arg, struct argp_state *state)
@@ -110,10 +110,11 @@ static void parse_argument(struct top *t, char *arg, struct argp_state *state)
         t->run.program = state->argv + state->next - 1;
         state->next = state->argc;
     } else if (!number && strchr(arg, '/') == NULL && access(arg, F_OK) != 0) {
-        argp_error(state,
-                   "\"%s\" is neither the number of a process nor a live file; to run a "
-                   "program: numatally top -- %s",
-                   arg, arg);
+        argp_error(
+            state,
+            "\"%s\" is neither the number of a process nor a live file; to run a "
+            "program: numatally top -- %s",
+            arg, arg);
     } else if (t->what != NULL) {
         argp_error(state, "one process is watched, and \"%s\" is another", arg);
     } else {
@@ -130,13 +131,16 @@ static void check(struct top *t, const struct argp_state *state)
     if (t->what != NULL && t->run.program != NULL)
         argp_error(state, "a process and a program are two: watch one of them");
     if (t->run.program == NULL && (t->run.report || t->run.output != NULL))
-        argp_error(state, "--report and --program-output are for a program that is run: "
-                          "numatally top -- PROGRAM");
+        argp_error(state,
+                   "--report and --program-output are for a program that is run: "
+                   "numatally top -- PROGRAM");
     if (t->output != NULL && !t->batch)
-        argp_error(state, "--output is for --batch and --json; a screen is on a terminal");
+        argp_error(state,
+                   "--output is for --batch and --json; a screen is on a terminal");
     if (t->run.program != NULL && t->folder != NULL)
-        argp_error(state, "--live is for a process that runs; that of a program that is "
-                          "run here is known");
+        argp_error(state,
+                   "--live is for a process that runs; that of a program that is "
+                   "run here is known");
     bool rates = t->o.order.rates;
     t->o.order = nt__top_order(t->o.view, rates);
     if (t->sort != NULL)
@@ -238,9 +242,10 @@ static int open_terminal(struct top *t)
         isatty(fileno(t->o.screen)) && term != NULL && *term != '\0' &&
         strcmp(term, "dumb") != 0)
         return 0;
-    nt__warn("there is no terminal to draw on (TERM is \"%.64s\"): use --batch for text, "
-             "or --json",
-             term != NULL ? term : "");
+    nt__warn(
+        "there is no terminal to draw on (TERM is \"%.64s\"): use --batch for text, "
+        "or --json",
+        term != NULL ? term : "");
     return -1;
 }
 
@@ -275,9 +280,11 @@ static int run(struct top *t)
     if (status != 0)
         return status;
     top.program = &program;
-    if (show(t, &top) == 0 && isatty(STDERR_FILENO) && nt__top_program_status(&program) < 0)
-        nt__warn("%.512s (pid %lld) runs on; this ends with it, and Ctrl-C interrupts it",
-                 t->run.program[0], (long long)program.pid);
+    if (show(t, &top) == 0 && isatty(STDERR_FILENO) &&
+        nt__top_program_status(&program) < 0)
+        nt__warn(
+            "%.512s (pid %lld) runs on; this ends with it, and Ctrl-C interrupts it",
+            t->run.program[0], (long long)program.pid);
     return nt__top_finish(&program);
 }
 
@@ -315,7 +322,8 @@ int nt__tool_top(int argc, char **argv)
     static const struct argp_option options[] = {
         {"delay", 'd', "SECONDS", 0, "look so often (1)", 0},
         {"iterations", 'n', "N", 0, "end after so many", 0},
-        {"batch", 'b', NULL, 0, "print text, a block each time, in place of a screen", 0},
+        {"batch", 'b', NULL, 0, "print text, a block each time, in place of a screen",
+         0},
         {"json", 'j', NULL, 0, "print a line of JSON each time", 0},
         {"view", 'v', "VIEW", 0,
          "nodes (the default), classes, pools, threads, phases, tracked or matrix", 0},
@@ -329,7 +337,8 @@ int nt__tool_top(int argc, char **argv)
         {"report", OPTION_REPORT, "FILE", OPTION_ARG_OPTIONAL,
          "report at its end as numatally run does, to stderr or to FILE", 0},
         {"program-output", OPTION_PROGRAM_OUTPUT, "FILE", 0,
-         "what it writes goes to FILE; else what it writes to the terminal is shown when "
+         "what it writes goes to FILE; else what it writes to the terminal is shown "
+         "when "
          "the screen is left",
          0},
         {0}};
@@ -337,10 +346,11 @@ int nt__tool_top(int argc, char **argv)
         .options = options,
         .parser = parse,
         .args_doc = "PID\nLIVE-FILE\n-- PROGRAM [ARG...]",
-        .doc = "Watch what a process allocates while it runs, from its live file."
-               "\vThe process must keep a live file: NUMATALLY_CONF=live:on, or run it "
-               "with numatally run or top. Keys are listed by '?'. With PROGRAM the exit "
-               "status is PROGRAM's."};
+        .doc =
+            "Watch what a process allocates while it runs, from its live file."
+            "\vThe process must keep a live file: NUMATALLY_CONF=live:on, or run it "
+            "with numatally run or top. Keys are listed by '?'. With PROGRAM the exit "
+            "status is PROGRAM's."};
     static struct top t = {.o = {.delay = 1, .order = {.rates = true}}};
     static char name[] = "numatally top";
 

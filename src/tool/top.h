@@ -45,25 +45,25 @@ struct nt_top_row {
     unsigned nth;   /* of those of this name in its table */
     size_t n;       /* values, of the table's first columns */
     uint64_t values[NT_COLUMNS_MAX];
-    bool rated; /* it was there before */
+    bool rated;                   /* it was there before */
     double rates[NT_COLUMNS_MAX]; /* per second, of totals */
 };
 
 struct nt_top {
     struct nt_watched watched;
     struct nt_live *live; /* the last figures */
-    int error;            /* negative errno of the last look; 0: figures could be read */
-    bool some;            /* there are figures */
-    bool newer;           /* the last look found others than the one before */
-    bool still;           /* it did not, and the process is idle: rates are 0 */
-    bool since_start;     /* rates are over the whole time of the process */
-    double seconds;       /* the time that rates are of; 0: none */
+    int error;        /* negative errno of the last look; 0: figures could be read */
+    bool some;        /* there are figures */
+    bool newer;       /* the last look found others than the one before */
+    bool still;       /* it did not, and the process is idle: rates are 0 */
+    bool since_start; /* rates are over the whole time of the process */
+    double seconds;   /* the time that rates are of; 0: none */
     struct nt_top_row *rows;
     size_t nrows;
     uint64_t freed_before[NT_NODES_MAX][NT_NODES_MAX];
-    uint64_t memory[NT_NODES_MAX]; /* bytes that a node has; 0: not known */
+    uint64_t memory[NT_NODES_MAX];  /* bytes that a node has; 0: not known */
     struct nt_top_program *program; /* NULL: it is not ours */
-    int status;                     /* its wait status, if it is ours and has ended; -1 */
+    int status; /* its wait status, if it is ours and has ended; -1 */
 };
 
 /* Begin with what `t->watched` is. */
@@ -158,7 +158,7 @@ struct nt_top_run_options {
     bool report;
     const char *report_to; /* NULL: stderr */
     const char *output;    /* for what it writes; NULL: see screen */
-    bool screen;           /* keep what it writes from the terminal, and show it later */
+    bool screen; /* keep what it writes from the terminal, and show it later */
 };
 
 /* Start it, with `w` on its live file, which may come later. 0, or the tool's exit status. */

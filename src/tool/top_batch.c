@@ -62,7 +62,8 @@ static void print_matrix(FILE *out, const struct nt_top *t,
 {
     const struct nt_snapshot *s = &t->live->snapshot;
 
-    fprintf(out, "%-*s", LABEL_WIDTH, o->order.rates ? "Freed on/s, home:" : "Freed on, home:");
+    fprintf(out, "%-*s", LABEL_WIDTH,
+            o->order.rates ? "Freed on/s, home:" : "Freed on, home:");
     for (size_t h = 0; h < s->nodes; h++)
         fprintf(out, "   node %-3d", (int)s->node_id[h]);
     fputc('\n', out);
@@ -150,10 +151,10 @@ static json_t *matrix_of(const struct nt_top *t)
 static json_t *rates(const struct nt_top *t)
 {
     static const char *const lists[NT_TABLES] = {
-        [NT_TABLE_NODE] = "nodes",     [NT_TABLE_CLASS] = "classes",
-        [NT_TABLE_POOL] = "pools",     [NT_TABLE_THREAD] = "threads",
-        [NT_TABLE_PHASE] = "phases",   [NT_TABLE_TRACKED] = "tracked",
-        [NT_TABLE_PROCESS] = NULL,     [NT_TABLE_TOTAL] = NULL,
+        [NT_TABLE_NODE] = "nodes",   [NT_TABLE_CLASS] = "classes",
+        [NT_TABLE_POOL] = "pools",   [NT_TABLE_THREAD] = "threads",
+        [NT_TABLE_PHASE] = "phases", [NT_TABLE_TRACKED] = "tracked",
+        [NT_TABLE_PROCESS] = NULL,   [NT_TABLE_TOTAL] = NULL,
     };
     json_t *object = json_object();
 
@@ -161,7 +162,8 @@ static json_t *rates(const struct nt_top *t)
         json_decref(object);
         return json_null();
     }
-    json_object_set_new(object, "seconds", json_real((double)(int64_t)(t->seconds * 1e6) / 1e6));
+    json_object_set_new(object, "seconds",
+                        json_real((double)(int64_t)(t->seconds * 1e6) / 1e6));
     json_object_set_new(object, "since_start", json_boolean(t->since_start));
     json_object_set_new(object, "process", rates_of(nt__top_row(t, NT_TABLE_PROCESS)));
     json_object_set_new(object, "total", rates_of(nt__top_row(t, NT_TABLE_TOTAL)));
@@ -200,10 +202,10 @@ static json_t *known(const struct nt_top *t)
                         json_integer(now.tv_sec * 1000000000LL + now.tv_nsec));
     json_object_set_new(object, "state", json_string(state_of(t)));
     json_object_set_new(object, "newer", json_boolean(t->newer));
-    json_object_set_new(object, "age_ns",
-                        t->some ? json_integer((json_int_t)nt__watched_age_ns(
-                                      &t->live->snapshot))
-                                : json_null());
+    json_object_set_new(
+        object, "age_ns",
+        t->some ? json_integer((json_int_t)nt__watched_age_ns(&t->live->snapshot))
+                : json_null());
     json_object_set_new(object, "error",
                         t->error != 0 ? json_string(nt__errno_text(t->error))
                                       : json_null());
@@ -248,7 +250,8 @@ static void print_object(FILE *out, const struct nt_top *t)
     json_dumpf(top, out, JSON_COMPACT);
     fputs(",\"rates\":", out);
     json_dumpf(added, out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-    fprintf(out, ",\"record\":%s}\n", record != NULL && *record != '\0' ? record : "null");
+    fprintf(out, ",\"record\":%s}\n",
+            record != NULL && *record != '\0' ? record : "null");
     free(record);
     json_decref(top);
     json_decref(added);

@@ -19,14 +19,16 @@
 
 static bool by_name(enum nt_table table)
 {
-    return table == NT_TABLE_POOL || table == NT_TABLE_PHASE || table == NT_TABLE_TRACKED;
+    return table == NT_TABLE_POOL || table == NT_TABLE_PHASE ||
+           table == NT_TABLE_TRACKED;
 }
 
 static bool is_same(const struct nt_top_row *a, const struct nt_top_row *b)
 {
-    return a->table == b->table && (by_name(a->table) ? a->nth == b->nth
-                                                       : a->number == b->number) &&
-           strcmp(a->name, b->name) == 0;
+    if (a->table != b->table)
+        return false;
+    return by_name(a->table) ? a->nth == b->nth && strcmp(a->name, b->name) == 0
+                             : a->number == b->number;
 }
 
 static void add_row(const struct nt_row *row, void *context)
@@ -47,7 +49,8 @@ static void add_row(const struct nt_row *row, void *context)
     to->n = row->n;
     memcpy(to->values, row->values, row->n * sizeof row->values[0]);
     for (size_t i = 0; i < t->nrows; i++)
-        to->nth += t->rows[i].table == to->table && strcmp(t->rows[i].name, to->name) == 0;
+        to->nth +=
+            t->rows[i].table == to->table && strcmp(t->rows[i].name, to->name) == 0;
     t->nrows++;
 }
 
@@ -86,6 +89,13 @@ bool nt__top_is_total(const struct nt_column *column)
     return n > m && strcmp(column->name + n - m, "_total") == 0;
 }
 
+/* Was it there all the time, and left out while there was nothing to count? A new thread or
+ * pool may also be one that there was no room for, or has a new name. */
+static bool is_counted_from_0(const struct nt_top_row *row)
+{
+    return row->table == NT_TABLE_CLASS || row->table == NT_TABLE_PHASE;
+}
+
 /* The thread "exited" is those that ended: it takes over what these did before. */
 static bool has_rates(const struct nt_top_row *row)
 {
@@ -118,7 +128,7 @@ static void rate_rows(struct nt_top *t, const struct nt_top_row *old, size_t nol
         for (size_t k = 0; k < nold && was == NULL; k++)
             if (is_same(&t->rows[i], &old[k]))
                 was = &old[k];
-        if (was != NULL || t->since_start)
+        if (was != NULL || t->since_start || is_counted_from_0(&t->rows[i]))
             rate_row(&t->rows[i], was, t->seconds);
     }
 }
@@ -187,9 +197,10 @@ void nt__top_look(struct nt_top *t)
     const struct nt_snapshot *was = &t->live->snapshot;
 
     t->error = nt__live_read_fd(t->watched.fd, now);
-    t->newer = t->error == 0 && (!t->some || was->now_unix_ns != now->snapshot.now_unix_ns ||
-                                 was->start_unix_ns != now->snapshot.start_unix_ns ||
-                                 was->final != now->snapshot.final);
+    t->newer =
+        t->error == 0 && (!t->some || was->now_unix_ns != now->snapshot.now_unix_ns ||
+                          was->start_unix_ns != now->snapshot.start_unix_ns ||
+                          was->final != now->snapshot.final);
     if (!t->newer && nt__watched_follow(&t->watched)) {
         t->error = nt__live_read_fd(t->watched.fd, now);
         t->newer = t->error == 0;
@@ -226,9 +237,9 @@ void nt__top_end(struct nt_top *t)
 enum nt_table nt__top_table(enum nt_view view)
 {
     static const enum nt_table tables[NT_VIEWS] = {
-        [NT_VIEW_NODES] = NT_TABLE_NODE,       [NT_VIEW_CLASSES] = NT_TABLE_CLASS,
-        [NT_VIEW_POOLS] = NT_TABLE_POOL,       [NT_VIEW_THREADS] = NT_TABLE_THREAD,
-        [NT_VIEW_PHASES] = NT_TABLE_PHASE,     [NT_VIEW_TRACKED] = NT_TABLE_TRACKED,
+        [NT_VIEW_NODES] = NT_TABLE_NODE,        [NT_VIEW_CLASSES] = NT_TABLE_CLASS,
+        [NT_VIEW_POOLS] = NT_TABLE_POOL,        [NT_VIEW_THREADS] = NT_TABLE_THREAD,
+        [NT_VIEW_PHASES] = NT_TABLE_PHASE,      [NT_VIEW_TRACKED] = NT_TABLE_TRACKED,
         [NT_VIEW_MATRIX] = NT_TABLE_FREE_MATRIX};
 
     return tables[view];
@@ -298,7 +309,8 @@ static int compare(const void *a, const void *b, void *context)
 const struct nt_top_row **nt__top_rows(const struct nt_top *t, enum nt_view view,
                                        struct nt_order order, size_t *n)
 {
-    const struct nt_top_row **rows = nt__tool_memory(calloc(t->nrows + 1, sizeof *rows));
+    const struct nt_top_row **rows =
+        nt__tool_memory(calloc(t->nrows + 1, sizeof *rows));
     enum nt_table table = nt__top_table(view);
     struct sorting s = {.order = order};
 

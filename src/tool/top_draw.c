@@ -89,15 +89,19 @@ static void draw_bar(const struct nt_picture *p, int y, int x, int width, size_t
     double whole = scale_of(p, slot);
     char text[160], live[NT_CELL], committed[NT_CELL], resident[NT_CELL], all[NT_CELL];
     bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    bool asked = s->residency_pages_now != 0;
     int cells, last[3];
+    size_t n;
 
     nt__top_bytes(live, (double)node->live_bytes_now);
     nt__top_bytes(committed, (double)node->committed_bytes_now);
     nt__top_bytes(resident, (double)node->resident_bytes_now);
     nt__top_bytes(all, whole);
-    snprintf(text, sizeof text, s->residency_pages_now != 0 ? "%s live %s committed %s in memory of %s"
-                                                            : "%s live %s committed%.0s of %s",
-             live, committed, resident, all);
+    snprintf(text, sizeof text, "%s live %s committed%s%s%s %s", live, committed,
+             asked ? " " : "", asked ? resident : "", asked ? " in memory" : "",
+             p->close_up || p->top->memory[slot] == 0 ? "; bar is" : "of");
+    n = strlen(text);
+    snprintf(text + n, sizeof text - n, " %s", all);
     if ((int)strlen(text) + 30 > width)
         snprintf(text, sizeof text, "%s/%s/%s", live, committed, all);
     cells = width - 12 - (int)strlen(text);
@@ -130,8 +134,8 @@ static int draw_bars(const struct nt_picture *p, int y)
     if (lines > most)
         lines = most;
     for (size_t i = 0; i < nodes && (int)i < lines * columns; i++)
-        draw_bar(p, y + (int)i % lines, (int)i / lines * (COLS / columns), COLS / columns,
-                 i);
+        draw_bar(p, y + (int)i % lines, (int)i / lines * (COLS / columns),
+                 COLS / columns, i);
     y += lines;
     if (nodes > (size_t)(lines * columns)) {
         snprintf(text, sizeof text, "and %zu more nodes, in the table (1)",
@@ -150,7 +154,8 @@ static void draw_tabs(const struct nt_picture *p, int y)
     int x = 0;
 
     for (int v = 0; v < NT_VIEWS; v++) {
-        snprintf(text, sizeof text, " %d %s ", v + 1, nt__top_view_title((enum nt_view)v));
+        snprintf(text, sizeof text, " %d %s ", v + 1,
+                 nt__top_view_title((enum nt_view)v));
         x = put_text(y, x, v == (int)p->view ? A_REVERSE | A_BOLD : A_NORMAL, text);
     }
     if (order->column >= 0)
@@ -214,7 +219,8 @@ static void draw_matrix(struct nt_picture *p, int y)
     int x;
 
     p->column = nt__min(p->column, s->nodes > 0 ? s->nodes - 1 : 0);
-    put(y, 0, COLS, look(HEADING, A_REVERSE), rates ? "Freed on/s, home:" : "Freed on, home:");
+    put(y, 0, COLS, look(HEADING, A_REVERSE),
+        rates ? "Freed on/s, home:" : "Freed on, home:");
     x = LABEL_WIDTH;
     for (size_t h = p->column; h < s->nodes; h++) {
         snprintf(text, sizeof text, "node %d", (int)s->node_id[h]);
@@ -233,8 +239,8 @@ static void draw_matrix(struct nt_picture *p, int y)
 
             nt__top_count(text, blocks);
             snprintf(cell, sizeof cell, "%*s", MATRIX_WIDTH, text);
-            x = put(y, x, MATRIX_WIDTH, n != h && blocks > 0 ? look(FAR, A_BOLD) : A_NORMAL,
-                    cell);
+            x = put(y, x, MATRIX_WIDTH,
+                    n != h && blocks > 0 ? look(FAR, A_BOLD) : A_NORMAL, cell);
         }
     }
 }
@@ -246,7 +252,8 @@ static void draw_help(void)
     static const char *const lines[] = {
         "numatally top: what a process allocates, from its live file",
         "",
-        "  1 to 7, Tab     nodes, size classes, pools, threads, phases, tracked, matrix",
+        "  1 to 7, Tab     nodes, size classes, pools, threads, phases, tracked, "
+        "matrix",
         "  < >             sort by the column before or behind; r: the other way round",
         "  M A F N         sort by live memory, allocations, frees, name or number",
         "  a               totals per second, or as they are since the start",

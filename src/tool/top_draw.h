@@ -14,8 +14,9 @@ struct nt_picture {
     struct nt_order order[NT_VIEWS];
     size_t row, column; /* the first that are shown */
     bool help, paused;
-    bool close_up; /* bars are as long as the fullest node, not as the memory there is */
-    double delay;  /* seconds */
+    bool
+        close_up; /* bars are as long as the fullest node, not as the memory there is */
+    double delay; /* seconds */
 
     size_t page; /* rows that there was room for: set by drawing */
 };

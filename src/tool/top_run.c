@@ -95,8 +95,8 @@ static bool open_kept(struct nt_top_program *p, const struct nt_top_run_options 
 
     p->kept = -1;
     if (o->output != NULL) {
-        p->kept = open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC,
-                       0666);
+        p->kept =
+            open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
         if (p->kept < 0)
             nt__warn("--program-output %.512s: %s", o->output, nt__errno_text(errno));
         return p->kept >= 0;
@@ -107,9 +107,10 @@ static bool open_kept(struct nt_top_program *p, const struct nt_top_run_options 
                  folder != NULL && folder[0] == '/' ? folder : "/tmp");
     p->kept = mkostemp(path, O_CLOEXEC | O_APPEND);
     if (p->kept < 0) {
-        nt__warn("there is no place to keep what the program writes (%.512s: %s); name a "
-                 "file with --program-output",
-                 path, nt__errno_text(errno));
+        nt__warn(
+            "there is no place to keep what the program writes (%.512s: %s); name a "
+            "file with --program-output",
+            path, nt__errno_text(errno));
         return false;
     }
     unlink(path);

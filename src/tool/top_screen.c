@@ -257,9 +257,10 @@ int nt__top_screen(struct nt_top *t, const struct nt_top_options *o)
     SCREEN *screen = newterm(NULL, o->screen, o->in);
 
     if (screen == NULL) {
-        nt__warn("this terminal is not known (TERM is \"%.64s\"): use --batch for text, or "
-                 "--json",
-                 getenv("TERM"));
+        nt__warn(
+            "this terminal is not known (TERM is \"%.64s\"): use --batch for text, or "
+            "--json",
+            getenv("TERM"));
         return NT_EXIT_BAD_INPUT;
     }
     for (int v = 0; v < NT_VIEWS; v++)

@@ -115,7 +115,8 @@ int nt__top_sort(enum nt_view view, const char *word)
         return -1;
     for (int c = 0; view != NT_VIEW_MATRIX && columns[c].name != NULL; c++)
         if (strncmp(columns[c].name, word, len) == 0 &&
-            (columns[c].name[len] == '\0' || strcmp(columns[c].name + len, "_now") == 0 ||
+            (columns[c].name[len] == '\0' ||
+             strcmp(columns[c].name + len, "_now") == 0 ||
              strcmp(columns[c].name + len, "_total") == 0 ||
              strcmp(columns[c].name + len, "_bytes_now") == 0))
             return c;
@@ -135,8 +136,11 @@ static void scaled(char *out, double value, double unit)
         value /= unit;
         i++;
     }
-    snprintf(out, NT_CELL, "%.*f%c", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value,
-             letters[i]);
+    snprintf(out, NT_CELL, "%.*f%c",
+             value < 9.995   ? 2
+             : value < 99.95 ? 1
+                             : 0,
+             value, letters[i]);
 }
 
 void nt__top_count(char *out, double value)
@@ -144,8 +148,8 @@ void nt__top_count(char *out, double value)
     if (value >= 9999999.5)
         scaled(out, value, 1000);
     else
-        snprintf(out, NT_CELL, "%.*f", value < 99.95 && value != (double)(int)value ? 1 : 0,
-                 value);
+        snprintf(out, NT_CELL, "%.*f",
+                 value < 99.95 && value != (double)(int)value ? 1 : 0, value);
 }
 
 void nt__top_bytes(char *out, double value)
@@ -229,7 +233,7 @@ void nt__top_fit(char *out, size_t cap, const char *text, int width)
         bool good = n > 0 && mbrtowc(&wide, text, n, &state) == n && wcwidth(wide) >= 0;
         int columns = good ? wcwidth(wide) : 1;
 
-        if (used + columns > width || at + n + 1 >= cap)
+        if (used + columns > width || at + n >= cap)
             break;
         if (good)
             memcpy(out + at, text, n);
@@ -314,7 +318,8 @@ static void say_rates(const struct nt_top *t, char *out, size_t cap)
     nt__top_bytes(bytes, total_rate(all, "allocated_bytes_total"));
     nt__top_count(frees, total_rate(all, "frees_total"));
     nt__top_count(remote, total_rate(all, "remote_frees_total"));
-    snprintf(out, cap, "%s %.1f s: %s allocations/s, %sB/s; %s frees/s, %s remote; %.2f cpus",
+    snprintf(out, cap,
+             "%s %.1f s: %s allocations/s, %sB/s; %s frees/s, %s remote; %.2f cpus",
              t->still         ? "idle; before, over"
              : t->since_start ? "since its start, over"
                               : "over",

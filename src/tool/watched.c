@@ -26,9 +26,9 @@ static size_t quote(char *out, size_t cap, const char *word)
 {
     size_t at = 0;
 
-    if (*word != '\0' && word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789"
-                                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-+=./:,@%")] ==
-                             '\0')
+    if (*word != '\0' &&
+        word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789"
+                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-+=./:,@%")] == '\0')
         return nt__fmt_into(out, cap, "%s", word);
     at += nt__fmt_into(out + at, cap - at, "'");
     for (; *word != '\0'; word++)
@@ -92,9 +92,10 @@ static int complain(pid_t pid, const struct nt_found *found, const char *folder)
 
     nt__fmt_into(path, sizeof path, "/proc/%d", (int)pid);
     if (found->err == -EPERM)
-        nt__warn("%.512s is not yours alone (see its owner and mode): only the user whose "
-                 "process it is may watch it, as by sudo -u USER numatally ...",
-                 found->path);
+        nt__warn(
+            "%.512s is not yours alone (see its owner and mode): only the user whose "
+            "process it is may watch it, as by sudo -u USER numatally ...",
+            found->path);
     else if (!found->there)
         nt__warn("there is no process %d%s%.512s%s", (int)pid,
                  folder != NULL ? ", and no live file of it in " : "",
@@ -151,7 +152,7 @@ static int first_figures(struct nt_watched *w)
     if (err == 0)
         return 0;
     nt__warn("%.512s: %s", w->path,
-             err == -ENODATA  ? "nothing was written to this live file yet"
+             err == -ENODATA   ? "nothing was written to this live file yet"
              : err == -EBADMSG ? "this is no live file of this version of numatally"
                                : nt__errno_text(err));
     nt__watched_close(w);

@@ -70,13 +70,14 @@ void nt__watched_say_age(const struct nt_watched *w, const struct nt_snapshot *s
 /* ---- watched_find.c, for watched.c ----------------------------------------------------- */
 
 struct nt_found {
-    int fd;              /* of the live file; -1: none */
-    int err;             /* of one that could not be opened; -EPERM: it is not our own */
-    bool there;          /* the process is to be seen here */
-    bool readable;       /* so are its mappings */
-    bool library;        /* numatally is among these */
-    bool removed;        /* so is a live file whose name is gone */
-    unsigned long inode; /* of the live file among them; 0: none, what was found was by name */
+    int fd;        /* of the live file; -1: none */
+    int err;       /* of one that could not be opened; -EPERM: it is not our own */
+    bool there;    /* the process is to be seen here */
+    bool readable; /* so are its mappings */
+    bool library;  /* numatally is among these */
+    bool removed;  /* so is a live file whose name is gone */
+    unsigned long
+        inode; /* of the live file among them; 0: none, what was found was by name */
     char path[NT_LIVE_PATH_MAX];
 };
 

@@ -94,7 +94,7 @@ static void open_mapped(pid_t pid, struct nt_found *m)
 
     nt__fmt_into(path, sizeof path, "%s", m->path);
     m->err = -ENOENT;
-    for (int inside = 0; inside < 2 && m->fd < 0; inside++) {
+    for (int inside = 0; inside < 2 && m->fd < 0 && m->err != -EPERM; inside++) {
         struct stat st;
         int fd;
 
