@@ -40,7 +40,8 @@ static void note_signal(int sig, siginfo_t *info, void *context)
 {
     (void)context;
     ended = sig;
-    if (info->si_code == SI_USER || info->si_code == SI_QUEUE)
+    /* A terminal that goes away says so to the first of its processes only. */
+    if (sig == SIGHUP || info->si_code == SI_USER || info->si_code == SI_QUEUE)
         sent = sig;
 }
 

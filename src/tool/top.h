@@ -187,7 +187,7 @@ struct nt_top_options {
 /* A signal asks us to end: to be looked at after every wait. */
 bool nt__top_must_end(void);
 
-/* The signal that somebody sent to us alone since the last call; 0: none. */
+/* The signal that came for the program, and to us alone, since the last call; 0: none. */
 int nt__top_signal(void);
 
 /* Has the program ended? Then there are no figures after the next look. */

@@ -110,7 +110,7 @@ static void print_block(FILE *out, const struct nt_top *t,
 /* Tenths of what is counted a second: enough, and short. */
 static json_t *number(double value)
 {
-    return json_real((double)(int64_t)(value * 10 + 0.5) / 10);
+    return json_real(value < 1e15 ? (double)(int64_t)(value * 10 + 0.5) / 10 : value);
 }
 
 static json_t *rates_of(const struct nt_top_row *row)

@@ -76,9 +76,7 @@ static double scale_of(const struct nt_picture *p, size_t slot)
 
 static int cells_of(double bytes, double whole, int cells)
 {
-    int n = (int)(bytes / whole * cells + 0.5);
-
-    return n < 0 ? 0 : n > cells ? cells : n;
+    return bytes >= whole ? cells : (int)(bytes / whole * cells + 0.5);
 }
 
 /* One node: live '|', committed beyond that ':', in memory beyond both '.'. */
@@ -87,21 +85,18 @@ static void draw_bar(const struct nt_picture *p, int y, int x, int width, size_t
     const struct nt_snapshot *s = &p->top->live->snapshot;
     const struct nt_node_figures *node = &s->node[slot];
     double whole = scale_of(p, slot);
-    char text[160], live[NT_CELL], committed[NT_CELL], resident[NT_CELL], all[NT_CELL];
+    char text[200], live[NT_CELL], committed[NT_CELL], resident[NT_CELL], all[NT_CELL];
     bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     bool asked = s->residency_pages_now != 0;
     int cells, last[3];
-    size_t n;
 
     nt__top_bytes(live, (double)node->live_bytes_now);
     nt__top_bytes(committed, (double)node->committed_bytes_now);
     nt__top_bytes(resident, (double)node->resident_bytes_now);
     nt__top_bytes(all, whole);
-    snprintf(text, sizeof text, "%s live %s committed%s%s%s %s", live, committed,
+    snprintf(text, sizeof text, "%s live %s committed%s%s%s%s%s", live, committed,
              asked ? " " : "", asked ? resident : "", asked ? " in memory" : "",
-             p->close_up || p->top->memory[slot] == 0 ? "; bar is" : "of");
-    n = strlen(text);
-    snprintf(text + n, sizeof text - n, " %s", all);
+             p->close_up || p->top->memory[slot] == 0 ? ", bar is " : " of ", all);
     if ((int)strlen(text) + 30 > width)
         snprintf(text, sizeof text, "%s/%s/%s", live, committed, all);
     cells = width - 12 - (int)strlen(text);

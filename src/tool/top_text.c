@@ -166,7 +166,8 @@ void nt__top_cell(char *out, const struct nt_top_row *row, size_t c, bool rates)
     bool rate = rates && nt__top_is_total(column);
     double value;
 
-    if (c >= row->n || (rate && !row->rated)) {
+    if (c >= row->n || (rate && !row->rated) ||
+        (column->unit == '#' && (int64_t)row->values[c] < 0)) {
         strcpy(out, "-");
         return;
     }

@@ -8,9 +8,11 @@ machine could miss (WAIT is for what never comes).
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,8 @@ PYTHON = sys.executable
 WAIT = 120  # seconds
 CLEAN = {k: v for k, v in os.environ.items()
          if not k.startswith("NUMATALLY") and k not in ("LD_PRELOAD", "NO_COLOR", "TMUX")}
+
+VIEWS = ("nodes", "classes", "pools", "threads", "phases", "tracked", "matrix")
 
 # Threads, pools, phases, frees from node to node; then its own record, and silence.
 STILL = """
@@ -407,6 +411,44 @@ class Top(unittest.TestCase):
             out.write(kept)
         program.send_signal(signal.SIGCONT)
         t.see("^figures from 0.0 s ago")
+
+    def test_any_figures(self):
+        """What is in a file may be anything: it is shown, or refused, and nothing breaks."""
+        program, _ = self.still()
+        file = os.path.join(self.live, max(os.listdir(self.live), key=len))
+        whole = pathlib.Path(file).read_bytes()
+        slot = struct.unpack_from("I", whole, 12)[0]  # src/track/live_file.h
+        head = len(whole) - 2 * slot
+        self.assertTrue(40 <= head < 200)
+        rng = random.Random(7)
+        shown = 0
+        for number in range(60):
+            bad = bytearray(whole)
+            for _ in range(rng.choice((1, 20, 2000))):
+                at = rng.choice((head, head + slot)) + rng.randrange(8 if number % 2 else 350, slot)
+                bad[at:at + 8] = rng.choice((b"\xff" * 8, b"\x1b[31m\n\t\x7f",
+                                             rng.randbytes(8), b"\0" * 8))
+            path = self.path("numatally-1.live")
+            pathlib.Path(path).write_bytes(bad[:len(whole)])
+            os.chmod(path, 0o600)
+            for args in ("-j",), ("-b", "-v", rng.choice(VIEWS)):
+                done = subprocess.run([TOOL, "top", "-n", "2", "-d", "0.01", *args, path],
+                                      env=CLEAN, capture_output=True, check=False)
+                self.assertIn(done.returncode, (0, 1), (number, done))
+                self.assertNotIn(b"\x1b", done.stdout)
+                shown += done.returncode == 0
+                for line in done.stdout.splitlines() if args == ("-j",) else ():
+                    json.loads(line)
+            if number % 20 == 0 and done.returncode == 0:
+                t = self.terminal(TOOL, "top", "-d", "0.1", path)
+                t.see(r"^\?:help")
+                for key in "1234567":
+                    t.keys(key, "End", "m", "a")
+                    time.sleep(0.15)
+                t.keys("q")
+                self.assertEqual(t.ended(), 0)
+        self.assertGreater(shown, 20)
+        self.assertIsNone(program.poll())
 
     def test_follows_exec(self):
         script = self.path("second.py", BUSY)
