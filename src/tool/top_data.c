@@ -310,7 +310,7 @@ const struct nt_top_row **nt__top_rows(const struct nt_top *t, enum nt_view view
                                        struct nt_order order, size_t *n)
 {
     const struct nt_top_row **rows =
-        nt__tool_memory(calloc(t->nrows + 1, sizeof *rows));
+        nt__tool_memory(calloc(t->nrows + 1, sizeof(const struct nt_top_row *)));
     enum nt_table table = nt__top_table(view);
     struct sorting s = {.order = order};
 
@@ -320,7 +320,7 @@ const struct nt_top_row **nt__top_rows(const struct nt_top *t, enum nt_view view
             rows[(*n)++] = &t->rows[i];
     if (order.column >= 0)
         s.total = nt__top_is_total(&nt__table_columns(table)[order.column]);
-    qsort_r(rows, *n, sizeof *rows, compare, &s);
+    qsort_r(rows, *n, sizeof(const struct nt_top_row *), compare, &s);
     return rows;
 }
 

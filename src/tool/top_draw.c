@@ -11,6 +11,8 @@
 #define LABEL_WIDTH 20
 #define TEXT_MAX 2048 /* bytes of a line */
 #define MATRIX_WIDTH 10
+#define AROUND_BAR 12   /* columns of a bar's name and brackets */
+#define BRIEF_BELOW 100 /* columns: its figures without words */
 
 enum { PLAIN, LIVE, COMMITTED, FAR, HEADING, STALE }; /* pairs of colours */
 
@@ -79,62 +81,88 @@ static int cells_of(double bytes, double whole, int cells)
     return bytes >= whole ? cells : (int)(bytes / whole * cells + 0.5);
 }
 
-/* One node: live '|', committed beyond that ':', in memory beyond both '.'. */
-static void draw_bar(const struct nt_picture *p, int y, int x, int width, size_t slot)
+/* What bars are drawn with: live, committed beyond that, in memory beyond both. */
+static const char *glyph(size_t part)
+{
+    static const char *const plain[] = {"|", ":", "."};
+    static const char *const fine[] = {"\u2588", "\u2592", "\u00b7"};
+
+    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? fine[part] : plain[part];
+}
+
+/* The figures beside the bar of a node. */
+static void bar_text(const struct nt_picture *p, size_t slot, bool brief, char *out,
+                     size_t cap)
 {
     const struct nt_snapshot *s = &p->top->live->snapshot;
     const struct nt_node_figures *node = &s->node[slot];
-    double whole = scale_of(p, slot);
-    char text[200], live[NT_CELL], committed[NT_CELL], resident[NT_CELL], all[NT_CELL];
-    bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    char live[NT_CELL], committed[NT_CELL], resident[NT_CELL], all[NT_CELL];
     bool asked = s->residency_pages_now != 0;
-    int cells, last[3];
 
     nt__top_bytes(live, (double)node->live_bytes_now);
     nt__top_bytes(committed, (double)node->committed_bytes_now);
     nt__top_bytes(resident, (double)node->resident_bytes_now);
-    nt__top_bytes(all, whole);
-    snprintf(text, sizeof text, "%s live %s committed%s%s%s%s%s", live, committed,
-             asked ? " " : "", asked ? resident : "", asked ? " in memory" : "",
-             p->close_up || p->top->memory[slot] == 0 ? ", bar is " : " of ", all);
-    if ((int)strlen(text) + 30 > width)
-        snprintf(text, sizeof text, "%s/%s/%s", live, committed, all);
-    cells = width - 12 - (int)strlen(text);
-    last[0] = cells_of((double)node->live_bytes_now, whole, cells);
-    last[1] = cells_of((double)node->committed_bytes_now, whole, cells);
-    last[2] = cells_of((double)node->resident_bytes_now, whole, cells);
-    snprintf(live, sizeof live, "node %-3d [", (int)s->node_id[slot]);
-    x = put(y, x, 10, A_BOLD, live);
-    for (int i = 0; i < cells; i++) {
-        if (i < last[0])
-            put(y, x + i, 1, look(LIVE, A_BOLD), utf8 ? "\u2588" : "|");
-        else if (i < last[1])
-            put(y, x + i, 1, look(COMMITTED, A_NORMAL), utf8 ? "\u2592" : ":");
-        else if (i < last[2])
-            put(y, x + i, 1, look(COMMITTED, A_DIM), utf8 ? "\u00b7" : ".");
-    }
-    x = put(y, x + (cells > 0 ? cells : 0), 2, A_BOLD, "] ");
+    nt__top_bytes(all, scale_of(p, slot));
+    if (brief)
+        snprintf(out, cap, "%s/%s/%s", live, committed, all);
+    else
+        snprintf(out, cap, "%s live %s committed%s%s%s%s%s", live, committed,
+                 asked ? " " : "", asked ? resident : "", asked ? " in memory" : "",
+                 p->close_up || p->top->memory[slot] == 0 ? ", bar is " : " of ", all);
+}
+
+/* One node, its figures in `width - AROUND_BAR - cells` columns. */
+static void draw_bar(const struct nt_picture *p, int y, int x, int cells, size_t slot,
+                     const char *text)
+{
+    static const chtype without[] = {A_BOLD, A_NORMAL, A_DIM};
+    static const int pair[] = {LIVE, COMMITTED, COMMITTED};
+    const struct nt_node_figures *node = &p->top->live->snapshot.node[slot];
+    double whole = scale_of(p, slot);
+    const int last[] = {cells_of((double)node->live_bytes_now, whole, cells),
+                        cells_of((double)node->committed_bytes_now, whole, cells),
+                        cells_of((double)node->resident_bytes_now, whole, cells)};
+    char name[32];
+
+    snprintf(name, sizeof name, "node %-3d [",
+             (int)p->top->live->snapshot.node_id[slot]);
+    x = put(y, x, 10, A_BOLD, name);
+    for (int i = 0; i < cells; i++)
+        for (size_t part = 0; part < NT_ARRAY_LEN(last); part++)
+            if (i < last[part]) {
+                put(y, x + i, 1, look(pair[part], without[part]), glyph(part));
+                break;
+            }
+    x = put(y, x + cells, AROUND_BAR - 10, A_BOLD, "] ");
     put_text(y, x, A_NORMAL, text);
 }
 
-/* All nodes there is room for. The next line. */
+/* All nodes there is room for, their bars equally long. The next line. */
 static int draw_bars(const struct nt_picture *p, int y)
 {
-    size_t nodes = p->top->live->snapshot.nodes;
-    int columns = nodes > 4 && COLS >= 120 ? 2 : 1;
-    int most = LINES / 3 > 1 ? LINES / 3 : 1, lines;
-    char text[64];
+    size_t nodes = p->top->live->snapshot.nodes, columns, lines, shown, widest = 0;
+    size_t most = LINES / 3 > 1 ? (size_t)LINES / 3 : 1;
+    char text[200];
+    int width, cells;
 
-    lines = ((int)nodes + columns - 1) / columns;
-    if (lines > most)
-        lines = most;
-    for (size_t i = 0; i < nodes && (int)i < lines * columns; i++)
-        draw_bar(p, y + (int)i % lines, (int)i / lines * (COLS / columns),
-                 COLS / columns, i);
-    y += lines;
-    if (nodes > (size_t)(lines * columns)) {
+    columns = nodes > 4 && COLS >= 120 ? 2 : 1;
+    lines = nt__min((nodes + columns - 1) / columns, most);
+    shown = nt__min(nodes, lines * columns);
+    width = COLS / (int)columns;
+    for (size_t i = 0; i < shown; i++) {
+        bar_text(p, i, width < BRIEF_BELOW, text, sizeof text);
+        widest = nt__max(widest, strlen(text));
+    }
+    cells = width - AROUND_BAR - 1 - (int)widest;
+    for (size_t i = 0; i < shown; i++) {
+        bar_text(p, i, width < BRIEF_BELOW, text, sizeof text);
+        draw_bar(p, y + (int)(i % lines), (int)(i / lines) * width,
+                 cells < 0 ? 0 : cells, i, text);
+    }
+    y += (int)lines;
+    if (nodes > shown) {
         snprintf(text, sizeof text, "and %zu more nodes, in the table (1)",
-                 nodes - (size_t)(lines * columns));
+                 nodes - shown);
         put_text(y++, 0, A_NORMAL, text);
     }
     return y;
@@ -173,7 +201,7 @@ static void draw_table(struct nt_picture *p, int y)
     int x;
 
     p->column = nt__min(p->column, ncolumns - 1);
-    x = put(y, 0, COLS, look(HEADING, A_REVERSE), nt__top_view_title(p->view));
+    put(y, 0, COLS, look(HEADING, A_REVERSE), nt__top_view_title(p->view));
     x = LABEL_WIDTH;
     for (size_t c = p->column; c < ncolumns; c++) {
         int width = nt__top_width(p->view, columns[c]);
@@ -247,8 +275,7 @@ static void draw_help(void)
     static const char *const lines[] = {
         "numatally top: what a process allocates, from its live file",
         "",
-        "  1 to 7, Tab     nodes, size classes, pools, threads, phases, tracked, "
-        "matrix",
+        "  1 to 7, Tab     the tables, by the names above them",
         "  < >             sort by the column before or behind; r: the other way round",
         "  M A F N         sort by live memory, allocations, frees, name or number",
         "  a               totals per second, or as they are since the start",
@@ -259,7 +286,7 @@ static void draw_help(void)
         "  ? h             this; any key goes back",
         "  q               leave; a program that was started here runs on to its end",
         "",
-        "  Bars: live (|), committed beyond it (:), in memory beyond both (.)",
+        "  Bars: what is live, committed beyond it, in memory beyond both.",
         "  The process writes its figures itself, 10 ms apart or more, when it takes a",
         "  slab or a large block; one that does neither has no newer ones. Where pages",
         "  lie is up to a second older.",

@@ -168,7 +168,7 @@ void nt__top_cell(char *out, const struct nt_top_row *row, size_t c, bool rates)
 
     if (c >= row->n || (rate && !row->rated) ||
         (column->unit == '#' && (int64_t)row->values[c] < 0)) {
-        strcpy(out, "-");
+        snprintf(out, NT_CELL, "-");
         return;
     }
     value = rate ? row->rates[c] : (double)row->values[c];

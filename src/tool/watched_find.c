@@ -64,7 +64,7 @@ static void look_at_line(char *line, struct nt_found *m)
     else if (sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 &&
              strlen(path) < sizeof m->path) {
         m->inode = inode;
-        strcpy(m->path, path);
+        nt__fmt_into(m->path, sizeof m->path, "%s", path);
     }
 }
 
@@ -95,7 +95,7 @@ static void open_mapped(pid_t pid, struct nt_found *m)
     nt__fmt_into(path, sizeof path, "%s", m->path);
     m->err = -ENOENT;
     for (int inside = 0; inside < 2 && m->fd < 0 && m->err != -EPERM; inside++) {
-        struct stat st;
+        struct stat st = {0};
         int fd;
 
         if (inside)

@@ -367,7 +367,7 @@ class Top(unittest.TestCase):
         for settings, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
             t = self.terminal(TOOL, "top", "-d", "0.1", str(program.pid), **settings)
             t.see(r"^Nodes +Live")
-            found = re.search("[[;](3[0-7]|4[0-7])[;m]", t.text("-e"))
+            found = re.search(r"[\[;](3[0-7]|4[0-7])[;m]", t.text("-e"))
             self.assertEqual(found is not None, coloured, settings)
 
     # ---- ends -------------------------------------------------------------------------
@@ -386,6 +386,25 @@ class Top(unittest.TestCase):
         self.assertRegex(t.see(r"^large +[\d.]+M"), "ended without its last word")
         t.keys("q")
         self.assertEqual(t.ended(), 0)
+
+    def test_killed_at_any_moment(self):
+        rng = random.Random(3)
+        for _ in range(20):
+            program = self.start(BUSY.replace("0.02", "0"))
+            top = subprocess.Popen([TOOL, "top", "--json", "-d", "0.01", str(program.pid)],
+                                   env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True)
+            first = top.stdout.readline()
+            time.sleep(rng.random() / 10)
+            program.kill()
+            out, err = top.communicate()
+            self.assertEqual((top.returncode, err), (0, ""))
+            lines = [json.loads(line) for line in [first, *out.splitlines()]]
+            self.assertEqual(lines[-1]["top"]["state"], "ended")
+            self.assertFalse(lines[-1]["record"]["final"])
+            totals = [line["record"]["total"]["allocations_total"] for line in lines]
+            self.assertEqual(totals, sorted(totals))
+            program.wait()
 
     def test_ends_while_watched(self):
         program = self.start(BUSY.replace("while True", "for i in range(100)"))
@@ -583,6 +602,13 @@ class Top(unittest.TestCase):
                       "# it'\\''s'", said)
         said = self.top("-b", 2**22 + 1, status=1).stderr
         self.assertIn("there is no process", said)
+        for what, status, words in ((off.pid, 1, "NUMATALLY_CONF=live:on"),
+                                    (2**22 + 1, 1, "there is no process"), ("x", 2, "--pid"),
+                                    (0, 2, "--pid")):
+            done = subprocess.run([TOOL, "report", "--pid", str(what)], env=CLEAN,
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stdout), (status, ""), what)
+            self.assertIn(words, done.stderr)
 
     def test_bad_usage(self):
         for args, words in ((("x",), "top -- x"), ((), "name a process"),
