@@ -138,6 +138,17 @@ static void take(struct nt_watched *w, const struct nt_found *found, pid_t pid)
     }
 }
 
+/* Is this the error of a file that was just made? What it begins with is written last. */
+static bool is_new(int fd, int err)
+{
+    struct nt_live_head head;
+
+    return err == -ENODATA ||
+           (err == -EBADMSG &&
+            pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
+            head.magic[0] == '\0');
+}
+
 /* Wait until the file holds something. 0, or after a complaint. */
 static int first_figures(struct nt_watched *w)
 {
@@ -145,7 +156,7 @@ static int first_figures(struct nt_watched *w)
     const struct timespec pause = {0, 10000000};
     int err = nt__live_read_fd(w->fd, &live);
 
-    for (int ms = 0; err == -ENODATA && ms < FIRST_WRITE_MS; ms += 10) {
+    for (int ms = 0; is_new(w->fd, err) && ms < FIRST_WRITE_MS; ms += 10) {
         nanosleep(&pause, NULL);
         err = nt__live_read_fd(w->fd, &live);
     }
