@@ -20,10 +20,8 @@ static const struct verb {
     const char *name;
     int (*run)(int argc, char **argv);
 } verbs[] = {
-    {"run", nt__tool_run},
-    {"report", nt__tool_report},
-    {"topo", nt__tool_topo},
-    {"doctor", nt__tool_doctor},
+    {"run", nt__tool_run}, {"report", nt__tool_report}, {"topo", nt__tool_topo},
+    {"top", nt__tool_top}, {"doctor", nt__tool_doctor},
 };
 
 struct choice {
@@ -96,10 +94,12 @@ int main(int argc, char **argv)
         .options = none,
         .parser = parse,
         .args_doc = "run [OPTION...] -- PROGRAM [ARG...]\nreport [OPTION...] FILE...\n"
+                    "top [OPTION...] PID\ntop [OPTION...] -- PROGRAM [ARG...]\n"
                     "topo [OPTION...]\ndoctor [OPTION...] [-- PROGRAM]",
         .doc = "Count what a program allocates, node by node.\n\n"
                "  run      run a program with the library and report its figures\n"
                "  report   print records and live files, compare two\n"
+               "  top      watch a process that runs\n"
                "  topo     print nodes, cpus, memory, distances and tiers\n"
                "  doctor   say what of machine and program stands in the way\v",
         .help_filter = help,

@@ -11,6 +11,7 @@
 #include "src/base/fmt.h"
 #include "src/tool/progress.h"
 #include "src/tool/report.h"
+#include "src/tool/watched.h"
 #include "src/track/live.h"
 #include "src/track/profile_out.h"
 
@@ -168,8 +169,8 @@ static void take_profile(struct nt_record *r, struct nt_profile *p)
     nt__profile_free(p);
 }
 
-static void visit_live(const char *path, const struct nt_live *live, nt_visit *visit,
-                       void *context)
+/* The record of a live file and of the profile beside it. */
+static struct nt_record *whole_record(const char *path, const struct nt_live *live)
 {
     struct nt_record *r = record_of(live);
     struct nt_profile profile = {0};
@@ -178,7 +179,28 @@ static void visit_live(const char *path, const struct nt_live *live, nt_visit *v
     if (nt__profile_path(beside, sizeof beside, path) &&
         nt__profile_load(beside, &profile) == 0)
         take_profile(r, &profile);
-    visit(r, context);
+    return r;
+}
+
+int nt__records_process(pid_t pid, nt_visit *visit, void *context)
+{
+    static struct nt_live live;
+    struct nt_watched w;
+    char age[256];
+    int err, status = nt__watched_open(&w, pid, NULL);
+
+    if (status != 0)
+        return status;
+    err = nt__live_read_fd(w.fd, &live);
+    if (err != 0) {
+        nt__warn("%.512s: %s", w.path, nt__errno_text(err));
+    } else {
+        nt__watched_say_age(&w, &live.snapshot, age, sizeof age);
+        nt__warn("process %d: %s", (int)pid, age);
+        visit(whole_record(w.path, &live), context);
+    }
+    nt__watched_close(&w);
+    return err != 0 ? NT_EXIT_BAD_INPUT : 0;
 }
 
 /* ---- files -------------------------------------------------------------------------- */
@@ -192,7 +214,12 @@ int nt__records_each(const char *path, nt_visit *visit, void *context)
     int err = nt__live_read(path, &live);
 
     if (err == 0) {
-        visit_live(path, &live, visit, context);
+        if (!live.snapshot.final)
+            nt__warn(
+                "%.512s: these are the figures of process %lld at its last update, "
+                "not those of its end",
+                path, (long long)live.snapshot.pid);
+        visit(whole_record(path, &live), context);
         return 0;
     }
     if (err != -EBADMSG) {

@@ -51,7 +51,7 @@ static const struct {
 
 const char *nt__report_value = "at_peak_requested_bytes";
 
-enum { OPTION_FINDINGS = 256, OPTION_RANKS }; /* no letters */
+enum { OPTION_FINDINGS = 256, OPTION_RANKS, OPTION_PID }; /* no letters */
 
 /* What --findings writes in place of the figures. */
 static const struct format findings[] = {
@@ -65,6 +65,7 @@ struct report {
     const char *output; /* NULL: standard output */
     char **files;
     size_t nfiles;
+    pid_t pid;      /* a process to report on besides; 0: none */
     bool diff;      /* compare the two */
     bool unequal;   /* with it: a file has not one record */
     bool is_merge;  /* of a job's processes */
@@ -149,6 +150,18 @@ static void take_findings(struct report *r, const struct argp_state *state)
     argp_error(state, "--findings has no format \"%s\"; it may be text or json", name);
 }
 
+static pid_t parse_pid(const char *arg, const struct argp_state *state)
+{
+    char *end;
+    long pid;
+
+    errno = 0;
+    pid = strtol(arg, &end, 10);
+    if (errno != 0 || end == arg || *end != '\0' || pid < 1 || pid > INT_MAX)
+        argp_error(state, "--pid is \"%s\"; it may be the number of a process", arg);
+    return (pid_t)pid;
+}
+
 /* What is asked for together, when all options are known. */
 static void check_together(struct report *r, const struct argp_state *state)
 {
@@ -162,6 +175,10 @@ static void check_together(struct report *r, const struct argp_state *state)
     if (r->diff && r->format->diff == NULL)
         argp_error(state, "--diff cannot be shown as %s, but as %s", r->format->name,
                    format_names(true, false));
+    if (r->diff && r->pid != 0)
+        argp_error(state,
+                   "--diff compares two files: write the process's record to one "
+                   "first, with --pid, --format json and --output");
     if (r->diff && r->is_merge)
         argp_error(state, "--diff and --merge are two reports: ask for one of them");
     if (r->is_merge && r->format->merge == NULL)
@@ -212,12 +229,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPTION_FINDINGS:
         r->findings = true;
         return 0;
+    case OPTION_PID:
+        r->pid = parse_pid(arg, state);
+        return 0;
     case ARGP_KEY_ARGS:
         r->files = state->argv + state->next;
         r->nfiles = (size_t)(state->argc - state->next);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "no file was given: numatally report FILE...");
+        if (r->pid == 0)
+            argp_error(state, "no file was given: numatally report FILE...");
         return 0;
     case ARGP_KEY_END:
         check_together(r, state);
@@ -376,6 +397,8 @@ static void check_one(struct report *r, const char *path, size_t records)
 
 static void read_files(struct report *r)
 {
+    if (r->pid != 0)
+        r->status = nt__records_process(r->pid, visit, r);
     nt__progress_begin(r->files, r->nfiles);
     if (r->is_merge)
         r->merge = nt__merge_begin(r->ranks);
@@ -401,6 +424,8 @@ int nt__tool_report(int argc, char **argv)
          0},
         {"findings", OPTION_FINDINGS, NULL, 0,
          "what the figures say about how the program allocates, as text or json", 0},
+        {"pid", OPTION_PID, "PID", 0,
+         "report on a process that runs, from its live file", 0},
         {"output", 'o', "FILE", 0, "write there, not to standard output", 0},
         {"value", 'v', "FIGURE", 0,
          "peak (the default), live, requested or allocations: what collapsed stacks "
@@ -419,11 +444,12 @@ int nt__tool_report(int argc, char **argv)
     static const struct argp argp = {
         .options = options,
         .parser = parse,
-        .args_doc = "FILE...\n--merge FILE...\n--diff BEFORE AFTER",
+        .args_doc = "FILE...\n--pid=PID\n--merge FILE...\n--diff BEFORE AFTER",
         .doc =
             "Print FILEs again: JSON records and live files (*.live)."
             "\vExamples:\n"
             "  numatally report run.json\n"
+            "  numatally report --pid 4711\n"
             "  numatally report --findings run.json\n"
             "  numatally report -o page.html run.json\n"
             "  numatally report --diff before.json after.json\n"

@@ -2,7 +2,7 @@
 /*
  * numatally report: from files to formats.
  *
- *   read.c       the records in a file
+ *   read.c       the records in a file; that of a process (watched*.c find its live file)
  *   report.c     the verb: options, which format, where to
  *   out_*.c      one format each: records to a FILE
  *   diff*.c      two records, compared
@@ -31,6 +31,10 @@ typedef void nt_visit(struct nt_record *record, void *context);
 /* Visit the records in a file. 0, or the exit status after complaints; the good records
  * were visited all the same. */
 int nt__records_each(const char *path, nt_visit *visit, void *context);
+
+/* Visit the record of a process that runs, after a line on stderr that says how old its
+ * figures are. As above. */
+int nt__records_process(pid_t pid, nt_visit *visit, void *context);
 
 /* ---- formats ------------------------------------------------------------------------ */
 

@@ -36,6 +36,8 @@
 #define KEY_POLICY 256 /* --policy has no letter */
 #define COLLECT_MS 250 /* how often ended children are collected, --children only */
 
+const struct nt_run_watcher *nt__run_watcher;
+
 /* ---- the command line ------------------------------------------------------- */
 
 /* numactl's options, and --policy, whose value is a policy as it is. */
@@ -256,8 +258,7 @@ static int wait_for(struct nt_run *r)
     }
 }
 
-/* End as the program did. */
-static int end_like(int status)
+int nt__tool_end_like(int status)
 {
     const struct rlimit none = {0, 0};
     sigset_t one;
@@ -355,12 +356,17 @@ static int run(struct nt_run *r)
     if (status == 0) {
         if (r->meets)
             nt__meet_started(&r->meet, r->collector.pid, r->path);
+        if (nt__run_watcher != NULL)
+            nt__run_watcher->began(&r->collector);
         status = wait_for(r);
         r->collector.end_unix_ns = nt__run_unix_ns();
-        nt__run_report(r, status);
+        if (nt__run_watcher != NULL)
+            nt__run_watcher->ended(status);
+        if (nt__run_watcher == NULL || nt__run_watcher->report || r->meets)
+            nt__run_report(r, status);
         if (!r->meets)
             nt__collect_close(&r->collector);
-        return end_like(status);
+        return nt__tool_end_like(status);
     }
     r->collector.end_unix_ns = nt__run_unix_ns();
     if (r->meets)

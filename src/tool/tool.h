@@ -31,6 +31,7 @@
 int nt__tool_run(int argc, char **argv);
 int nt__tool_report(int argc, char **argv);
 int nt__tool_topo(int argc, char **argv);
+int nt__tool_top(int argc, char **argv);
 int nt__tool_doctor(int argc, char **argv);
 
 /* Read a verb's command line by argp; an option that does not exist is answered with the
@@ -109,6 +110,19 @@ int nt__collect_write(struct nt_collector *c, int fd);
 
 /* Remove the folder and what is in it. */
 void nt__collect_close(struct nt_collector *c);
+
+/* ---- run.c: a run that somebody watches -------------------------------------------- */
+
+struct nt_run_watcher {
+    void (*began)(const struct nt_collector *c); /* the program runs */
+    void (*ended)(int status); /* it has ended so; its live file is still there */
+    bool report;               /* is there to be a report? */
+};
+extern const struct nt_run_watcher *nt__run_watcher; /* NULL: nobody */
+
+/* End as a program did that had this wait status: by its signal, or the exit status is
+ * returned. */
+int nt__tool_end_like(int status);
 
 /* ---- record.c: the JSON record back to figures ---------------------------------- */
 

@@ -247,16 +247,12 @@ static int read_slot(int fd, struct nt_live *out)
     return -EAGAIN;
 }
 
-int nt__live_read(const char *path, struct nt_live *out)
+int nt__live_read_fd(int fd, struct nt_live *out)
 {
     struct nt_live_head head;
     struct stat st;
-    int fd, err;
+    int err = fstat(fd, &st) != 0 ? -errno : 0;
 
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return -errno;
-    err = fstat(fd, &st) != 0 ? -errno : 0;
     if (err == 0 && !S_ISREG(st.st_mode))
         err = -EBADMSG;
     if (err == 0)
@@ -265,8 +261,17 @@ int nt__live_read(const char *path, struct nt_live *out)
         (memcmp(head.magic, NT_LIVE_MAGIC, sizeof head.magic) != 0 ||
          head.version != NT_SNAPSHOT_VERSION || head.slot_bytes != sizeof *out))
         err = -EBADMSG;
-    if (err == 0)
-        err = read_slot(fd, out);
+    return err == 0 ? read_slot(fd, out) : err;
+}
+
+int nt__live_read(const char *path, struct nt_live *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int err;
+
+    if (fd < 0)
+        return -errno;
+    err = nt__live_read_fd(fd, out);
     close(fd);
     return err;
 }

@@ -79,4 +79,7 @@ NT_HIDDEN void nt__live_fork_child(void);
  * yet; -EAGAIN: its writer never stood still; or the negative errno of open or read. */
 NT_HIDDEN int nt__live_read(const char *path, struct nt_live *out);
 
+/* The same of an open file; it may have lost its name meanwhile. */
+NT_HIDDEN int nt__live_read_fd(int fd, struct nt_live *out);
+
 #endif

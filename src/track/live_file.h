@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a live file begins, for live.c, which writes and reads it, and sweep.c, which
- * must know whose it is.
+ * How a live file begins, for live.c, which writes and reads it, and for those that must
+ * know whose it is: sweep.c and the tool.
  */
 #ifndef NT_TRACK_LIVE_FILE_H
 #define NT_TRACK_LIVE_FILE_H
@@ -31,5 +31,9 @@ struct nt_live_head {
 
 /* Where this process comes from. */
 NT_HIDDEN void nt__live_origin(struct nt_live_origin *out);
+
+/* When process `pid` started, in ticks since the boot, and the letter of its state in
+ * /proc (R, S, Z...), if `state` is not NULL; both 0: not known. */
+NT_HIDDEN uint64_t nt__live_start_ticks(pid_t pid, char *state);
 
 #endif

@@ -51,8 +51,8 @@ static uint64_t number(const char **at)
 }
 
 /* The 22nd word of /proc/PID/stat, of which the second may hold anything but ends
- * with the last ')'; 0: unknown. */
-static uint64_t start_ticks(pid_t pid)
+ * with the last ')'. The state is the third. */
+uint64_t nt__live_start_ticks(pid_t pid, char *state)
 {
     char path[40], text[512];
     const char *at;
@@ -60,6 +60,8 @@ static uint64_t start_ticks(pid_t pid)
     nt__fmt_into(path, sizeof path, "/proc/%d/stat", (int)pid);
     read_text(path, text, sizeof text);
     at = strrchr(text, ')');
+    if (state != NULL)
+        *state = at != NULL && at[1] == ' ' ? at[2] : '\0';
     for (int word = 2; at != NULL && word < 22; word++)
         at = strchr(at + 1, ' ');
     if (at == NULL)
@@ -88,7 +90,7 @@ void nt__live_origin(struct nt_live_origin *out)
     }
     if (stat("/proc/self/ns/pid", &st) == 0)
         out->pid_space = st.st_ino;
-    out->start_ticks = start_ticks(getpid());
+    out->start_ticks = nt__live_start_ticks(getpid(), NULL);
 }
 
 /* Is the process that `origin` and `pid` mean certainly gone? */
@@ -103,7 +105,7 @@ static bool is_gone(const struct nt_live_origin *origin, pid_t pid,
         return false;
     if (kill(pid, 0) != 0 && errno == ESRCH)
         return true;
-    ticks = start_ticks(pid);
+    ticks = nt__live_start_ticks(pid, NULL);
     return ticks != 0 && origin->start_ticks != 0 && ticks != origin->start_ticks;
 }
 
