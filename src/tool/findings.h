@@ -6,7 +6,8 @@
  *   analysis.h           what they share: all thresholds and prices, each with its reason
  *   places.c             sites to places in the user's code
  *   findings_memory.c    size classes: waste inside blocks, and between them
- *   findings_lifetime.c  leaks, growth, large blocks that live shortly
+ *   findings_leaks.c     what is never freed
+ *   findings_lifetime.c  growth, large blocks that live shortly
  *   findings_work.c      many small blocks, growing by realloc, frees by other threads
  *   findings_nodes.c     threads that hold most, pages elsewhere than asked
  *   out_findings.c       findings to text and JSON

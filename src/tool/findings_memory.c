@@ -70,15 +70,18 @@ static void find_waste_in(struct nt_analysis *a, const struct nt_class_figures *
     double mean =
         asked / (c->allocations_total != 0 ? (double)c->allocations_total : 1);
     const struct nt_place *place;
+    struct nt_spot most;
     struct nt_finding *f;
 
     if (part < NT_WASTE_PART || !nt__finding_counts(a, NT_COST_BYTES, cost, 0))
         return;
-    place = nt__holder(a, in_class, &c->block_bytes);
-    if (place == NULL)
-        place = asker(a, below, c->block_bytes);
+    most = nt__holder(a, in_class, &c->block_bytes);
+    if (most.place == NULL)
+        most = nt__most_of(a, asker(a, below, c->block_bytes),
+                           offsetof(struct nt_site_figures, requested_bytes_total));
+    place = most.place;
     f = nt__finding_add(a, "internal-waste", NT_COST_BYTES, cost, 0);
-    nt__finding_where(a, f, place);
+    nt__finding_where(a, f, most);
     f->sentence = nt__say(
         "%s of the %s in blocks of %s were not asked for: on average %.1f bytes of "
         "each are used, of %s blocks in all%s%s.",
@@ -145,15 +148,17 @@ static bool find_pinned(struct nt_analysis *a, const char *advice)
 {
     struct room room = room_at_the_end(&a->record->snapshot);
     const struct nt_place *place;
+    struct nt_spot most;
     struct nt_finding *f;
 
     if (room.worst == NULL || room.held - room.used < NT_FRAGMENT_PART * room.held ||
         room.pinned < NT_FRAGMENT_EMPTY ||
         !nt__finding_counts(a, NT_COST_BYTES, room.pinned, 0))
         return false;
-    place = nt__holder(a, in_class, &room.worst->block_bytes);
+    most = nt__holder(a, in_class, &room.worst->block_bytes);
+    place = most.place;
     f = nt__finding_add(a, "fragmentation", NT_COST_BYTES, room.pinned, 0);
-    nt__finding_where(a, f, place);
+    nt__finding_where(a, f, most);
     f->sentence = nt__say(
         "%s are free but cannot be given back, as blocks in use lie among them: of "
         "%s in slabs %s are in use. Most of it, %s, is in slabs of blocks of %s, "

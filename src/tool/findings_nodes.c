@@ -68,10 +68,10 @@ static bool of_node(const struct nt_sample_figures *s, const void *node)
 }
 
 /* " Most of ... by PLACE.", or nothing. */
-static char *mostly(const char *what, const struct nt_place *place)
+static char *mostly(const char *what, struct nt_spot spot)
 {
-    return place != NULL
-               ? nt__say(" Most of %s was allocated by %s.", what, place->name)
+    return spot.place != NULL
+               ? nt__say(" Most of %s was allocated by %s.", what, spot.place->name)
                : nt__say("%s", "");
 }
 
@@ -80,7 +80,7 @@ static void find_among_threads(struct nt_analysis *a)
     const struct nt_node_figures *total = &a->record->snapshot.total;
     struct crew crew = crew_of(a->record);
     char name[3 * sizeof crew.first->name + 1];
-    const struct nt_place *place;
+    struct nt_spot most_by;
     struct nt_fmt clean;
     struct nt_finding *f;
     double held, cost;
@@ -96,10 +96,10 @@ static void find_among_threads(struct nt_analysis *a)
         return;
     nt__fmt_init(&clean, name, sizeof name, -1);
     nt__fmt_name(&clean, 0, crew.first->name);
-    place = nt__holder(a, of_thread, &crew.first->tid);
-    most = mostly("what it has in use now", place);
+    most_by = nt__holder(a, of_thread, &crew.first->tid);
+    most = mostly("what it has in use now", most_by);
     f = nt__finding_add(a, "imbalance", NT_COST_BYTES, cost, 0);
-    nt__finding_where(a, f, place);
+    nt__finding_where(a, f, most_by);
     f->sentence = nt__say(
         "Of %zu threads that allocate, the main thread apart, one, \"%s\" (%lld, on "
         "node %lld), held up to %s, the others %s on average: %.1f times as much.%s",
@@ -128,7 +128,7 @@ static void find_among_nodes(struct nt_analysis *a)
 {
     const struct nt_snapshot *s = &a->record->snapshot;
     double sum = 0, most = 0, cost;
-    const struct nt_place *place;
+    struct nt_spot most_by;
     size_t n = 0, threads = 0;
     uint32_t first = 0;
     struct nt_finding *f;
@@ -152,10 +152,10 @@ static void find_among_nodes(struct nt_analysis *a)
     if (threads < NT_IMBALANCE_THREADS + threads_on(a->record, s->node_id[first]) ||
         !nt__finding_counts(a, NT_COST_BYTES, cost, 0))
         return;
-    place = nt__holder(a, of_node, &s->node_id[first]);
-    by = mostly("it", place);
+    most_by = nt__holder(a, of_node, &s->node_id[first]);
+    by = mostly("it", most_by);
     f = nt__finding_add(a, "imbalance", NT_COST_BYTES, cost, 0);
-    nt__finding_where(a, f, place);
+    nt__finding_where(a, f, most_by);
     f->sentence = nt__say(
         "%zu threads run on %zu nodes, but of the %s that lie on these %s are on "
         "node %d: threads of the others use them from afar, and one node's memory "
@@ -216,16 +216,16 @@ static void find_elsewhere(struct nt_analysis *a, uint32_t n, const struct reaso
     double reserved = (double)s->total.reserved_bytes_now;
     double asked = (double)s->residency_pages_now * (double)s->page_bytes;
     double error = asked < reserved ? NT_RESIDENCY_ERROR * reserved : 0;
-    const struct nt_place *place;
+    struct nt_spot most_by;
     struct nt_finding *f;
     char *most;
 
     if (!nt__finding_counts(a, NT_COST_BYTES, bytes, error))
         return;
-    place = nt__holder(a, of_node, &s->node_id[n]);
-    most = mostly("what that node serves", place);
+    most_by = nt__holder(a, of_node, &s->node_id[n]);
+    most = mostly("what that node serves", most_by);
     f = nt__finding_add(a, "elsewhere", NT_COST_BYTES, bytes, error);
-    nt__finding_where(a, f, place);
+    nt__finding_where(a, f, most_by);
     f->sentence = nt__say(
         "%s of the %s that are in memory and wanted on node %d lie on another node: "
         "%s.%s",

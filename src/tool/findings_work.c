@@ -63,7 +63,9 @@ static bool find_small_places(struct nt_analysis *a)
             continue;
         found = true;
         f = nt__finding_add(a, "frequent-small", NT_COST_NS, cost, error);
-        nt__finding_where(a, f, place);
+        nt__finding_where(
+            a, f,
+            nt__most_of(a, place, offsetof(struct nt_site_figures, allocations_total)));
         f->sentence = nt__say(
             "About %s blocks of %.0f bytes on average were allocated by %s, %s in "
             "each second of processor time%s%s: some %s to allocate and free them.",
@@ -115,7 +117,9 @@ void nt__find_small(struct nt_analysis *a)
         !nt__finding_counts(a, NT_COST_NS, blocks * NT_PRICE_PAIR, 0))
         return;
     f = nt__finding_add(a, "frequent-small", NT_COST_NS, blocks * NT_PRICE_PAIR, 0);
-    nt__finding_where(a, f, most);
+    nt__finding_where(
+        a, f,
+        nt__most_of(a, most, offsetof(struct nt_site_figures, allocations_total)));
     f->sentence = nt__say(
         "%s blocks of up to %d bytes, %.0f on average, were allocated, %s in each "
         "second of processor time: some %s to allocate and free them.%s%s%s%s%s",
@@ -135,7 +139,11 @@ static void report_chain(struct nt_analysis *a, const struct nt_place *place,
     double in_place = (double)a->record->snapshot.total.reallocs_in_place_total;
     struct nt_finding *f = nt__finding_add(a, "realloc-chain", NT_COST_NS, cost, error);
 
-    nt__finding_where(a, f, place);
+    nt__finding_where(
+        a, f,
+        nt__most_of(a, place,
+                    place->grows ? offsetof(struct nt_site_figures, allocations_total)
+                                 : offsetof(struct nt_site_figures, reallocs_total)));
     if (place->grows) {
         f->sentence = nt__say(
             "About %s blocks, of %s on average, were allocated by %s as a container "

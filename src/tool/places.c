@@ -263,7 +263,7 @@ static struct key key_of(const struct nt_profile *p, struct nt_symbols *symbols,
     return key;
 }
 
-static void add_site(struct nt_place *place, const struct nt_site_figures *s)
+void nt__place_add(struct nt_place *place, const struct nt_site_figures *s)
 {
     double error = (double)s->requested_bytes_total_error;
     double live_error = (double)s->live_requested_bytes_now_error;
@@ -311,12 +311,8 @@ void nt__places_make(const struct nt_profile *p, struct nt_symbols *symbols,
             place = &out->list[out->n++];
             place->name = keys[i].name;
             place->grows = keys[i].grows;
-            place->site = site;
         }
-        if (p->sites[site].requested_bytes_total >
-            p->sites[place->site].requested_bytes_total)
-            place->site = site;
-        add_site(place, &p->sites[site]);
+        nt__place_add(place, &p->sites[site]);
         out->of_site[site] = out->n - 1;
     }
     free(keys);
