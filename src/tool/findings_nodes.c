@@ -75,41 +75,63 @@ static char *mostly(const char *what, struct nt_spot spot)
                : nt__say("%s", "");
 }
 
+/* Do they take memory of several nodes, so that one has more of it than others? */
+static bool is_spread(const struct nt_record *r, const struct crew *crew)
+{
+    for (size_t i = 0; i < r->nthreads; i++)
+        if (is_worker(r, &r->threads[i]) && r->threads[i].node != crew->first->node)
+            return true;
+    return false;
+}
+
+/* On one node nobody's memory is farther away for it: then it costs nothing. */
+static void report_threads(struct nt_analysis *a, const struct crew *crew, double cost)
+{
+    const struct nt_thread_figures *first = crew->first;
+    double held = (double)first->live_bytes_peak;
+    struct nt_spot most_by = nt__holder(a, of_thread, &first->tid);
+    char *most = mostly("what it has in use now", most_by), *times;
+    char name[3 * sizeof first->name + 1];
+    struct nt_fmt clean;
+    struct nt_finding *f;
+
+    nt__fmt_init(&clean, name, sizeof name, -1);
+    nt__fmt_name(&clean, 0, first->name);
+    times = crew->others > held / 100
+                ? nt__say("%s on average: %.1f times as much",
+                          nt__bytes(crew->others).s, held / crew->others)
+                : nt__say("next to nothing");
+    f = nt__finding_add(a, "imbalance", NT_COST_BYTES, cost, 0);
+    nt__finding_where(a, f, most_by);
+    f->sentence = nt__say(
+        "Of %zu threads that allocate, the main thread apart, one, \"%s\" (%lld, on "
+        "node %lld), held up to %s, the others %s.%s%s",
+        crew->n, name, (long long)first->tid, (long long)first->node, nt__bytes(held).s,
+        times, most,
+        cost > 0 ? ""
+                 : " As all of them take memory of one node, it is as near to each: "
+                   "this costs nothing here, and only shows how the work is divided.");
+    free(most);
+    free(times);
+    f->advice = nt__say(
+        "Divide the work evenly. If this thread allocates for the others, let each "
+        "allocate what it uses: a thread's blocks lie on its own node.%s",
+        cost > 0 ? "" : " If it is to hold more, as a cache does, nothing is wrong.");
+}
+
 static void find_among_threads(struct nt_analysis *a)
 {
     const struct nt_node_figures *total = &a->record->snapshot.total;
     struct crew crew = crew_of(a->record);
-    char name[3 * sizeof crew.first->name + 1];
-    struct nt_spot most_by;
-    struct nt_fmt clean;
-    struct nt_finding *f;
-    double held, cost;
-    char *most;
+    double above;
 
     if (crew.n < NT_IMBALANCE_THREADS ||
         (double)total->remote_frees_total >
             NT_IMBALANCE_REMOTE * (double)total->frees_total)
         return;
-    held = (double)crew.first->live_bytes_peak;
-    cost = excess(held, crew.others, crew.n);
-    if (!nt__finding_counts(a, NT_COST_BYTES, cost, 0))
-        return;
-    nt__fmt_init(&clean, name, sizeof name, -1);
-    nt__fmt_name(&clean, 0, crew.first->name);
-    most_by = nt__holder(a, of_thread, &crew.first->tid);
-    most = mostly("what it has in use now", most_by);
-    f = nt__finding_add(a, "imbalance", NT_COST_BYTES, cost, 0);
-    nt__finding_where(a, f, most_by);
-    f->sentence = nt__say(
-        "Of %zu threads that allocate, the main thread apart, one, \"%s\" (%lld, on "
-        "node %lld), held up to %s, the others %s on average: %.1f times as much.%s",
-        crew.n, name, (long long)crew.first->tid, (long long)crew.first->node,
-        nt__bytes(held).s, nt__bytes(crew.others).s,
-        held / (crew.others > 1 ? crew.others : 1), most);
-    free(most);
-    f->advice = nt__say(
-        "Divide the work evenly. If this thread allocates for the others, let each "
-        "allocate what it uses: a thread's blocks lie on its own node.");
+    above = excess((double)crew.first->live_bytes_peak, crew.others, crew.n);
+    if (nt__finding_counts(a, NT_COST_BYTES, above, 0))
+        report_threads(a, &crew, is_spread(a->record, &crew) ? above : 0);
 }
 
 /* ---- Nodes with threads ------------------------------------------------------------------- */

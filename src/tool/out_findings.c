@@ -67,9 +67,12 @@ static void finding(FILE *out, const struct nt_findings *all, size_t number)
     char head[24];
 
     snprintf(head, sizeof head, "%zu.", number + 1);
-    fprintf(out, "\n%-3s %s: %.*f %% of the %s\n", head, f->kind,
-            f->share < 0.0995 ? 1 : 0, 100 * f->share,
-            f->unit == NT_COST_BYTES ? "memory" : "processor time");
+    if (f->cost > 0)
+        fprintf(out, "\n%-3s %s: %.*f %% of the %s\n", head, f->kind,
+                f->share < 0.0995 ? 1 : 0, 100 * f->share,
+                f->unit == NT_COST_BYTES ? "memory" : "processor time");
+    else
+        fprintf(out, "\n%-3s %s: no cost\n", head, f->kind);
     wrapped(out, "", 4, f->sentence);
     stack(out, f->nfreed > 0 ? "    asks  " : "    where ", f->where, f->nwhere);
     stack(out, "    frees ", f->freed, f->nfreed);
