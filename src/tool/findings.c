@@ -263,13 +263,11 @@ static unsigned fitting_kib(const struct nt_snapshot *s)
     return kib;
 }
 
-static char *note(const struct nt_record *r)
+static char *sampling_note(const struct nt_record *r)
 {
     const struct nt_profile *p = &r->profile;
     unsigned kib = fitting_kib(&r->snapshot);
 
-    if ((double)r->snapshot.total.requested_bytes_total < NT_LEAST_BYTES)
-        return NULL;
     if (p->nsites == 0)
         return nt__say(
             "Nothing was sampled, so only the counters could be asked. Run the "
@@ -282,6 +280,25 @@ static char *note(const struct nt_record *r)
                        "told from chance.",
                        (unsigned long long)p->total.samples_total, kib);
     return NULL;
+}
+
+static char *note(const struct nt_analysis *a)
+{
+    const struct nt_record *r = a->record;
+    char *sampling, *both;
+
+    if ((double)r->snapshot.total.requested_bytes_total < NT_LEAST_BYTES)
+        return NULL;
+    sampling = sampling_note(r);
+    if (a->run_ns >= NT_LEAST_RUN_NS)
+        return sampling;
+    both =
+        nt__say("Leaks and growth are not looked for in a run of less than a second: "
+                "this one took %s.%s%s",
+                nt__time(a->run_ns).s, sampling != NULL ? " " : "",
+                sampling != NULL ? sampling : "");
+    free(sampling);
+    return both;
 }
 
 static int compare_findings(const void *left, const void *right)
@@ -306,7 +323,7 @@ void nt__findings_make(const struct nt_record *record, struct nt_symbols *symbol
         analyses[i](&a);
     if (out->n > 0)
         qsort(out->list, out->n, sizeof *out->list, compare_findings);
-    out->note = note(record);
+    out->note = note(&a);
     nt__places_free(&a.places);
 }
 

@@ -41,7 +41,7 @@ struct nt_findings {
     struct nt_finding *list; /* by falling share */
     size_t n;
     double memory_bytes, cpu_ns; /* the wholes that shares are of */
-    char *note;                  /* what more, or finer, sampling would add; or NULL */
+    char *note; /* what was not looked for, and what more sampling would add; or NULL */
 };
 
 /* Fill *out, for nt__findings_free. `symbols`: of the record's profile. */
@@ -49,7 +49,7 @@ void nt__findings_make(const struct nt_record *record, struct nt_symbols *symbol
                        struct nt_findings *out);
 void nt__findings_free(struct nt_findings *f);
 
-/* An array of objects, one a finding; docs/findings.md has the keys. */
+/* An object with an array of findings; docs/findings.md has the keys. */
 json_t *nt__findings_json(const struct nt_record *record, const struct nt_findings *f);
 
 nt_write nt__out_findings_text, nt__out_findings_json;
