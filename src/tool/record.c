@@ -90,8 +90,8 @@ bool nt__record_numbers(const json_t *object, const char *key, size_t max,
     for (size_t i = 0; i < *n; i++) {
         const json_t *v = json_array_get(array, i);
 
-        if (!json_is_integer(v))
-            return nt__record_refuse("holds something that is no whole number", key);
+        if (!json_is_integer(v) || json_integer_value(v) < 0)
+            return nt__record_refuse("holds something that is no count", key);
         out[i] = (uint64_t)json_integer_value(v);
     }
     return true;
@@ -273,20 +273,12 @@ static bool get_phases(const json_t *root, struct nt_record *r)
 
 static bool get_sizes(const json_t *object, struct nt_tracked_figures *out)
 {
-    const json_t *sizes;
+    size_t n;
 
-    if (!nt__record_array(object, "sizes", NT_TRACKED_SIZES, &sizes))
+    if (!nt__record_numbers(object, "sizes", NT_TRACKED_SIZES, out->sizes, &n))
         return false;
-    if (json_array_size(sizes) != NT_TRACKED_SIZES)
-        return nt__record_refuse("has another number of entries", "sizes");
-    for (size_t i = 0; i < NT_TRACKED_SIZES; i++) {
-        const json_t *v = json_array_get(sizes, i);
-
-        if (!json_is_integer(v) || json_integer_value(v) < 0)
-            return nt__record_refuse("holds something that is no count", "sizes");
-        out->sizes[i] = (uint64_t)json_integer_value(v);
-    }
-    return true;
+    return n == NT_TRACKED_SIZES ||
+           nt__record_refuse("has another number of entries", "sizes");
 }
 
 static bool get_tracked(const json_t *root, struct nt_record *r)
@@ -326,7 +318,8 @@ const char *nt__record_read(const json_t *root, struct nt_record *r)
     version = json_integer_value(json_object_get(root, "record"));
     if (version != NT_SNAPSHOT_VERSION) {
         nt__fmt_into(wrong, sizeof wrong,
-                     "it has version %lld, and this tool reads version %d",
+                     "it has version %lld, and this tool reads version %d: read it "
+                     "with the numatally that wrote it, or one that is newer",
                      (long long)version, NT_SNAPSHOT_VERSION);
         return wrong;
     }
