@@ -371,7 +371,8 @@ static void check_one(struct report *r, const char *path, size_t records)
 
 static void read_files(struct report *r)
 {
-    nt__progress_begin(r->files, r->nfiles);
+    nt__progress_begin(r->files, r->nfiles,
+                       r->output != NULL || !isatty(STDOUT_FILENO));
     for (size_t i = 0; i < r->nfiles && r->error == 0; i++) {
         size_t before = r->nrecords;
         int status = nt__records_each(r->files[i], visit, r);
