@@ -212,7 +212,7 @@ struct nt_symbols *nt__symbols_open(const struct nt_profile *profile)
     struct nt_symbols *s = nt__tool_memory(calloc(1, sizeof *s));
     size_t addresses = 0;
 
-    for (size_t i = 0; i < profile->nsites; i++)
+    for (size_t i = 0; i < profile->nsites && profile->sites != NULL; i++)
         addresses += profile->sites[i].depth;
     nt__progress_naming(addresses);
     s->profile = profile;
