@@ -88,6 +88,27 @@ try 1 "$tool" report --format json some.json
 cmp -s r.json out || fail "good records among bad ones were lost"
 err 'some.json: record 2 is no JSON'
 
+# Laid out by others: with a byte order mark, indented, or one value a line and nested braces
+# at the beginning of lines. What is cut short costs no other record.
+python3 - <<'PY'
+import json
+lines = open("r.json").read().splitlines()
+first = json.loads(lines[0])
+with open("laid.json", "w", encoding="utf-8-sig") as out:
+    for indent in None, 2, 0, 0:
+        print(json.dumps(first, indent=indent), file=out)
+    print(lines[0], file=out)
+with open("short.json", "w") as out:
+    print(json.dumps(first, indent=2)[:5000], lines[0], json.dumps(first, indent=2)[:5000],
+          json.dumps(first, indent=2), json.dumps(first, indent=0)[:5000], lines[0], sep="\n", file=out)
+PY
+for i in 1 2 3 4 5; do sed -n 1p r.json; done >five.json
+try 0 "$tool" report --format json laid.json
+cmp -s five.json out || fail "records in another layout were lost"
+try 1 "$tool" report --format json short.json
+sed -n 1,3p five.json >three.json
+cmp -s three.json out || fail "records beside some that are cut short were lost"
+
 # To a file: by its suffix, whole or as it was.
 try 0 "$tool" report -o o.json r.json
 [ ! -s out ] || fail "something on standard output"
