@@ -72,9 +72,11 @@
  * could not be emptied by moving blocks into each other's gaps without filling them. */
 #define NT_FRAGMENT_PART 0.5
 /* What is no fragmentation: a thread keeps empty slabs of 32 MiB for a second, then of
- * 2 MiB; and of each class a slab, of 2 MiB at most, that it allocates from. */
+ * 2 MiB; and of each class a slab that it allocates from: of 512 blocks, up to 2 MiB. */
 #define NT_FRAGMENT_EMPTY (32.0 * NT_MIB)
 #define NT_FRAGMENT_SLAB (2.0 * NT_MIB)
+#define NT_FRAGMENT_SLAB_LEAST (64.0 * 1024)
+#define NT_FRAGMENT_BLOCKS 512
 
 /* Small: so short that a block's own costs (finding it, linking it, its line in the cache)
  * are most of what it costs to use. */

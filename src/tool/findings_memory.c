@@ -264,15 +264,26 @@ static double lasting_room(const struct nt_history *h, double *committed)
     return worst;
 }
 
-/* What threads kept at most: all that ever were at once, with all classes in use. */
+/* What threads kept at most: all that ever were, as if at once. Of a class each has one slab that
+ * it allocates from, if there were as many blocks. */
 static double kept_anyway(const struct nt_snapshot *s)
 {
     double threads = s->threads_total > 1 ? (double)s->threads_total : 1;
-    unsigned classes = 0;
+    double kept = threads * NT_FRAGMENT_EMPTY;
 
-    for (uint32_t i = 0; i < s->classes; i++)
-        classes += s->class_[i].allocations_total != 0;
-    return threads * (NT_FRAGMENT_EMPTY + classes * NT_FRAGMENT_SLAB);
+    for (uint32_t i = 0; i < s->classes; i++) {
+        double slab = NT_FRAGMENT_BLOCKS * (double)s->class_[i].block_bytes;
+        double blocks = (double)s->class_[i].allocations_total;
+
+        if (slab < NT_FRAGMENT_SLAB_LEAST)
+            slab = NT_FRAGMENT_SLAB_LEAST;
+        if (slab > NT_FRAGMENT_SLAB)
+            slab = NT_FRAGMENT_SLAB;
+        kept += s->class_[i].block_bytes == 0
+                    ? 0
+                    : slab * (blocks < threads ? blocks : threads);
+    }
+    return kept;
 }
 
 /* While it ran: all classes together, so that much may be what threads keep. */

@@ -154,10 +154,12 @@ static void history(uint64_t committed, unsigned from, unsigned to)
 
 static void test_while_it_ran(void **state)
 {
-    double kept = NT_FRAGMENT_EMPTY + NT_FRAGMENT_SLAB; /* one class was used */
+    /* Two classes were used, by one thread: 512 blocks of 32 bytes are less than 64 KiB. */
+    double kept = NT_FRAGMENT_EMPTY + NT_FRAGMENT_SLAB_LEAST + 512.0 * 1024;
 
     (void)state;
     made.record.snapshot.class_[0].allocations_total = 1;
+    made.record.snapshot.class_[1].allocations_total = 2;
     history(PEAK, 30, 50); /* two eighths and a bit */
     finds("fragmentation", 0.9 * PEAK - kept);
     assert_int_equal(made.found.list[0].nwhere, 0);
@@ -165,6 +167,10 @@ static void test_while_it_ran(void **state)
     finds_nothing();
     history(40 * NT_MIB, 0, 80);
     finds_nothing();
+    made.record.snapshot.threads_total = 10;
+    history(PEAK, 30, 50);
+    kept = 10 * NT_FRAGMENT_EMPTY + NT_FRAGMENT_SLAB_LEAST + 2 * 512.0 * 1024;
+    finds("fragmentation", 0.9 * PEAK - kept);
     made.record.snapshot.threads_total = 100; /* each kept some */
     history(PEAK, 30, 50);
     finds_nothing();
