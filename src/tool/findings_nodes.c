@@ -15,6 +15,7 @@
 struct crew {
     const struct nt_thread_figures *first; /* that held most */
     double others;                         /* what the others held, on average */
+    bool spread;                           /* they take memory of several nodes */
     size_t n;
 };
 
@@ -39,6 +40,7 @@ static struct crew crew_of(const struct nt_record *r)
             (double)t->allocated_bytes_total < NT_IMBALANCE_LEAST * (double)most)
             continue;
         crew.n++;
+        crew.spread |= crew.first != NULL && t->node != crew.first->node;
         sum += (double)t->live_bytes_peak;
         if (crew.first == NULL || t->live_bytes_peak > crew.first->live_bytes_peak)
             crew.first = t;
@@ -73,15 +75,6 @@ static char *mostly(const char *what, struct nt_spot spot)
     return spot.place != NULL
                ? nt__say(" Most of %s was allocated by %s.", what, spot.place->name)
                : nt__say("%s", "");
-}
-
-/* Do they take memory of several nodes, so that one has more of it than others? */
-static bool is_spread(const struct nt_record *r, const struct crew *crew)
-{
-    for (size_t i = 0; i < r->nthreads; i++)
-        if (is_worker(r, &r->threads[i]) && r->threads[i].node != crew->first->node)
-            return true;
-    return false;
 }
 
 /* On one node nobody's memory is farther away for it: then it costs nothing. */
@@ -131,7 +124,7 @@ static void find_among_threads(struct nt_analysis *a)
         return;
     above = excess((double)crew.first->live_bytes_peak, crew.others, crew.n);
     if (nt__finding_counts(a, NT_COST_BYTES, above, 0))
-        report_threads(a, &crew, is_spread(a->record, &crew) ? above : 0);
+        report_threads(a, &crew, crew.spread ? above : 0);
 }
 
 /* ---- Nodes with threads ------------------------------------------------------------------- */

@@ -67,8 +67,13 @@ static void test_one_node(void **state)
     made.record.snapshot.total.frees_total = 2000000000;
     assert_int_equal(find(), 2);
     assert_string_equal(made.found.list[1].kind, "imbalance");
+    made.record.snapshot.total.remote_frees_total = 0;
+    thread(5, 104, 0, 3); /* hardly allocates: where it does says nothing */
+    find();
+    assert_true(made.found.list[0].cost == 0);
     crew(100, 100, 199);
-    assert_int_equal(find(), 1);
+    made.threads[2].node = 4;
+    finds_nothing();
 }
 
 static void test_thread_where(void **state)
