@@ -81,8 +81,7 @@ static bool is_allocator(const char *name)
 
 bool nt__frame_is_common(const struct nt_frame *frame)
 {
-    const char *slash = frame->module != NULL ? strrchr(frame->module, '/') : NULL;
-    const char *module = slash != NULL ? slash + 1 : frame->module;
+    const char *module = frame->module != NULL ? nt__after_slash(frame->module) : NULL;
     char name[128];
 
     qualified(frame->function, name, sizeof name);
@@ -170,8 +169,7 @@ static char *frame_line(const struct nt_profile *p, const struct nt_site_figures
 {
     bool lines = frame->file != NULL && frame->line != 0;
     const char *from = lines ? frame->file : frame->module;
-    const char *slash = from != NULL ? strrchr(from, '/') : NULL;
-    const char *base = slash != NULL ? slash + 1 : from;
+    const char *base = from != NULL ? nt__after_slash(from) : NULL;
     const struct nt_module *m = nt__profile_module(p, s->generation, s->stack[at]);
     int n = name_length(frame->function);
     char raw[512], clean[3 * sizeof raw];

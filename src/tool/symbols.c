@@ -109,7 +109,7 @@ static char *readable(const char *name)
 
 /* ---- files ---------------------------------------------------------------------------- */
 
-static const char *after_slash(const char *path)
+const char *nt__after_slash(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
@@ -124,7 +124,7 @@ static struct file *file_open(const struct nt_module *m)
 
     f->as = *m;
     f->path = printable(m->path);
-    f->base = after_slash(f->path);
+    f->base = nt__after_slash(f->path);
     if (strchr(m->path, '/') != NULL) {
         f->elf = nt__elf_open(m, &why);
         if (f->elf == NULL) {
