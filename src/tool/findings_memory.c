@@ -179,17 +179,20 @@ struct room {
 };
 
 /* Of the free memory in a class's slabs what blocks in use keep there: each keeps one slab at
- * most, and one slab a thread would be there anyway. */
+ * most, and one slab a thread would be there anyway. What was never in use at once with the
+ * rest are no holes that blocks left: threads had slabs of their own, and hardly filled them. */
 static double pinned(const struct nt_snapshot *s, const struct nt_class_figures *c)
 {
     double slabs = (double)c->slabs_now, blocks = (double)c->live_blocks_now;
     double free_room = (double)c->slab_bytes_now - (double)c->live_bytes_now;
     double at_work = (double)s->threads_now + 1; /* sampled blocks have one, too */
     double holding = (blocks < slabs ? blocks : slabs) - at_work;
+    double holes = (double)c->live_bytes_peak - (double)c->live_bytes_now;
 
     if (slabs < 1 || holding <= 0 || free_room <= 0 || c->block_bytes == 0)
         return 0;
-    return free_room * holding / slabs;
+    free_room *= holding / slabs;
+    return holes < free_room ? holes : free_room;
 }
 
 static struct room room_at_the_end(const struct nt_snapshot *s)

@@ -108,7 +108,8 @@ static struct nt_class_figures *fragment(uint64_t blocks)
 
     c->allocations_total = 1000000;
     c->slabs_now = 256;
-    c->slab_bytes_now = 256 * (uint64_t)NT_MIB;
+    c->slab_bytes_now = c->live_bytes_peak = 256 * (uint64_t)NT_MIB;
+    c->requested_bytes_total = c->allocated_bytes_total = c->live_bytes_peak;
     c->live_blocks_now = blocks;
     c->live_bytes_now = blocks * 1024;
     return c;
@@ -129,6 +130,13 @@ static void test_fragmentation(void **state)
     fragment(2); /* the rest is empty, and waits to be given back */
     finds_nothing();
     fragment(30); /* below what a thread keeps */
+    finds_nothing();
+    c = fragment(1000);
+    c->live_bytes_peak = 100 * (uint64_t)NT_MIB; /* so many holes at most */
+    finds("fragmentation", 100.0 * NT_MIB - 1000 * 1024);
+    c->live_bytes_peak = 30 * (uint64_t)NT_MIB;
+    finds_nothing();
+    c->live_bytes_peak = 0; /* what cannot be */
     finds_nothing();
     c = fragment(1000);
     made.record.snapshot.threads_now = 300;
