@@ -94,7 +94,7 @@ static bool next_text(struct lines *l)
 
         if (l->line_bytes < 0)
             break;
-        if (l->bytes > 0 || !blank(l->line, bytes)) {
+        if (bytes > 0 && (l->bytes > 0 || !blank(l->line, bytes))) {
             if (l->bytes + bytes > l->cap) {
                 l->cap = 2 * (l->bytes + bytes);
                 l->text = nt__tool_memory(realloc(l->text, l->cap));

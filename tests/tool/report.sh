@@ -120,7 +120,7 @@ try 0 "$tool" report -o link.json "$file"
 json o.json 'len(r) == 1'
 try 1 "$tool" report -o o.json other.json
 json o.json 'len(r) == 1'
-left() { [ -z "$(ls -A | grep '^\.numatally')" ] || fail "left behind: $(ls -A)"; }
+left() { ! compgen -G '.numatally-*' || fail "a file beside the output was left behind"; }
 left
 chmod 640 o.json
 try 0 "$tool" report -o o.json r.json
