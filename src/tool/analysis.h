@@ -60,7 +60,7 @@
 /* ... by a quarter of the memory in all: less is the sway of what goes on. */
 #define NT_GROWTH_SHARE 0.25
 /* ... with two points a part at least, as one may be of an odd moment; and one part may be
- * without, if nothing ran. */
+ * without, if nothing ran, but not the last. */
 #define NT_GROWTH_POINTS 2
 #define NT_GROWTH_PARTS 6
 

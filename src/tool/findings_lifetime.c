@@ -7,7 +7,7 @@
 /* ---- Growth -------------------------------------------------------------------------------- */
 
 /* The least that was live in each part of the run but the first, leaving out parts with too
- * few points; how many there are. */
+ * few points; how many there are. None, if the last is such a part: then it had levelled off. */
 static size_t floors(const struct nt_history *h, double floor[NT_HISTORY_PARTS])
 {
     double least[NT_HISTORY_PARTS] = {0};
@@ -24,7 +24,7 @@ static size_t floors(const struct nt_history *h, double floor[NT_HISTORY_PARTS])
     for (size_t k = 1; k < NT_HISTORY_PARTS; k++)
         if (points[k] >= NT_GROWTH_POINTS)
             floor[n++] = least[k];
-    return n;
+    return points[NT_HISTORY_PARTS - 1] >= NT_GROWTH_POINTS ? n : 0;
 }
 
 static bool goes_on(const double floor[NT_HISTORY_PARTS], size_t n)

@@ -2,7 +2,7 @@
 /* Nothing but set-up for half of its run; then it serves in bursts, and keeps what it served. */
 #include "pattern.h"
 
-enum { WAIT_MS = 2000, BURSTS = 16, REQUESTS = 2000 };
+enum { WAIT_MS = 1000, BURSTS = 10, REQUESTS = 2000 };
 
 static SITE char *request(unsigned i)
 {

@@ -107,7 +107,7 @@ says leaking 'abs(number("^") - f["cost"]) < 0.01 * f["cost"]'
 finds callers leak node_new remember main
 says callers 'abs(f["cost"] - 400 * 30000) < 4 * f["error"]'
 finds late leak request main
-says late 'abs(f["cost"] - sum(500 + i % 100 for i in range(2000)) * 16) < 4 * f["error"]'
+says late 'abs(f["cost"] - sum(500 + i % 100 for i in range(2000)) * 10) < 4 * f["error"]'
 says late 're.search("from [0-9.]+ s of the run on", f["sentence"])'
 finds growing growth enqueue main
 # Two in and one out of 2800 bytes in 32000 steps, three quarters of them between the floors.

@@ -16,7 +16,7 @@ static void history(double (*level)(double at))
     }
 }
 
-/* Those of one eighth of the run. */
+/* Those of one eighth of the run, but the last of all. */
 static void drop_points(unsigned part)
 {
     struct nt_history *h = &made.record.history;
@@ -24,7 +24,7 @@ static void drop_points(unsigned part)
 
     nt__history_start(h, 2);
     for (unsigned i = 0; i < old.count; i++)
-        if (nt__history_point(&old, i)[0] * 8 / (RUN + 1) != part)
+        if (nt__history_point(&old, i)[0] * 8 / (RUN + 1) != part || i + 1 == old.count)
             nt__history_add(h, nt__history_point(&old, i));
 }
 
@@ -86,6 +86,9 @@ static void test_growth(void **state)
     drop_points(2); /* nothing ran for an eighth of the run, or for two */
     finds("growth", 0.75 * PEAK);
     drop_points(5);
+    finds_nothing();
+    history(even);
+    drop_points(7); /* it had come to its end by then */
     finds_nothing();
     history(even);
     made.record.history.count = 15; /* too few points */
