@@ -46,11 +46,15 @@ static bool is_terminal(void)
            strcmp(term, "dumb") != 0;
 }
 
-void nt__progress_begin(char *const *paths, size_t n, bool apart)
+void nt__progress_apart(void)
+{
+    P.apart = true;
+}
+
+void nt__progress_begin(char *const *paths, size_t n)
 {
     struct stat st;
 
-    P.apart = apart;
     for (size_t i = 0; i < n; i++)
         if (stat(paths[i], &st) == 0 && S_ISREG(st.st_mode))
             P.reading.total += (uint64_t)st.st_size;

@@ -10,17 +10,18 @@
 #ifndef NT_TOOL_PROGRESS_H
 #define NT_TOOL_PROGRESS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
-/* Before the work: it is to read these files. Those without a size count nothing. `apart`: what
- * is written meanwhile goes to no terminal. */
-void nt__progress_begin(char *const *paths, size_t n, bool apart);
+/* Before the work: it is to read these files. Those without a size count nothing. */
+void nt__progress_begin(char *const *paths, size_t n);
+
+/* What is written meanwhile goes to no terminal. */
+void nt__progress_apart(void);
 
 /* So many more bytes were read. */
 void nt__progress_add(size_t bytes);
 
-/* From here on addresses are named, so many, unless what is written may go to the terminal; one
+/* From here on so many addresses are named, which is shown if nt__progress_apart was called; one
  * more was; and on with the reading. */
 void nt__progress_naming(size_t addresses);
 void nt__progress_named(void);

@@ -268,6 +268,8 @@ static int output_open(struct report *r)
     struct stat st, link;
     bool there, new;
 
+    if (r->output != NULL || !isatty(STDOUT_FILENO))
+        nt__progress_apart();
     r->out = stdout;
     r->out_name = "standard output";
     if (r->output == NULL)
@@ -371,8 +373,7 @@ static void check_one(struct report *r, const char *path, size_t records)
 
 static void read_files(struct report *r)
 {
-    nt__progress_begin(r->files, r->nfiles,
-                       r->output != NULL || !isatty(STDOUT_FILENO));
+    nt__progress_begin(r->files, r->nfiles);
     for (size_t i = 0; i < r->nfiles && r->error == 0; i++) {
         size_t before = r->nrecords;
         int status = nt__records_each(r->files[i], visit, r);
