@@ -11,6 +11,7 @@
 #include "src/base/fmt.h"
 #include "src/tool/findings.h"
 #include "src/tool/places.h"
+#include "src/track/estimate.h"
 
 /* ---- Thresholds -------------------------------------------------------------------- */
 
@@ -30,14 +31,23 @@
  * about what hours will do. */
 #define NT_LEAST_RUN_NS 1e9
 
-/* Leak: a place is one if of its blocks that reached an eighth of the run nine in ten were
- * never freed. Others are kept for a while, as in a cache. */
+/* Leak: one site is judged by itself from so many samples in use on: then eight parts of its
+ * time have six each. */
+#define NT_LEAK_SITE 50
+/* A leak's time begins with its first blocks, and is a quarter of the run at least: what is
+ * allocated lately may be what the program is working on. */
+#define NT_LEAK_SPAN 0.25
+/* In five of eight parts of that time or more it left 3 % of what is there (an even leak:
+ * 12.5). What is made at once, or in two phases, is in fewer. */
+#define NT_LEAK_PARTS 5
+#define NT_LEAK_PART 0.03
+/* And it goes on: since the last block no longer went by than an eighth of that time, or half as
+ * much again as between two others. What was filled, and then used, fails here. */
+#define NT_LEAK_PAUSE 1.5
+/* Of its blocks that reached an eighth of that time nine in ten were never freed. Others are
+ * kept for a while, as in a cache. */
 #define NT_LEAK_AGE 0.125
 #define NT_LEAK_KEPT 0.9
-/* ... and each of the last three quarters of the run left at least a twentieth of what is
- * there (an even leak: a quarter). What is made at the start and used to the end fails
- * here, and so does what is built in one phase. */
-#define NT_LEAK_QUARTER 0.05
 
 /* The history is looked at in eighths of the run: parts that are long beside a program's
  * steps, and enough of them to see a shape. */
@@ -50,7 +60,7 @@
 /* ... by a quarter of the memory in all: less is the sway of what goes on. */
 #define NT_GROWTH_SHARE 0.25
 /* ... with two points a part at least, as one may be of an odd moment; and one part may be
- * without, if nothing ran. */
+ * without, if nothing ran, but not the last. */
 #define NT_GROWTH_POINTS 2
 #define NT_GROWTH_PARTS 6
 
@@ -62,9 +72,11 @@
  * could not be emptied by moving blocks into each other's gaps without filling them. */
 #define NT_FRAGMENT_PART 0.5
 /* What is no fragmentation: a thread keeps empty slabs of 32 MiB for a second, then of
- * 2 MiB; and of each class a slab, of 2 MiB at most, that it allocates from. */
+ * 2 MiB; and of each class a slab that it allocates from: of 512 blocks, up to 2 MiB. */
 #define NT_FRAGMENT_EMPTY (32.0 * NT_MIB)
 #define NT_FRAGMENT_SLAB (2.0 * NT_MIB)
+#define NT_FRAGMENT_SLAB_LEAST (64.0 * 1024)
+#define NT_FRAGMENT_BLOCKS 512
 
 /* Small: so short that a block's own costs (finding it, linking it, its line in the cache)
  * are most of what it costs to use. */
@@ -76,6 +88,10 @@
 /* Chains of realloc: a fifth of the place's blocks are moves of others. A buffer that
  * doubles from a sixteenth of its size to the whole has four fifths. */
 #define NT_MOVED_PART 0.2
+
+/* ... And of a container's blocks a tenth are in a larger class than their mean. One that doubles
+ * from one element to a million has a sixth there, others more; one that never grows none. */
+#define NT_OUTGROWN_PART 0.1
 
 /* Imbalance: of three or more threads that allocate (at least a hundredth of what the first
  * does) one held twice what the others do on average; or one node, and three threads or more
@@ -111,6 +127,7 @@ struct nt_analysis {
     struct nt_symbols *symbols;
     struct nt_places places; /* none: nothing was sampled */
     double run_ns;           /* from the start to the record; never 0 */
+    double began_ns;         /* the start, by the samples' clock */
     double leaked_bytes;     /* nt__find_leaks's, for nt__find_growth */
     struct nt_findings *out;
 };
@@ -126,20 +143,35 @@ nt_find nt__find_imbalance, nt__find_elsewhere;
 bool nt__finding_counts(const struct nt_analysis *a, enum nt_cost unit, double cost,
                         double error);
 
-/* The place that has most in use at the end, of the sampled blocks that are `mine`; NULL: none
- * is. */
+/* A place, and the one of its sites that has most of what is said about it: of those that
+ * call one function one may free what it gets, and another keep it. */
+struct nt_spot {
+    const struct nt_place *place; /* NULL: none, and the site means nothing */
+    size_t site;
+};
+
+/* The place, or of `place` unless it is NULL, the site, with the largest sum of `weight`, which
+ * has a number for each site; none if that is 0. */
+struct nt_spot nt__heaviest(const struct nt_analysis *a, const struct nt_place *place,
+                            const double *weight);
+
+/* Of `place` the site with most of one figure, which is so far into nt_site_figures. */
+struct nt_spot nt__most_of(const struct nt_analysis *a, const struct nt_place *place,
+                           size_t offset);
+
+/* Who has most in use at the end, of the sampled blocks that are `mine`. */
 typedef bool nt_mine(const struct nt_sample_figures *sample, const void *context);
-const struct nt_place *nt__holder(const struct nt_analysis *a, nt_mine *mine,
-                                  const void *context);
+struct nt_spot nt__holder(const struct nt_analysis *a, nt_mine *mine,
+                          const void *context);
 
 /* Add a finding; good until the next is added. Its sentence and advice are still to be
  * said. */
 struct nt_finding *nt__finding_add(struct nt_analysis *a, const char *kind,
                                    enum nt_cost unit, double cost, double error);
 
-/* Its stack is the place's; of NULL there is none. */
+/* Its stack is the spot's, if that is one. */
 void nt__finding_where(struct nt_analysis *a, struct nt_finding *f,
-                       const struct nt_place *place);
+                       struct nt_spot spot);
 
 /* The largest block of a class; what is above is a large block, with pages of its own. */
 double nt__largest_class(const struct nt_snapshot *s);

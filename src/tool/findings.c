@@ -138,35 +138,75 @@ struct nt_finding *nt__finding_add(struct nt_analysis *a, const char *kind,
     return f;
 }
 
-void nt__finding_where(struct nt_analysis *a, struct nt_finding *f,
-                       const struct nt_place *place)
+void nt__finding_where(struct nt_analysis *a, struct nt_finding *f, struct nt_spot spot)
 {
-    if (place != NULL)
+    if (spot.place != NULL)
         f->nwhere =
-            nt__place_lines(&a->record->profile, a->symbols, place->site, &f->where);
+            nt__place_lines(&a->record->profile, a->symbols, spot.site, &f->where);
 }
 
-const struct nt_place *nt__holder(const struct nt_analysis *a, nt_mine *mine,
-                                  const void *context)
+/* ---- Where most of something is --------------------------------------------------------- */
+
+struct nt_spot nt__heaviest(const struct nt_analysis *a, const struct nt_place *place,
+                            const double *weight)
+{
+    size_t nsites = a->record->profile.nsites, best = 0;
+    double *sum = nt__tool_memory(calloc(a->places.n + 1, sizeof *sum));
+    struct nt_spot spot = {.place = place};
+
+    for (size_t i = 0; i < nsites && a->places.n > 0; i++)
+        sum[a->places.of_site[i]] += weight[i];
+    for (size_t i = 1; i < a->places.n; i++)
+        if (sum[i] > sum[best])
+            best = i;
+    if (place == NULL && sum[best] > 0)
+        spot.place = &a->places.list[best];
+    free(sum);
+    best = nsites;
+    for (size_t i = 0; i < nsites && spot.place != NULL; i++)
+        if (&a->places.list[a->places.of_site[i]] == spot.place &&
+            (best == nsites || weight[i] > weight[best]))
+            best = i;
+    spot.site = best;
+    return spot;
+}
+
+struct nt_spot nt__most_of(const struct nt_analysis *a, const struct nt_place *place,
+                           size_t offset)
 {
     const struct nt_profile *p = &a->record->profile;
-    double *bytes = nt__tool_memory(calloc(a->places.n + 1, sizeof *bytes));
-    size_t best = 0;
+    double *weight = nt__tool_memory(calloc(p->nsites + 1, sizeof *weight));
+    struct nt_spot spot = {0};
+
+    for (size_t i = 0; i < p->nsites; i++) {
+        uint64_t v;
+
+        memcpy(&v, (const char *)&p->sites[i] + offset, sizeof v);
+        weight[i] = (double)v;
+    }
+    if (place != NULL)
+        spot = nt__heaviest(a, place, weight);
+    free(weight);
+    return spot;
+}
+
+struct nt_spot nt__holder(const struct nt_analysis *a, nt_mine *mine,
+                          const void *context)
+{
+    const struct nt_profile *p = &a->record->profile;
+    double *weight = nt__tool_memory(calloc(p->nsites + 1, sizeof *weight));
+    struct nt_spot spot;
 
     for (size_t i = 0; i < p->nsamples; i++) {
         const struct nt_sample_figures *s = &p->samples[i];
 
         if (s->site < p->nsites && s->requested_bytes > 0 && mine(s, context))
-            bytes[a->places.of_site[s->site]] +=
+            weight[s->site] +=
                 nt__estimate_weight(s->requested_bytes, p->interval_bytes).bytes;
     }
-    for (size_t i = 1; i < a->places.n; i++)
-        if (bytes[i] > bytes[best])
-            best = i;
-    if (bytes[best] <= 0)
-        best = a->places.n;
-    free(bytes);
-    return best < a->places.n ? &a->places.list[best] : NULL;
+    spot = nt__heaviest(a, NULL, weight);
+    free(weight);
+    return spot;
 }
 
 /* ---- The record as a whole --------------------------------------------------------------- */
@@ -199,10 +239,15 @@ struct nt_moment nt__moment(const struct nt_history *h, size_t i)
 static void measure(struct nt_analysis *a)
 {
     const struct nt_snapshot *s = &a->record->snapshot;
+    const struct nt_profile *p = &a->record->profile;
 
     a->run_ns = s->now_unix_ns > s->start_unix_ns
                     ? (double)(s->now_unix_ns - s->start_unix_ns)
                     : 1;
+    /* A forked child goes on with its parent's clock, and with its samples. */
+    for (size_t i = 0; i < p->nsamples; i++)
+        if ((double)p->samples[i].born_ns - a->run_ns > a->began_ns)
+            a->began_ns = (double)p->samples[i].born_ns - a->run_ns;
     a->out->memory_bytes = (double)nt__max(s->total.live_bytes_peak, 1);
     /* A record of before the processor time was in it: as if one thread had run always. */
     a->out->cpu_ns = s->cpu_ns_total != 0 ? (double)s->cpu_ns_total : a->run_ns;
@@ -218,13 +263,11 @@ static unsigned fitting_kib(const struct nt_snapshot *s)
     return kib;
 }
 
-static char *note(const struct nt_record *r)
+static char *sampling_note(const struct nt_record *r)
 {
     const struct nt_profile *p = &r->profile;
     unsigned kib = fitting_kib(&r->snapshot);
 
-    if ((double)r->snapshot.total.requested_bytes_total < NT_LEAST_BYTES)
-        return NULL;
     if (p->nsites == 0)
         return nt__say(
             "Nothing was sampled, so only the counters could be asked. Run the "
@@ -237,6 +280,25 @@ static char *note(const struct nt_record *r)
                        "told from chance.",
                        (unsigned long long)p->total.samples_total, kib);
     return NULL;
+}
+
+static char *note(const struct nt_analysis *a)
+{
+    const struct nt_record *r = a->record;
+    char *sampling, *both;
+
+    if ((double)r->snapshot.total.requested_bytes_total < NT_LEAST_BYTES)
+        return NULL;
+    sampling = sampling_note(r);
+    if (a->run_ns >= NT_LEAST_RUN_NS)
+        return sampling;
+    both =
+        nt__say("Leaks and growth are not looked for in a run of less than a second: "
+                "this one took %s.%s%s",
+                nt__time(a->run_ns).s, sampling != NULL ? " " : "",
+                sampling != NULL ? sampling : "");
+    free(sampling);
+    return both;
 }
 
 static int compare_findings(const void *left, const void *right)
@@ -261,7 +323,7 @@ void nt__findings_make(const struct nt_record *record, struct nt_symbols *symbol
         analyses[i](&a);
     if (out->n > 0)
         qsort(out->list, out->n, sizeof *out->list, compare_findings);
-    out->note = note(record);
+    out->note = note(&a);
     nt__places_free(&a.places);
 }
 

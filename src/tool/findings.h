@@ -6,7 +6,8 @@
  *   analysis.h           what they share: all thresholds and prices, each with its reason
  *   places.c             sites to places in the user's code
  *   findings_memory.c    size classes: waste inside blocks, and between them
- *   findings_lifetime.c  leaks, growth, large blocks that live shortly
+ *   findings_leaks.c     what is never freed
+ *   findings_lifetime.c  growth, large blocks that live shortly
  *   findings_work.c      many small blocks, growing by realloc, frees by other threads
  *   findings_nodes.c     threads that hold most, pages elsewhere than asked
  *   out_findings.c       findings to text and JSON
@@ -40,7 +41,7 @@ struct nt_findings {
     struct nt_finding *list; /* by falling share */
     size_t n;
     double memory_bytes, cpu_ns; /* the wholes that shares are of */
-    char *note;                  /* what more, or finer, sampling would add; or NULL */
+    char *note; /* what was not looked for, and what more sampling would add; or NULL */
 };
 
 /* Fill *out, for nt__findings_free. `symbols`: of the record's profile. */
@@ -48,7 +49,7 @@ void nt__findings_make(const struct nt_record *record, struct nt_symbols *symbol
                        struct nt_findings *out);
 void nt__findings_free(struct nt_findings *f);
 
-/* An array of objects, one a finding; docs/findings.md has the keys. */
+/* An object with an array of findings; docs/findings.md has the keys. */
 json_t *nt__findings_json(const struct nt_record *record, const struct nt_findings *f);
 
 nt_write nt__out_findings_text, nt__out_findings_json;

@@ -15,6 +15,7 @@
 struct crew {
     const struct nt_thread_figures *first; /* that held most */
     double others;                         /* what the others held, on average */
+    bool spread;                           /* they take memory of several nodes */
     size_t n;
 };
 
@@ -39,6 +40,7 @@ static struct crew crew_of(const struct nt_record *r)
             (double)t->allocated_bytes_total < NT_IMBALANCE_LEAST * (double)most)
             continue;
         crew.n++;
+        crew.spread |= crew.first != NULL && t->node != crew.first->node;
         sum += (double)t->live_bytes_peak;
         if (crew.first == NULL || t->live_bytes_peak > crew.first->live_bytes_peak)
             crew.first = t;
@@ -68,48 +70,61 @@ static bool of_node(const struct nt_sample_figures *s, const void *node)
 }
 
 /* " Most of ... by PLACE.", or nothing. */
-static char *mostly(const char *what, const struct nt_place *place)
+static char *mostly(const char *what, struct nt_spot spot)
 {
-    return place != NULL
-               ? nt__say(" Most of %s was allocated by %s.", what, place->name)
+    return spot.place != NULL
+               ? nt__say(" Most of %s was allocated by %s.", what, spot.place->name)
                : nt__say("%s", "");
+}
+
+/* On one node nobody's memory is farther away for it: then it costs nothing. */
+static void report_threads(struct nt_analysis *a, const struct crew *crew, double cost)
+{
+    const struct nt_thread_figures *first = crew->first;
+    double held = (double)first->live_bytes_peak;
+    struct nt_spot most_by = nt__holder(a, of_thread, &first->tid);
+    char *most = mostly("what it has in use now", most_by), *times;
+    char name[3 * sizeof first->name + 1];
+    struct nt_fmt clean;
+    struct nt_finding *f;
+
+    nt__fmt_init(&clean, name, sizeof name, -1);
+    nt__fmt_name(&clean, 0, first->name);
+    times = crew->others > held / 100
+                ? nt__say("%s on average: %.1f times as much",
+                          nt__bytes(crew->others).s, held / crew->others)
+                : nt__say("next to nothing");
+    f = nt__finding_add(a, "imbalance", NT_COST_BYTES, cost, 0);
+    nt__finding_where(a, f, most_by);
+    f->sentence = nt__say(
+        "Of %zu threads that allocate, the main thread apart, one, \"%s\" (%lld, on "
+        "node %lld), held up to %s, the others %s.%s%s",
+        crew->n, name, (long long)first->tid, (long long)first->node, nt__bytes(held).s,
+        times, most,
+        cost > 0 ? ""
+                 : " As all of them take memory of one node, it is as near to each: "
+                   "this costs nothing here, and only shows how the work is divided.");
+    free(most);
+    free(times);
+    f->advice = nt__say(
+        "Divide the work evenly. If this thread allocates for the others, let each "
+        "allocate what it uses: a thread's blocks lie on its own node.%s",
+        cost > 0 ? "" : " If it is to hold more, as a cache does, nothing is wrong.");
 }
 
 static void find_among_threads(struct nt_analysis *a)
 {
     const struct nt_node_figures *total = &a->record->snapshot.total;
     struct crew crew = crew_of(a->record);
-    char name[3 * sizeof crew.first->name + 1];
-    const struct nt_place *place;
-    struct nt_fmt clean;
-    struct nt_finding *f;
-    double held, cost;
-    char *most;
+    double above;
 
     if (crew.n < NT_IMBALANCE_THREADS ||
         (double)total->remote_frees_total >
             NT_IMBALANCE_REMOTE * (double)total->frees_total)
         return;
-    held = (double)crew.first->live_bytes_peak;
-    cost = excess(held, crew.others, crew.n);
-    if (!nt__finding_counts(a, NT_COST_BYTES, cost, 0))
-        return;
-    nt__fmt_init(&clean, name, sizeof name, -1);
-    nt__fmt_name(&clean, 0, crew.first->name);
-    place = nt__holder(a, of_thread, &crew.first->tid);
-    most = mostly("what it has in use now", place);
-    f = nt__finding_add(a, "imbalance", NT_COST_BYTES, cost, 0);
-    nt__finding_where(a, f, place);
-    f->sentence = nt__say(
-        "Of %zu threads that allocate, the main thread apart, one, \"%s\" (%lld, on "
-        "node %lld), held up to %s, the others %s on average: %.1f times as much.%s",
-        crew.n, name, (long long)crew.first->tid, (long long)crew.first->node,
-        nt__bytes(held).s, nt__bytes(crew.others).s,
-        held / (crew.others > 1 ? crew.others : 1), most);
-    free(most);
-    f->advice = nt__say(
-        "Divide the work evenly. If this thread allocates for the others, let each "
-        "allocate what it uses: a thread's blocks lie on its own node.");
+    above = excess((double)crew.first->live_bytes_peak, crew.others, crew.n);
+    if (nt__finding_counts(a, NT_COST_BYTES, above, 0))
+        report_threads(a, &crew, crew.spread ? above : 0);
 }
 
 /* ---- Nodes with threads ------------------------------------------------------------------- */
@@ -128,7 +143,7 @@ static void find_among_nodes(struct nt_analysis *a)
 {
     const struct nt_snapshot *s = &a->record->snapshot;
     double sum = 0, most = 0, cost;
-    const struct nt_place *place;
+    struct nt_spot most_by;
     size_t n = 0, threads = 0;
     uint32_t first = 0;
     struct nt_finding *f;
@@ -152,10 +167,10 @@ static void find_among_nodes(struct nt_analysis *a)
     if (threads < NT_IMBALANCE_THREADS + threads_on(a->record, s->node_id[first]) ||
         !nt__finding_counts(a, NT_COST_BYTES, cost, 0))
         return;
-    place = nt__holder(a, of_node, &s->node_id[first]);
-    by = mostly("it", place);
+    most_by = nt__holder(a, of_node, &s->node_id[first]);
+    by = mostly("it", most_by);
     f = nt__finding_add(a, "imbalance", NT_COST_BYTES, cost, 0);
-    nt__finding_where(a, f, place);
+    nt__finding_where(a, f, most_by);
     f->sentence = nt__say(
         "%zu threads run on %zu nodes, but of the %s that lie on these %s are on "
         "node %d: threads of the others use them from afar, and one node's memory "
@@ -216,16 +231,16 @@ static void find_elsewhere(struct nt_analysis *a, uint32_t n, const struct reaso
     double reserved = (double)s->total.reserved_bytes_now;
     double asked = (double)s->residency_pages_now * (double)s->page_bytes;
     double error = asked < reserved ? NT_RESIDENCY_ERROR * reserved : 0;
-    const struct nt_place *place;
+    struct nt_spot most_by;
     struct nt_finding *f;
     char *most;
 
     if (!nt__finding_counts(a, NT_COST_BYTES, bytes, error))
         return;
-    place = nt__holder(a, of_node, &s->node_id[n]);
-    most = mostly("what that node serves", place);
+    most_by = nt__holder(a, of_node, &s->node_id[n]);
+    most = mostly("what that node serves", most_by);
     f = nt__finding_add(a, "elsewhere", NT_COST_BYTES, bytes, error);
-    nt__finding_where(a, f, place);
+    nt__finding_where(a, f, most_by);
     f->sentence = nt__say(
         "%s of the %s that are in memory and wanted on node %d lie on another node: "
         "%s.%s",

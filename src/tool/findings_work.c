@@ -24,6 +24,42 @@ static double count_error(const struct nt_analysis *a, double count, uint64_t sa
     return count * (of_bytes > of_samples ? of_bytes : of_samples);
 }
 
+/* ---- Containers ----------------------------------------------------------------------- */
+
+static double mean_of(const struct nt_place *place)
+{
+    return place->blocks > 0 ? place->bytes / place->blocks : 0;
+}
+
+/* Blocks of classes that are larger than that of `bytes`: all, less those of other places. */
+static double larger_blocks(const struct nt_analysis *a, const struct nt_place *but,
+                            double bytes)
+{
+    const struct nt_snapshot *s = &a->record->snapshot;
+    double class_bytes = 0, blocks = 0;
+
+    for (uint32_t i = 0; i < s->classes && class_bytes < bytes; i++)
+        class_bytes = (double)s->class_[i].block_bytes;
+    if (class_bytes < bytes)
+        return but->blocks; /* they are large */
+    for (uint32_t i = 0; i < s->classes; i++)
+        if (s->class_[i].block_bytes == 0 ||
+            (double)s->class_[i].block_bytes > class_bytes)
+            blocks += (double)s->class_[i].allocations_total;
+    for (size_t i = 0; i < a->places.n; i++)
+        if (&a->places.list[i] != but && mean_of(&a->places.list[i]) > class_bytes)
+            blocks -= a->places.list[i].blocks;
+    return blocks;
+}
+
+/* Does the place's container outgrow its room? Its first room is had in the same way. But who
+ * grows has blocks above the mean; and who has one or two elements has all in one class. */
+static bool grows(const struct nt_analysis *a, const struct nt_place *place)
+{
+    return place->grows &&
+           larger_blocks(a, place, mean_of(place)) >= NT_OUTGROWN_PART * place->blocks;
+}
+
 /* ---- Many small blocks ----------------------------------------------------------------- */
 
 static char *small_advice(bool shortly)
@@ -38,10 +74,9 @@ static char *small_advice(bool shortly)
 }
 
 /* Those that grow are nt__find_chains's. */
-static bool is_small(const struct nt_place *place)
+static bool is_small(const struct nt_analysis *a, const struct nt_place *place)
 {
-    return !place->grows && place->blocks >= 1 &&
-           place->bytes / place->blocks <= NT_SMALL_BYTES;
+    return place->blocks >= 1 && mean_of(place) <= NT_SMALL_BYTES && !grows(a, place);
 }
 
 /* Each place that matters by itself. */
@@ -58,12 +93,14 @@ static bool find_small_places(struct nt_analysis *a)
         bool shortly = lived < NT_SHORT_PART * a->run_ns;
         struct nt_finding *f;
 
-        if (!is_small(place) || place->samples < NT_LEAST_SAMPLES ||
+        if (!is_small(a, place) || place->samples < NT_LEAST_SAMPLES ||
             !nt__finding_counts(a, NT_COST_NS, cost, error))
             continue;
         found = true;
         f = nt__finding_add(a, "frequent-small", NT_COST_NS, cost, error);
-        nt__finding_where(a, f, place);
+        nt__finding_where(
+            a, f,
+            nt__most_of(a, place, offsetof(struct nt_site_figures, allocations_total)));
         f->sentence = nt__say(
             "About %s blocks of %.0f bytes on average were allocated by %s, %s in "
             "each second of processor time%s%s: some %s to allocate and free them.",
@@ -85,7 +122,7 @@ static const struct nt_place *most_small(const struct nt_analysis *a, double *bl
     for (size_t i = 0; i < a->places.n; i++) {
         const struct nt_place *place = &a->places.list[i];
 
-        if (!is_small(place))
+        if (!is_small(a, place))
             continue;
         *blocks += place->blocks;
         if (best == NULL || place->blocks > best->blocks)
@@ -115,7 +152,9 @@ void nt__find_small(struct nt_analysis *a)
         !nt__finding_counts(a, NT_COST_NS, blocks * NT_PRICE_PAIR, 0))
         return;
     f = nt__finding_add(a, "frequent-small", NT_COST_NS, blocks * NT_PRICE_PAIR, 0);
-    nt__finding_where(a, f, most);
+    nt__finding_where(
+        a, f,
+        nt__most_of(a, most, offsetof(struct nt_site_figures, allocations_total)));
     f->sentence = nt__say(
         "%s blocks of up to %d bytes, %.0f on average, were allocated, %s in each "
         "second of processor time: some %s to allocate and free them.%s%s%s%s%s",
@@ -135,11 +174,17 @@ static void report_chain(struct nt_analysis *a, const struct nt_place *place,
     double in_place = (double)a->record->snapshot.total.reallocs_in_place_total;
     struct nt_finding *f = nt__finding_add(a, "realloc-chain", NT_COST_NS, cost, error);
 
-    nt__finding_where(a, f, place);
+    nt__finding_where(
+        a, f,
+        nt__most_of(a, place,
+                    place->grows ? offsetof(struct nt_site_figures, allocations_total)
+                                 : offsetof(struct nt_site_figures, reallocs_total)));
     if (place->grows) {
         f->sentence = nt__say(
-            "About %s blocks, of %s on average, were allocated by %s as a container "
-            "outgrew the one before: some %s to copy and free those.",
+            "About %s blocks, of %s on average, were allocated by %s for containers "
+            "that "
+            "grow, a first room and one of twice the size each time that it did not "
+            "suffice: some %s to copy and free those.",
             nt__count(place->blocks).s, nt__bytes(place->bytes / place->blocks).s,
             place->name, nt__time(f->cost).s);
         f->advice =
@@ -166,7 +211,7 @@ static void report_chain(struct nt_analysis *a, const struct nt_place *place,
 static double chain_cost(const struct nt_analysis *a, const struct nt_place *place)
 {
     double largest = nt__largest_class(&a->record->snapshot);
-    double mean = place->blocks > 0 ? place->bytes / place->blocks : 0;
+    double mean = mean_of(place);
     double copied = mean < largest ? mean : largest;
 
     return place->grows ? place->blocks * (NT_PRICE_PAIR + mean / 2 * NT_PRICE_COPY)
@@ -183,7 +228,7 @@ void nt__find_chains(struct nt_analysis *a)
             count_error(a, cost, place->samples, place->bytes, place->bytes_error);
 
         if (place->samples >= NT_LEAST_SAMPLES &&
-            (place->grows || place->moved >= NT_MOVED_PART * place->blocks) &&
+            (grows(a, place) || place->moved >= NT_MOVED_PART * place->blocks) &&
             nt__finding_counts(a, NT_COST_NS, cost, error))
             report_chain(a, place, cost, error);
     }

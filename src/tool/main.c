@@ -9,6 +9,7 @@
 #include "src/tool/tool.h"
 
 #include <argp.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,16 @@ static int unknown(const char *name)
     return NT_EXIT_USAGE;
 }
 
+/* Of the standard descriptors those that are closed: else the next file that is opened would be
+ * one of them, and get what is meant for stderr. Writing to them still fails, and programs
+ * that are run have them closed. */
+static void hold_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", (fd == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+}
+
 bool nt__conf_is_meant = false; /* the settings are for the programs that it runs */
 
 int main(int argc, char **argv)
@@ -106,6 +117,7 @@ int main(int argc, char **argv)
     };
     struct choice c = {0};
 
+    hold_descriptors();
     argp_err_exit_status = NT_EXIT_USAGE;
     nt__tool_parse(&argp, "numatally", argc, argv, ARGP_IN_ORDER, &c);
     for (size_t i = 0; i < NT_ARRAY_LEN(verbs); i++)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Findings to text, wrapped for people, and to JSON, an array a record. */
+/* Findings to text, wrapped for people, and to JSON, an object a record. */
 #include "src/base/fmt.h"
-#include "src/tool/findings.h"
+#include "src/tool/analysis.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS 88
+#define COLUMNS 79
 #define INDENT 10 /* of the text behind "  What  " */
 
 /* ---- Text --------------------------------------------------------------------------------- */
@@ -67,9 +67,12 @@ static void finding(FILE *out, const struct nt_findings *all, size_t number)
     char head[24];
 
     snprintf(head, sizeof head, "%zu.", number + 1);
-    fprintf(out, "\n%-3s %s: %.*f %% of the %s\n", head, f->kind,
-            f->share < 0.0995 ? 1 : 0, 100 * f->share,
-            f->unit == NT_COST_BYTES ? "memory" : "processor time");
+    if (f->cost > 0)
+        fprintf(out, "\n%-3s %s: %.*f %% of the %s\n", head, f->kind,
+                f->share < 0.0995 ? 1 : 0, 100 * f->share,
+                f->unit == NT_COST_BYTES ? "memory" : "processor time");
+    else
+        fprintf(out, "\n%-3s %s: no cost\n", head, f->kind);
     wrapped(out, "", 4, f->sentence);
     stack(out, f->nfreed > 0 ? "    asks  " : "    where ", f->where, f->nwhere);
     stack(out, "    frees ", f->freed, f->nfreed);
@@ -110,8 +113,10 @@ static void record_text(FILE *out, const struct nt_record *r,
     else
         snprintf(head, sizeof head,
                  "%zu finding%s, by what each costs: a part of the most memory in "
-                 "use (%.1f MiB), or of the processor time (%.2f s).",
-                 f->n, f->n == 1 ? "" : "s", f->memory_bytes / NT_MIB, f->cpu_ns / 1e9);
+                 "use (%s), or of %s (%s).",
+                 f->n, f->n == 1 ? "" : "s", nt__bytes(f->memory_bytes).s,
+                 s->cpu_ns_total != 0 ? "the processor time" : "the time",
+                 nt__time(f->cpu_ns).s);
     wrapped(out, "", 0, head);
     for (size_t i = 0; i < f->n; i++)
         finding(out, f, i);
@@ -132,32 +137,37 @@ static json_t *lines_json(char **lines, size_t n)
     return array;
 }
 
+static json_t *finding_json(const struct nt_finding *f)
+{
+    json_t *o = json_object();
+
+    json_object_set_new(o, "kind", json_string(f->kind));
+    json_object_set_new(o, "share", json_real(f->share));
+    json_object_set_new(o, "cost", json_real(f->cost));
+    json_object_set_new(o, "error", json_real(f->error));
+    json_object_set_new(o, "unit",
+                        json_string(f->unit == NT_COST_BYTES ? "bytes" : "ns"));
+    json_object_set_new(o, "sentence", json_string(f->sentence));
+    json_object_set_new(o, "advice", json_string(f->advice));
+    json_object_set_new(o, "where", lines_json(f->where, f->nwhere));
+    json_object_set_new(o, "freed", lines_json(f->freed, f->nfreed));
+    return o;
+}
+
 json_t *nt__findings_json(const struct nt_record *record, const struct nt_findings *f)
 {
     const struct nt_snapshot *s = &record->snapshot;
-    json_t *array = json_array();
+    json_t *o = json_object(), *array = json_array();
 
-    for (size_t i = 0; i < f->n; i++) {
-        const struct nt_finding *x = &f->list[i];
-        json_t *o = json_object();
-
-        json_object_set_new(o, "program", json_string(clean(s->program).s));
-        json_object_set_new(o, "pid", json_integer(s->pid));
-        json_object_set_new(o, "rank",
-                            s->rank >= 0 ? json_integer(s->rank) : json_null());
-        json_object_set_new(o, "kind", json_string(x->kind));
-        json_object_set_new(o, "share", json_real(x->share));
-        json_object_set_new(o, "cost", json_real(x->cost));
-        json_object_set_new(o, "error", json_real(x->error));
-        json_object_set_new(o, "unit",
-                            json_string(x->unit == NT_COST_BYTES ? "bytes" : "ns"));
-        json_object_set_new(o, "sentence", json_string(x->sentence));
-        json_object_set_new(o, "advice", json_string(x->advice));
-        json_object_set_new(o, "where", lines_json(x->where, x->nwhere));
-        json_object_set_new(o, "freed", lines_json(x->freed, x->nfreed));
-        json_array_append_new(array, o);
-    }
-    return nt__tool_memory(array);
+    for (size_t i = 0; i < f->n; i++)
+        json_array_append_new(array, finding_json(&f->list[i]));
+    json_object_set_new(o, "program", json_string(clean(s->program).s));
+    json_object_set_new(o, "pid", json_integer(s->pid));
+    json_object_set_new(o, "rank", s->rank >= 0 ? json_integer(s->rank) : json_null());
+    json_object_set_new(o, "findings", array);
+    json_object_set_new(o, "note",
+                        f->note != NULL ? json_string(f->note) : json_null());
+    return nt__tool_memory(o);
 }
 
 /* ---- Formats ------------------------------------------------------------------------------ */
@@ -191,13 +201,13 @@ int nt__out_findings_json(FILE *out, struct nt_record *const *records, size_t n,
     (void)written;
     for (size_t i = 0; i < n; i++) {
         struct nt_findings f;
-        json_t *array;
+        json_t *object;
 
         make(records[i], &f);
-        array = nt__findings_json(records[i], &f);
-        json_dumpf(array, out, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        object = nt__findings_json(records[i], &f);
+        json_dumpf(object, out, JSON_COMPACT | JSON_PRESERVE_ORDER);
         fputc('\n', out);
-        json_decref(array);
+        json_decref(object);
         nt__findings_free(&f);
     }
     return 0;

@@ -166,12 +166,17 @@ static void gather(const struct nt_row *row, void *context)
 
 /* ---- families ------------------------------------------------------------------------- */
 
-static void head(FILE *out, const char *name, const struct nt_column *c)
+static void head(FILE *out, const struct family_of *f, const char *name,
+                 const struct nt_column *c)
 {
+    bool summed = f->name != NULL && ends_in(c->name, "_peak");
+
     if (nt__column_is_error(c))
         fprintf(out, "# HELP %s standard error of: %s\n", name, c[-1].text);
     else
-        fprintf(out, "# HELP %s %s\n", name, c->text);
+        fprintf(out, "# HELP %s %s%s\n", name, c->text,
+                summed ? "; of several with one name the sum, which is an upper bound"
+                       : "");
     fprintf(out, "# TYPE %s %s\n", name, ends_in(name, "_total") ? "counter" : "gauge");
 }
 
@@ -191,7 +196,7 @@ static void family(FILE *out, const struct family_of *f, size_t column,
         if (column >= s->n[0])
             continue;
         if (!begun)
-            head(out, name, c);
+            head(out, f, name, c);
         begun = true;
         fprintf(out, "%s{%s} ", name, s->key);
         if (c->unit == 't')

@@ -81,8 +81,7 @@ static bool is_allocator(const char *name)
 
 bool nt__frame_is_common(const struct nt_frame *frame)
 {
-    const char *slash = frame->module != NULL ? strrchr(frame->module, '/') : NULL;
-    const char *module = slash != NULL ? slash + 1 : frame->module;
+    const char *module = frame->module != NULL ? nt__after_slash(frame->module) : NULL;
     char name[128];
 
     qualified(frame->function, name, sizeof name);
@@ -170,8 +169,7 @@ static char *frame_line(const struct nt_profile *p, const struct nt_site_figures
 {
     bool lines = frame->file != NULL && frame->line != 0;
     const char *from = lines ? frame->file : frame->module;
-    const char *slash = from != NULL ? strrchr(from, '/') : NULL;
-    const char *base = slash != NULL ? slash + 1 : from;
+    const char *base = from != NULL ? nt__after_slash(from) : NULL;
     const struct nt_module *m = nt__profile_module(p, s->generation, s->stack[at]);
     int n = name_length(frame->function);
     char raw[512], clean[3 * sizeof raw];
@@ -263,7 +261,7 @@ static struct key key_of(const struct nt_profile *p, struct nt_symbols *symbols,
     return key;
 }
 
-static void add_site(struct nt_place *place, const struct nt_site_figures *s)
+void nt__place_add(struct nt_place *place, const struct nt_site_figures *s)
 {
     double error = (double)s->requested_bytes_total_error;
     double live_error = (double)s->live_requested_bytes_now_error;
@@ -311,12 +309,8 @@ void nt__places_make(const struct nt_profile *p, struct nt_symbols *symbols,
             place = &out->list[out->n++];
             place->name = keys[i].name;
             place->grows = keys[i].grows;
-            place->site = site;
         }
-        if (p->sites[site].requested_bytes_total >
-            p->sites[place->site].requested_bytes_total)
-            place->site = site;
-        add_site(place, &p->sites[site]);
+        nt__place_add(place, &p->sites[site]);
         out->of_site[site] = out->n - 1;
     }
     free(keys);

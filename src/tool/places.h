@@ -6,7 +6,7 @@
  * container's insides, a wrapper such as xmalloc. The user's code begins at the first frame
  * that is none of these, and all sites with the same line there (without line numbers: the
  * same address) are one place: who called it matters less, and of more samples more can be
- * said. A place's stack is that of its site with most bytes.
+ * said. Which of its sites a place's stack is shown of depends on what is said about it.
  */
 #ifndef NT_TOOL_PLACES_H
 #define NT_TOOL_PLACES_H
@@ -14,9 +14,8 @@
 #include "src/tool/report.h"
 
 struct nt_place {
-    size_t site; /* its stack */
-    char *name;  /* of the function, with file and line, or with module and address */
-    bool grows;  /* its blocks are those that a C++ container moves to as it grows */
+    char *name; /* of the function, with file and line, or with module and address */
+    bool grows; /* its blocks are those that a C++ container moves to as it grows */
     uint64_t samples, freed_samples;
     uint64_t lifetimes[NT_LIFETIMES]; /* of those freed, as in a site */
     double lived_ns;                  /* these, summed */
@@ -34,6 +33,9 @@ struct nt_places {
 void nt__places_make(const struct nt_profile *p, struct nt_symbols *symbols,
                      struct nt_places *out);
 void nt__places_free(struct nt_places *places);
+
+/* Add a site's figures to those of `place`. */
+void nt__place_add(struct nt_place *place, const struct nt_site_figures *s);
 
 /* The stack of a site from the user's code on, a line each. The caller frees them. */
 size_t nt__place_lines(const struct nt_profile *p, struct nt_symbols *symbols,

@@ -15,12 +15,19 @@
 #define FIRST_NS 1000000000 /* after so long it is shown, */
 #define NEXT_NS 100000000   /* and then drawn so often */
 #define WIDTH_MAX 72
-#define AROUND 34 /* columns beside the bar itself */
+#define AROUND 36 /* columns beside the bar itself */
+
+struct work {
+    uint64_t total, done;
+};
 
 static struct {
-    uint64_t total, done; /* bytes */
-    uint64_t next_ns;     /* when it is drawn; 0: never */
-    int width;            /* columns that are drawn on now */
+    struct work reading; /* bytes */
+    struct work naming;  /* addresses */
+    bool names;          /* it is these now */
+    bool apart;          /* nobody else writes to the terminal */
+    uint64_t next_ns;    /* when it is drawn; 0: never */
+    int width;           /* columns that are drawn on now */
 } P;
 
 static uint64_t now_ns(void)
@@ -39,25 +46,30 @@ static bool is_terminal(void)
            strcmp(term, "dumb") != 0;
 }
 
+void nt__progress_apart(void)
+{
+    P.apart = true;
+}
+
 void nt__progress_begin(char *const *paths, size_t n)
 {
     struct stat st;
 
     for (size_t i = 0; i < n; i++)
         if (stat(paths[i], &st) == 0 && S_ISREG(st.st_mode))
-            P.total += (uint64_t)st.st_size;
-    if (P.total > 0 && is_terminal())
+            P.reading.total += (uint64_t)st.st_size;
+    if (P.reading.total > 0 && is_terminal())
         P.next_ns = now_ns() + FIRST_NS;
 }
 
-static void draw(void)
+static void draw(const struct work *work)
 {
     struct winsize size;
     int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0
                       ? size.ws_col - 1
                       : WIDTH_MAX;
-    char bar[WIDTH_MAX + 1];
-    double part = (double)nt__min(P.done, P.total) / (double)P.total;
+    char bar[WIDTH_MAX + 1], of[32];
+    double part = (double)nt__min(work->done, work->total) / (double)work->total;
     int cells = (columns < WIDTH_MAX ? columns : WIDTH_MAX) - AROUND;
 
     if (cells < 1)
@@ -65,17 +77,46 @@ static void draw(void)
     for (int i = 0; i < cells; i++)
         bar[i] = i < (int)(part * cells) ? '#' : '.';
     bar[cells] = '\0';
-    P.width = fprintf(stderr, "\rreading [%s] %3.0f %% of %.1f MiB", bar, 100 * part,
-                      (double)P.total / NT_MIB);
+    if (P.names)
+        snprintf(of, sizeof of, "%llu addresses", (unsigned long long)work->total);
+    else
+        snprintf(of, sizeof of, "%.1f MiB", (double)work->total / NT_MIB);
+    if (P.width > 0)
+        fprintf(stderr, "\r%*s", P.width, "");
+    P.width = fprintf(stderr, "\r%s [%s] %3.0f %% of %s",
+                      P.names ? "naming" : "reading", bar, 100 * part, of);
+}
+
+static void add(struct work *work, size_t more)
+{
+    work->done += more;
+    if (P.next_ns == 0 || work->total == 0 || now_ns() < P.next_ns)
+        return;
+    draw(work);
+    P.next_ns = now_ns() + NEXT_NS;
 }
 
 void nt__progress_add(size_t bytes)
 {
-    P.done += bytes;
-    if (P.next_ns == 0 || now_ns() < P.next_ns)
-        return;
-    draw();
-    P.next_ns = now_ns() + NEXT_NS;
+    add(&P.reading, bytes);
+}
+
+void nt__progress_naming(size_t addresses)
+{
+    P.names = true;
+    P.naming = (struct work){.total = P.apart ? addresses : 0};
+}
+
+void nt__progress_named(void)
+{
+    if (P.names)
+        add(&P.naming, 1);
+}
+
+void nt__progress_reading(void)
+{
+    nt__progress_clear();
+    P.names = false;
 }
 
 void nt__progress_clear(void)

@@ -41,7 +41,10 @@ struct lines {
     FILE *f;
     char *text; /* of the record */
     size_t bytes, cap;
-    char *line; /* read, not yet part of it */
+    size_t open;    /* braces of it that are not closed yet */
+    bool in_string; /* it ends in one */
+    bool indented;  /* a line of it begins with a blank */
+    char *line;     /* read, not yet part of it */
     size_t line_cap;
     ssize_t line_bytes; /* -1: none, the file is at its end */
 };
@@ -53,26 +56,57 @@ static bool blank(const char *line, size_t bytes)
     return bytes == 0;
 }
 
+/* One more line of the record. */
+static void count_braces(struct lines *l, const char *line, size_t bytes)
+{
+    l->indented |= bytes > 0 && isspace((unsigned char)line[0]) && line[0] != '\n';
+    for (size_t i = 0; i < bytes; i++) {
+        char c = line[i];
+
+        if (c == '"')
+            l->in_string = !l->in_string;
+        else if (c == '\\' && l->in_string)
+            i++;
+        else if (c == '{' && !l->in_string)
+            l->open++;
+        else if (c == '}' && !l->in_string && l->open > 0)
+            l->open--;
+    }
+}
+
+/* A brace begins a record, but not if it is alone in a record without indentation, of which
+ * others are open: it is one of those within. */
+static bool begins_record(const struct lines *l)
+{
+    size_t bytes = (size_t)l->line_bytes;
+    bool alone = blank(l->line + 1, bytes - 1) || l->line[1] == '}';
+
+    return l->line[0] == '{' && !(alone && l->open > 0 && !l->indented);
+}
+
 /* The text of the next record; false at the end of the file. */
 static bool next_text(struct lines *l)
 {
     l->bytes = 0;
+    l->open = 0;
+    l->in_string = l->indented = false;
     do {
         size_t bytes = (size_t)l->line_bytes;
 
         if (l->line_bytes < 0)
             break;
-        if (l->bytes > 0 || !blank(l->line, bytes)) {
+        if (bytes > 0 && (l->bytes > 0 || !blank(l->line, bytes))) {
             if (l->bytes + bytes > l->cap) {
                 l->cap = 2 * (l->bytes + bytes);
                 l->text = nt__tool_memory(realloc(l->text, l->cap));
             }
             memcpy(l->text + l->bytes, l->line, bytes);
             l->bytes += bytes;
+            count_braces(l, l->line, bytes);
         }
         l->line_bytes = getline(&l->line, &l->line_cap, l->f);
         nt__progress_add(l->line_bytes > 0 ? (size_t)l->line_bytes : 0);
-    } while (l->bytes == 0 || l->line_bytes < 0 || l->line[0] != '{');
+    } while (l->bytes == 0 || l->line_bytes < 0 || !begins_record(l));
     return l->bytes > 0;
 }
 
@@ -100,11 +134,26 @@ static bool read_json(const char *path, const struct lines *l, unsigned n,
     return false;
 }
 
+/* The byte order mark that some editors put at the beginning. */
+static void skip_mark(FILE *f)
+{
+    static const unsigned char mark[] = {0xef, 0xbb, 0xbf};
+    size_t n = 0;
+    int c = 0;
+
+    while (n < sizeof mark && (c = getc(f)) == mark[n])
+        n++;
+    if (n < sizeof mark && fseek(f, 0, SEEK_SET) != 0 && c != EOF)
+        ungetc(c, f); /* of a pipe: no JSON begins with a part of it */
+}
+
 static int each_json(const char *path, FILE *f, nt_visit *visit, void *context)
 {
     struct lines l = {.f = f};
     unsigned n = 0, bad = 0;
     int status = 0;
+
+    skip_mark(f);
 
     while (bad < BAD_RECORDS_MAX && next_text(&l)) {
         struct nt_record *record = nt__tool_memory(malloc(sizeof *record));

@@ -90,10 +90,25 @@ bool nt__record_numbers(const json_t *object, const char *key, size_t max,
     for (size_t i = 0; i < *n; i++) {
         const json_t *v = json_array_get(array, i);
 
-        if (!json_is_integer(v))
-            return nt__record_refuse("holds something that is no whole number", key);
+        if (!json_is_integer(v) || json_integer_value(v) < 0)
+            return nt__record_refuse("holds something that is no count", key);
         out[i] = (uint64_t)json_integer_value(v);
     }
+    return true;
+}
+
+bool nt__record_rows(const json_t *object, const char *key, size_t size,
+                     const json_t **rows, void *out, size_t *n)
+{
+    void *array;
+
+    if (!nt__record_array(object, key, SIZE_MAX, rows))
+        return false;
+    *n = json_array_size(*rows);
+    array = calloc(*n + 1, size);
+    if (array == NULL)
+        return nt__record_refuse("needs more memory than there is", key);
+    memcpy(out, &array, sizeof array);
     return true;
 }
 
@@ -203,17 +218,15 @@ static bool get_classes(const json_t *root, struct nt_snapshot *s)
 
 static bool get_threads(const json_t *root, struct nt_record *r)
 {
-    const json_t *threads;
+    const json_t *rows;
 
     if (json_object_get(root, "threads") == NULL)
         return true;
-    if (!nt__record_array(root, "threads", SIZE_MAX, &threads))
+    if (!nt__record_rows(root, "threads", sizeof *r->threads, &rows, &r->threads,
+                         &r->nthreads))
         return false;
-    r->threads = calloc(json_array_size(threads) + 1, sizeof *r->threads);
-    if (r->threads == NULL)
-        return nt__record_refuse("needs more memory than there is", "threads");
-    for (size_t i = 0; i < json_array_size(threads); i++) {
-        const json_t *t = json_array_get(threads, i);
+    for (size_t i = 0; i < r->nthreads; i++) {
+        const json_t *t = json_array_get(rows, i);
 
         if (!nt__record_i64(t, "tid", &r->threads[i].tid) ||
             !nt__record_i64(t, "node", &r->threads[i].node) ||
@@ -221,94 +234,75 @@ static bool get_threads(const json_t *root, struct nt_record *r)
                              sizeof r->threads[i].name) ||
             !nt__record_figures(t, NT_LIST_THREAD, &r->threads[i]))
             return false;
-        r->nthreads = i + 1;
     }
     return true;
 }
 
 static bool get_pools(const json_t *root, struct nt_record *r)
 {
-    const json_t *pools;
+    const json_t *rows;
 
     if (json_object_get(root, "pools") == NULL)
         return true;
-    if (!nt__record_array(root, "pools", SIZE_MAX, &pools))
+    if (!nt__record_rows(root, "pools", sizeof *r->pools, &rows, &r->pools, &r->npools))
         return false;
-    r->pools = calloc(json_array_size(pools) + 1, sizeof *r->pools);
-    if (r->pools == NULL)
-        return nt__record_refuse("needs more memory than there is", "pools");
-    for (size_t i = 0; i < json_array_size(pools); i++) {
-        const json_t *p = json_array_get(pools, i);
+    for (size_t i = 0; i < r->npools; i++) {
+        const json_t *p = json_array_get(rows, i);
 
         if (!nt__record_text(p, "name", r->pools[i].name, sizeof r->pools[i].name) ||
             !nt__record_figures(p, NT_LIST_POOL, &r->pools[i]))
             return false;
-        r->npools = i + 1;
     }
     return true;
 }
 
 static bool get_phases(const json_t *root, struct nt_record *r)
 {
-    const json_t *phases;
+    const json_t *rows;
 
     if (json_object_get(root, "phases") == NULL)
         return true;
-    if (!nt__record_array(root, "phases", SIZE_MAX, &phases))
+    if (!nt__record_rows(root, "phases", sizeof *r->phases, &rows, &r->phases,
+                         &r->nphases))
         return false;
-    r->phases = calloc(json_array_size(phases) + 1, sizeof *r->phases);
-    if (r->phases == NULL)
-        return nt__record_refuse("needs more memory than there is", "phases");
-    for (size_t i = 0; i < json_array_size(phases); i++) {
-        const json_t *p = json_array_get(phases, i);
+    for (size_t i = 0; i < r->nphases; i++) {
+        const json_t *p = json_array_get(rows, i);
 
         if (!nt__record_text(p, "name", r->phases[i].name, sizeof r->phases[i].name) ||
             !nt__record_bool(p, "running", &r->phases[i].running) ||
             !nt__record_figures(p, NT_LIST_PHASE, &r->phases[i]))
             return false;
-        r->nphases = i + 1;
     }
     return true;
 }
 
 static bool get_sizes(const json_t *object, struct nt_tracked_figures *out)
 {
-    const json_t *sizes;
+    size_t n;
 
-    if (!nt__record_array(object, "sizes", NT_TRACKED_SIZES, &sizes))
+    if (!nt__record_numbers(object, "sizes", NT_TRACKED_SIZES, out->sizes, &n))
         return false;
-    if (json_array_size(sizes) != NT_TRACKED_SIZES)
-        return nt__record_refuse("has another number of entries", "sizes");
-    for (size_t i = 0; i < NT_TRACKED_SIZES; i++) {
-        const json_t *v = json_array_get(sizes, i);
-
-        if (!json_is_integer(v) || json_integer_value(v) < 0)
-            return nt__record_refuse("holds something that is no count", "sizes");
-        out->sizes[i] = (uint64_t)json_integer_value(v);
-    }
-    return true;
+    return n == NT_TRACKED_SIZES ||
+           nt__record_refuse("has another number of entries", "sizes");
 }
 
 static bool get_tracked(const json_t *root, struct nt_record *r)
 {
-    const json_t *tracked;
+    const json_t *rows;
 
     if (json_object_get(root, "tracked") == NULL)
         return true;
-    if (!nt__record_array(root, "tracked", SIZE_MAX, &tracked))
+    if (!nt__record_rows(root, "tracked", sizeof *r->tracked, &rows, &r->tracked,
+                         &r->ntracked))
         return false;
-    r->tracked = calloc(json_array_size(tracked) + 1, sizeof *r->tracked);
-    if (r->tracked == NULL)
-        return nt__record_refuse("needs more memory than there is", "tracked");
-    for (size_t i = 0; i < json_array_size(tracked); i++) {
-        const json_t *t = json_array_get(tracked, i);
+    for (size_t i = 0; i < r->ntracked; i++) {
+        const json_t *t = json_array_get(rows, i);
 
         if (!nt__record_text(t, "name", r->tracked[i].name,
                              sizeof r->tracked[i].name) ||
             !nt__record_figures(t, NT_LIST_TRACKED, &r->tracked[i]) ||
             !get_sizes(t, &r->tracked[i]))
             return false;
-        r->ntracked = i + 1;
     }
     return true;
 }
@@ -326,7 +320,8 @@ const char *nt__record_read(const json_t *root, struct nt_record *r)
     version = json_integer_value(json_object_get(root, "record"));
     if (version != NT_SNAPSHOT_VERSION) {
         nt__fmt_into(wrong, sizeof wrong,
-                     "it has version %lld, and this tool reads version %d",
+                     "it has version %lld, and this tool reads version %d: read it "
+                     "with the numatally that wrote it, or one that is newer",
                      (long long)version, NT_SNAPSHOT_VERSION);
         return wrong;
     }

@@ -19,6 +19,9 @@ bool nt__record_numbers(const json_t *object, const char *key, size_t max,
                         uint64_t *out, size_t *n);
 bool nt__record_array(const json_t *object, const char *key, size_t max,
                       const json_t **out);
+/* An array of as many zeroed entries of `size` bytes as the JSON array `key` has: at *out, *n. */
+bool nt__record_rows(const json_t *object, const char *key, size_t size,
+                     const json_t **rows, void *out, size_t *n);
 bool nt__record_figures(const json_t *object, enum nt_figure_list list, void *base);
 
 /* record_profile.c: the part "profile", if there is one; nt__record_profile_free gives its

@@ -5,22 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An array of as many zeroed entries as the JSON array `key` has, at *out. */
-static bool get_rows(const json_t *object, const char *key, size_t size,
-                     const json_t **rows, void *out, size_t *n)
-{
-    void *array;
-
-    if (!nt__record_array(object, key, SIZE_MAX, rows))
-        return false;
-    *n = json_array_size(*rows);
-    array = calloc(*n + 1, size);
-    if (array == NULL)
-        return nt__record_refuse("needs more memory than there is", key);
-    memcpy(out, &array, sizeof array);
-    return true;
-}
-
 static bool get_u32(const json_t *object, const char *key, uint32_t *out)
 {
     uint64_t v;
@@ -50,7 +34,8 @@ static bool get_sites(const json_t *profile, struct nt_profile *p)
 {
     const json_t *rows;
 
-    if (!get_rows(profile, "sites", sizeof *p->sites, &rows, &p->sites, &p->nsites))
+    if (!nt__record_rows(profile, "sites", sizeof *p->sites, &rows, &p->sites,
+                         &p->nsites))
         return false;
     for (size_t i = 0; i < p->nsites; i++)
         if (!get_site(json_array_get(rows, i), &p->sites[i]))
@@ -63,8 +48,8 @@ static bool get_samples(const json_t *profile, struct nt_profile *p)
     const json_t *rows;
     uint64_t tid, node;
 
-    if (!get_rows(profile, "samples", sizeof *p->samples, &rows, &p->samples,
-                  &p->nsamples))
+    if (!nt__record_rows(profile, "samples", sizeof *p->samples, &rows, &p->samples,
+                         &p->nsamples))
         return false;
     for (size_t i = 0; i < p->nsamples; i++) {
         const json_t *o = json_array_get(rows, i);
@@ -87,8 +72,8 @@ static bool get_remotes(const json_t *profile, struct nt_profile *p)
 {
     const json_t *rows;
 
-    if (!get_rows(profile, "remote_frees", sizeof *p->remotes, &rows, &p->remotes,
-                  &p->nremotes))
+    if (!nt__record_rows(profile, "remote_frees", sizeof *p->remotes, &rows,
+                         &p->remotes, &p->nremotes))
         return false;
     for (size_t i = 0; i < p->nremotes; i++) {
         const json_t *o = json_array_get(rows, i);
@@ -126,8 +111,8 @@ static bool get_modules(const json_t *profile, struct nt_profile *p)
 {
     const json_t *rows;
 
-    if (!get_rows(profile, "modules", sizeof *p->modules, &rows, &p->modules,
-                  &p->nmodules))
+    if (!nt__record_rows(profile, "modules", sizeof *p->modules, &rows, &p->modules,
+                         &p->nmodules))
         return false;
     for (size_t i = 0; i < p->nmodules; i++) {
         const json_t *o = json_array_get(rows, i);

@@ -3,8 +3,9 @@
  * numatally report: records and live files in another form.
  *
  * With --output the file is there whole or, if nothing could be read or written, as it was:
- * all is written to a file beside it, which takes its place at the end. What is no regular
- * file is written to directly.
+ * all is written to a file beside it, which takes its place, and mode, at the end, and is
+ * removed if a signal ends the tool. What is no regular file is written to directly, and so is
+ * one in a folder that takes no other.
  */
 #include "src/tool/report.h"
 #include "src/base/base.h"
@@ -17,7 +18,9 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -257,38 +260,82 @@ static int output_complain(const struct report *r, int error)
     return NT_EXIT_BAD_INPUT;
 }
 
-/* A new file beside `r->target`, for everybody that a new file is for. */
-static FILE *open_beside(struct report *r)
-{
-    mode_t mask = umask(0);
-    int fd, n = snprintf(r->written_to, sizeof r->written_to, "%s.XXXXXX", r->target);
+static const char
+    *unfinished; /* the file beside the output, as it may be left behind */
 
-    umask(mask);
-    if (n < 0 || (size_t)n >= sizeof r->written_to) {
-        errno = ENAMETOOLONG;
+static void on_signal(int signal_number)
+{
+    unlink(unfinished);
+    raise(signal_number); /* by default now */
+}
+
+/* What ends the tool removes that file before. */
+static void remove_if_ended(const char *path)
+{
+    static const int signals[] = {SIGINT,  SIGTERM, SIGHUP, SIGQUIT,
+                                  SIGPIPE, SIGXCPU, SIGXFSZ};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND},
+                     old;
+
+    unfinished = path;
+    for (size_t i = 0; i < NT_ARRAY_LEN(signals); i++)
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+            sigaction(signals[i], &action, NULL);
+}
+
+/* A new file beside `r->target`. NULL: there cannot be one. */
+static FILE *open_beside(struct report *r, mode_t mode)
+{
+    const char *slash = strrchr(r->target, '/');
+    int folder = slash != NULL ? (int)(slash + 1 - r->target) : 0;
+    int fd, n = snprintf(r->written_to, sizeof r->written_to, "%.*s.numatally-XXXXXX",
+                         folder, r->target);
+
+    if (n < 0 || (size_t)n >= sizeof r->written_to)
         return NULL;
-    }
     fd = mkstemp(r->written_to);
     if (fd < 0)
         return NULL;
-    fchmod(fd, 0666 & ~mask);
+    remove_if_ended(r->written_to);
+    fchmod(fd, mode);
     return fdopen(fd, "w");
+}
+
+/* For everybody that a new file is for. */
+static mode_t new_mode(void)
+{
+    mode_t mask = umask(0);
+
+    umask(mask);
+    return 0666 & ~mask;
 }
 
 static int output_open(struct report *r)
 {
-    struct stat st;
+    struct stat st, link;
+    bool there, new;
 
+    if (r->output != NULL || !isatty(STDOUT_FILENO))
+        nt__progress_apart();
     r->out = stdout;
     r->out_name = "standard output";
     if (r->output == NULL)
         return 0;
     r->out_name = r->output;
-    if (stat(r->output, &st) != 0)
+    r->out = NULL;
+    there = stat(r->output, &st) == 0;
+    new = !there &&lstat(r->output, &link) != 0; /* and no link to what is not there */
+    if (new)
         snprintf(r->target, sizeof r->target, "%s", r->output);
-    else if (S_ISREG(st.st_mode) && realpath(r->output, r->target) == NULL)
+    else if (there && S_ISREG(st.st_mode) && realpath(r->output, r->target) == NULL)
         return output_complain(r, errno);
-    r->out = r->target[0] != '\0' ? open_beside(r) : fopen(r->output, "we");
+    if (r->target[0] != '\0')
+        r->out = open_beside(r, there ? st.st_mode & 07777 : new_mode());
+    if (r->out ==
+        NULL) { /* also where the folder takes no new file, but the file is there */
+        r->target[0] = '\0';
+        r->out = fopen(r->output, "we");
+    }
     return r->out != NULL ? 0 : output_complain(r, errno);
 }
 

@@ -76,6 +76,9 @@ struct nt_frame {
     unsigned line;        /* 0: not known */
 };
 
+/* A path's name without folders. */
+const char *nt__after_slash(const char *path);
+
 /* The symbols of the modules that a profile names. A file that is gone or was changed since
  * is said once on stderr. */
 struct nt_symbols *nt__symbols_open(const struct nt_profile *profile);

@@ -13,6 +13,7 @@
 #include "src/tool/symbols.h"
 #include "src/base/base.h"
 #include "src/base/fmt.h"
+#include "src/tool/progress.h"
 #include "src/track/profile_out.h"
 
 #include <libiberty/demangle.h>
@@ -108,7 +109,7 @@ static char *readable(const char *name)
 
 /* ---- files ---------------------------------------------------------------------------- */
 
-static const char *after_slash(const char *path)
+const char *nt__after_slash(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
@@ -123,11 +124,13 @@ static struct file *file_open(const struct nt_module *m)
 
     f->as = *m;
     f->path = printable(m->path);
-    f->base = after_slash(f->path);
+    f->base = nt__after_slash(f->path);
     if (strchr(m->path, '/') != NULL) {
         f->elf = nt__elf_open(m, &why);
-        if (f->elf == NULL)
+        if (f->elf == NULL) {
+            nt__progress_clear();
             nt__warn("no names of functions in %.512s: %s", f->path, why);
+        }
     }
     f->next = S.files;
     S.files = f;
@@ -207,7 +210,11 @@ static const struct place *place_of(struct file *f, uint64_t address)
 struct nt_symbols *nt__symbols_open(const struct nt_profile *profile)
 {
     struct nt_symbols *s = nt__tool_memory(calloc(1, sizeof *s));
+    size_t addresses = 0;
 
+    for (size_t i = 0; i < profile->nsites && profile->sites != NULL; i++)
+        addresses += profile->sites[i].depth;
+    nt__progress_naming(addresses);
     s->profile = profile;
     s->file = nt__tool_memory(calloc(profile->nmodules + 1, sizeof(struct file *)));
     return s;
@@ -217,6 +224,7 @@ void nt__symbols_close(struct nt_symbols *s)
 {
     if (s == NULL)
         return;
+    nt__progress_reading();
     free(s->file);
     free(s);
 }
@@ -227,6 +235,7 @@ size_t nt__symbols_find(struct nt_symbols *s, uint32_t generation, uint64_t pc,
     const struct nt_module *m = nt__profile_module(s->profile, generation, pc);
     const struct place *p;
 
+    nt__progress_named();
     if (m == NULL) {
         p = place_of(&S.nowhere, pc);
     } else {

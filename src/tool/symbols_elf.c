@@ -138,12 +138,13 @@ static bool is_same(Dwfl_Module *module, const struct nt_module *m)
            memcmp(m->build_id, id, m->build_id_bytes) == 0;
 }
 
-/* libdwfl's own way. Servers that give nothing and take long over it are not asked again, so
- * that a report without a network comes out all the same. */
+/* libdwfl's own way. Servers that gave nothing and took long over it, all in all, are not asked
+ * again, so that a report without a network comes out all the same. */
 static int find_debuginfo(Dwfl_Module *module, void **data, const char *name,
                           Dwarf_Addr base, const char *file, const char *link,
                           GElf_Word crc, char **found)
 {
+    static int64_t waited_ns; /* for nothing */
     struct timespec from, to;
     int fd;
 
@@ -153,11 +154,14 @@ static int find_debuginfo(Dwfl_Module *module, void **data, const char *name,
     clock_gettime(CLOCK_MONOTONIC, &from);
     fd = dwfl_standard_find_debuginfo(module, data, name, base, file, link, crc, found);
     clock_gettime(CLOCK_MONOTONIC, &to);
-    if (fd < 0 && to.tv_sec - from.tv_sec >= PATIENCE_S &&
+    if (fd < 0)
+        waited_ns +=
+            (to.tv_sec - from.tv_sec) * INT64_C(1000000000) + to.tv_nsec - from.tv_nsec;
+    if (waited_ns >= PATIENCE_S * INT64_C(1000000000) &&
         getenv("DEBUGINFOD_URLS") != NULL) {
-        nt__warn("debug info is not asked for at DEBUGINFOD_URLS any more: %.256s was "
-                 "not to be had there in %lld s",
-                 file, (long long)(to.tv_sec - from.tv_sec));
+        nt__warn("debug info is not asked for at DEBUGINFOD_URLS any more: %lld s were "
+                 "waited there for files that it has not, last %.256s",
+                 (long long)(waited_ns / 1000000000), file);
         unsetenv("DEBUGINFOD_URLS");
     }
     return fd;

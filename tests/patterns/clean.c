@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nothing to find: set up and kept to the end, a bounded cache, buffers that are used again,
- * an array that doubles, threads that do alike, and half of what was built freed at its end.
+ * Nothing to find: set up and kept to the end, a table that is filled for two thirds of the run
+ * and then used, a bounded cache, buffers that are used again, an array that doubles, threads
+ * that do alike, and what was built freed at its end. All for more than a second, as leaks are
+ * looked for from there on.
  */
 #include "pattern.h"
 
 #include <pthread.h>
 
-enum { THREADS = 4, STEPS = 10000, BUILT = 1000 };
+enum { THREADS = 4, STEPS = 10000, BUILT = 1000, FILLED = STEPS * 2 / 3 };
+
+static char *filled[FILLED];
 
 static pthread_barrier_t all;
 
@@ -32,6 +36,12 @@ static void *crew(void *unused)
     pthread_barrier_wait(&all);
     pthread_barrier_wait(&all);
     return unused;
+}
+
+static SITE void fill(unsigned step)
+{
+    filled[step] = malloc(2000);
+    memset(filled[step], 3, 2000);
 }
 
 static void build(void)
@@ -60,8 +70,12 @@ int main(void)
     for (unsigned step = 0; step < STEPS; step++) {
         refresh(step);
         compute(10000);
+        if (step < FILLED)
+            fill(step);
         if (step % 1000 == 0)
             build();
+        if (step % 100 == 0)
+            wait_ms(12);
     }
     pthread_barrier_wait(&all);
     exit(0); /* with all threads there */

@@ -27,16 +27,16 @@ status=$?
 # found WHAT [KIND]: that finding of that program, or none, and where it comes from.
 found() {
     sed -n "s/^$1 findings //p" out >"$1.json"
-    json "$1.json" "[f['kind'] for f in r[0]] == '${2-}'.split()"
-    json "$1.json" "all(f['where'][0].startswith('assemble (misplacing.c:') for f in r[0])"
+    json "$1.json" "[f['kind'] for f in r[0]['findings']] == '${2-}'.split()"
+    json "$1.json" "all(f['where'][0].startswith('assemble (misplacing.c:') for f in r[0]['findings'])"
 }
 found full elsewhere
-json full.json "'node 1 lie on another node: that node is full' in r[0][0]['sentence']"
-json full.json "r[0][0]['cost'] > 20 * 2**20"
+json full.json "'node 1 lie on another node: that node is full' in r[0]['findings'][0]['sentence']"
+json full.json "r[0]['findings'][0]['cost'] > 20 * 2**20"
 found moved elsewhere
-json moved.json "'moved since' in r[0][0]['sentence']"
-json moved.json "5 * 2**20 < r[0][0]['cost'] < 9 * 2**20"
+json moved.json "'moved since' in r[0]['findings'][0]['sentence']"
+json moved.json "5 * 2**20 < r[0]['findings'][0]['cost'] < 9 * 2**20"
 found oneside imbalance
-json oneside.json "'are on node 0' in r[0][0]['sentence']"
+json oneside.json "'are on node 0' in r[0]['findings'][0]['sentence']"
 found clean
 echo "ok"

@@ -5,7 +5,6 @@
 # bytes; several records, old ones, bad ones, a full disk.
 # shellcheck source=tests/tool/lib.bash
 . "$(dirname "$0")/lib.bash"
-command -v promtool >/dev/null || skip "there is no promtool (Debian's package prometheus)"
 cd "$work" || exit 1
 library=$NT_BUILD/libnumatally_malloc.so
 check=$NT_SOURCE/tests/tool/formats.py
@@ -18,8 +17,10 @@ every() {
     python3 "$check" csv every.csv "$1" || fail "CSV of $1"
     try 0 "$tool" report -o every.prom "$1"
     python3 "$check" prometheus every.prom "$1" || fail "Prometheus of $1"
-    promtool check metrics <every.prom >out 2>err || fail "promtool on $1"
-    [ ! -s err ] || fail "promtool has something to say on $1"
+    if command -v promtool >/dev/null; then
+        promtool check metrics <every.prom >out 2>err || fail "promtool on $1"
+        [ ! -s err ] || fail "promtool has something to say on $1"
+    fi
     grep -q '"profile":' "$1" || return 0
     while read -r value figure; do
         try 0 "$tool" report --value "$value" -o every.folded "$1"
@@ -79,8 +80,12 @@ PMI_RANK=5 try 0 "$tool" run --sample 16K --report real.json -- "$python" names.
 unset NUMATALLY_TOPOLOGY
 json real.json 'len(r) == 1 and r[0]["rank"] == 5 and len(r[0]["nodes"]) == 3'
 json real.json 'len(r[0]["pools"]) == 5 and len(r[0]["phases"]) == 2 and r[0]["tracked"]'
-json real.json 'len(r[0]["profile"]["sites"]) > 20 and r[0]["profile"]["remote_frees"] != None'
+json real.json 'len(r[0]["profile"]["sites"]) > 20 and type(r[0]["profile"]["remote_frees"]) is list'
 every real.json
+
+try 0 "$tool" report --format prometheus real.json
+out '^# HELP numatally_pool_live_peak_bytes .*; of several with one name the sum, which is an upper bound$'
+! grep -E '^# HELP numatally_(node|class)_.*one name' out || fail "nodes have no names"
 
 # Several processes: one head of columns; families in one piece.
 try 0 "$tool" run --children --sample 1K --report two.json -- sh -c 'ls / >/dev/null; ls /'
@@ -189,4 +194,6 @@ for format in csv prometheus; do
     "$tool" report --format $format bare.json >/dev/full 2>err && fail "a full disk was not noticed"
     err 'standard output: No space left'
 done
+# All else was tested.
+command -v promtool >/dev/null || skip "there is no promtool (Debian's package prometheus)"
 echo "ok"

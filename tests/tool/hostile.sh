@@ -57,9 +57,12 @@ survives() {
     esac
     no_err 'runtime error|Sanitizer'
 }
-formats='text json csv prometheus collapsed pprof'
+formats='text json csv prometheus collapsed pprof html'
 for format in $formats; do
     survives "$under_test" report --format "$format" spoilt/*.json lives/*.live profiles/*.live
+done
+for format in text json; do
+    survives "$under_test" report --findings --format "$format" spoilt/*.json lives/*.live profiles/*.live
 done
 "$under_test" report --format json spoilt/*.json lives/*.live profiles/*.live >some.json 2>err
 [ "$(wc -l <some.json)" -gt 100 ] || fail "all are so spoilt that nothing is tested"

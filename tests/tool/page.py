@@ -141,10 +141,12 @@ class Pages(unittest.TestCase):
 
     def check_findings(self, name, i):
         with open(f"{FOLDER}/{name}.findings") as lines:
-            findings = json.loads(lines.readlines()[i].replace("\u202e", "\ufffd"))
+            concluded = json.loads(lines.readlines()[i].replace("\u202e", "\ufffd"))
+        findings = concluded["findings"]
         self.assertEqual([f["share"] for f in findings],
                          [n for _, n in self.browser.js("return test.values('.findings li')")])
         text = self.browser.find("#findings").text
+        self.assertIn(" ".join((concluded["note"] or "").split()), " ".join(text.split()))
         for finding in findings:
             self.assertIn(" ".join(finding["sentence"].split()), " ".join(text.split()))
             self.assertIn(" ".join(finding["advice"].split()), " ".join(text.split()))
@@ -165,6 +167,20 @@ class Pages(unittest.TestCase):
         self.assertEqual(min(8, len(record["nodes"])), len(areas))
         self.assertEqual(["committed", sum(last["committed_bytes_now"])], committed)
         self.assertEqual(["peak", float(record["total"]["live_bytes_peak"])], peak)
+        # Drawn level, not as a slope, up to a point that comes late.
+        interval = record["history"]["interval_ns"]
+        late = sum(b["ns"] - a["ns"] > 4 * interval for a, b in zip(points, points[1:]))
+        corners = self.browser.js(
+            "return document.querySelector('#history path.committed').getAttribute('d')")
+        corners = [tuple(map(float, c.split(","))) for c in corners[1:].split("L")]
+        self.assertEqual(len(points) + late, len(corners))
+        k = 0
+        for a, b in zip(points, points[1:]):
+            if b["ns"] - a["ns"] > 4 * interval:
+                self.assertEqual(corners[k][1], corners[k + 1][1])
+                self.assertEqual(corners[k + 1][0], corners[k + 2][0])
+                k += 1
+            k += 1
         rows = self.browser.rows("history")
         self.assertEqual([float(p["ns"]) for p in points], [r["Time"] for r in rows])
         self.assertEqual([float(sum(p["live_bytes_now"])) for p in points],
@@ -579,11 +595,12 @@ class Pages(unittest.TestCase):
                    "where": ["make at a.c:3", "main at a.c:9"], "freed": []}
         small = dict(finding, kind="waste", share=0.01, unit="ns", where=[], freed=["x"])
         self.browser.js("document.getElementById('main').prepend(findingsPanel(arguments[0]))",
-                        [finding, small])
+                        {"findings": [finding, small], "note": "<i>Look</i> longer."})
         panel = self.browser.find("#main > section")
         self.assertIn("31", panel.text)
         self.assertIn("<b>4 MiB</b> were never freed.", panel.text)
         self.assertIn("make at a.c:3", panel.text)
+        self.assertIn("<i>Look</i> longer.", panel.text)
         self.assertEqual([0.31, 0.01], [n for _, n in self.browser.js(
             "return test.values('#main > section:first-child li')")])
         self.assertEqual([], self.browser.js("return test.faint()")[1])

@@ -88,6 +88,27 @@ try 1 "$tool" report --format json some.json
 cmp -s r.json out || fail "good records among bad ones were lost"
 err 'some.json: record 2 is no JSON'
 
+# Laid out by others: with a byte order mark, indented, or one value a line and nested braces
+# at the beginning of lines. What is cut short costs no other record.
+python3 - <<'PY'
+import json
+lines = open("r.json").read().splitlines()
+first = json.loads(lines[0])
+with open("laid.json", "w", encoding="utf-8-sig") as out:
+    for indent in None, 2, 0, 0:
+        print(json.dumps(first, indent=indent), file=out)
+    print(lines[0], file=out)
+with open("short.json", "w") as out:
+    print(json.dumps(first, indent=2)[:5000], lines[0], json.dumps(first, indent=2)[:5000],
+          json.dumps(first, indent=2), json.dumps(first, indent=0)[:5000], lines[0], sep="\n", file=out)
+PY
+for i in 1 2 3 4 5; do sed -n 1p r.json; done >five.json
+try 0 "$tool" report --format json laid.json
+cmp -s five.json out || fail "records in another layout were lost"
+try 1 "$tool" report --format json short.json
+sed -n 1,3p five.json >three.json
+cmp -s three.json out || fail "records beside some that are cut short were lost"
+
 # To a file: by its suffix, whole or as it was.
 try 0 "$tool" report -o o.json r.json
 [ ! -s out ] || fail "something on standard output"
@@ -99,7 +120,56 @@ try 0 "$tool" report -o link.json "$file"
 json o.json 'len(r) == 1'
 try 1 "$tool" report -o o.json other.json
 json o.json 'len(r) == 1'
-[ -z "$(ls o.json.* 2>/dev/null)" ] || fail "left behind: $(ls o.json.*)"
+left() { ! compgen -G '.numatally-*' || fail "a file beside the output was left behind"; }
+left
+chmod 640 o.json
+try 0 "$tool" report -o o.json r.json
+[ "$(stat -c %a o.json)" = 640 ] || fail "the mode became $(stat -c %a o.json)"
+ln -s later.json dangling.json
+try 0 "$tool" report -o dangling.json r.json
+[ -L dangling.json ] || fail "a link to what was not there yet was replaced"
+cmp -s r.json later.json || fail "other records in the file that a link names"
+long=$(printf '%0250d.json' 0) # 255 bytes
+try 0 "$tool" report -o "$long" r.json
+cmp -s r.json "$long" || fail "other records in the file with a long name"
+
+# In a folder that takes no new file, even from root.
+setpriv --bounding-set -dac_override true 2>err || skip "no setpriv: $(cat err)"
+mkdir closed
+echo old >closed/o.json
+chmod 555 closed
+try 0 setpriv --bounding-set -dac_override "$tool" report -o closed/o.json r.json
+cmp -s r.json closed/o.json || fail "other records in the folder that takes no file"
+try 1 setpriv --bounding-set -dac_override "$tool" report -o closed/new.json r.json
+err 'closed/new.json: Permission denied'
+chmod 755 closed
+
+# A signal ends it while it waits for a record.
+mkfifo slow
+for signal in INT TERM HUP; do
+    # In the background a shell has SIGINT ignored.
+    python3 - "$tool" "$signal" <<'PY' || fail "SIG$signal"
+import os, signal, subprocess, sys, time
+number = signal.Signals["SIG" + sys.argv[2]]
+p = subprocess.Popen([sys.argv[1], "report", "-o", "o.json", "slow"],
+                     preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+while not any(name.startswith(".numatally") for name in os.listdir(".")):
+    assert p.poll() is None, p.returncode
+    time.sleep(0.02)
+p.send_signal(number)
+assert p.wait() == -number, p.returncode
+PY
+    left
+    cmp -s r.json o.json || fail "a signal cost the old output"
+done
+
+# Standard descriptors that are closed: complaints do not get into files.
+"$tool" report -o apart.json other.json r.json 2>&-
+[ $? = 1 ] || fail "a bad file was no error"
+cmp -s r.json apart.json || fail "complaints in the output"
+"$tool" report r.json >&- 2>err && fail "a closed standard output was not noticed"
+err 'standard output: Bad file descriptor'
+"$tool" run -- sh -c 'test ! -e /proc/self/fd/2' 2>&- || fail "a program has a descriptor more"
 try 0 "$tool" report -o /dev/stdout --format json r.json
 cmp -s r.json out || fail "a pipe or device is no place for the output"
 try 1 "$tool" report -o /nonexistent/x r.json

@@ -79,6 +79,14 @@ static void test_note(void **state)
     made.record.profile.total.samples_total = 100;
     find();
     assert_non_null(strstr(made.found.note, "only 100 samples"));
+    /* What is not looked for. */
+    made.record.snapshot.now_unix_ns = made.record.snapshot.start_unix_ns + SECOND - 1;
+    find();
+    assert_non_null(strstr(made.found.note, "Leaks and growth are not looked for"));
+    assert_non_null(strstr(made.found.note, " There were only 100 samples"));
+    made.record.profile.total.samples_total = 1000;
+    find();
+    assert_non_null(strstr(made.found.note, "took 1000 ms."));
 }
 
 /* By share, whatever the unit. */
@@ -109,31 +117,33 @@ static void test_ranking(void **state)
 
 static void test_json(void **state)
 {
-    json_t *array, *o;
+    json_t *all, *array, *o;
     const char *key;
-    static const char *const texts[] = {"program", "kind", "unit", "sentence",
-                                        "advice"};
+    static const char *const texts[] = {"kind", "unit", "sentence", "advice"};
 
     (void)state;
     strcpy(made.record.snapshot.program, "a\nb\xff");
     made.record.snapshot.rank = 3;
     made.record.snapshot.total.remote_frees_total = 20000000;
     find();
-    array = nt__findings_json(&made.record, &made.found);
+    all = nt__findings_json(&made.record, &made.found);
+    assert_string_equal(json_string_value(json_object_get(all, "program")), "a?b?");
+    assert_int_equal(json_integer_value(json_object_get(all, "pid")), 100);
+    assert_int_equal(json_integer_value(json_object_get(all, "rank")), 3);
+    assert_string_equal(json_string_value(json_object_get(all, "note")),
+                        made.found.note);
+    array = json_object_get(all, "findings");
     assert_int_equal(json_array_size(array), 1);
     o = json_array_get(array, 0);
     for (size_t i = 0; i < NT_ARRAY_LEN(texts); i++) {
         key = texts[i];
         assert_true(json_is_string(json_object_get(o, key)));
     }
-    assert_string_equal(json_string_value(json_object_get(o, "program")), "a?b?");
     assert_string_equal(json_string_value(json_object_get(o, "unit")), "ns");
-    assert_int_equal(json_integer_value(json_object_get(o, "pid")), 100);
-    assert_int_equal(json_integer_value(json_object_get(o, "rank")), 3);
     assert_true(json_real_value(json_object_get(o, "cost")) == 2e8);
     assert_true(json_real_value(json_object_get(o, "share")) == 0.02);
     assert_int_equal(json_array_size(json_object_get(o, "where")), 0);
-    json_decref(array);
+    json_decref(all);
 }
 
 int main(void)

@@ -1,91 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Leaks and what is none, growth and what is none, large blocks that live shortly. */
+/* Growth and what is none, and who is named; large blocks that live shortly. */
 #include "tests/tool/findings.h"
-
-/* `n` sampled blocks of site 1 in use, born evenly from `from` to `to` (of the run). */
-static void in_use(unsigned n, double from, double to)
-{
-    struct nt_profile *p = &made.record.profile;
-    struct nt_site_figures *s = &made.sites[1];
-
-    for (unsigned i = 0; i < n; i++)
-        made.samples[p->nsamples++] = (struct nt_sample_figures){
-            .requested_bytes = 100,
-            .block_bytes = 112,
-            .site = 1,
-            .born_ns = (uint64_t)((from + (to - from) * i / n) * RUN)};
-    s->samples_total += n;
-    s->live_samples_now += n;
-    s->live_requested_bytes_now = PEAK / 2;
-    s->live_requested_bytes_now_error = PEAK / 50;
-    s->live_blocks_now = PEAK / 200;
-}
-
-/* `n` sampled blocks of site 1 that were freed after 4^(step - 1) microseconds or more. */
-static void freed(uint64_t n, unsigned step)
-{
-    made.sites[1].samples_total += n;
-    made.sites[1].sampled_frees_total += n;
-    made.sites[1].lifetimes[step] += n;
-}
-
-static void test_leak(void **state)
-{
-    (void)state;
-    make_profile();
-    in_use(400, 0, 1);
-    finds("leak", PEAK / 2);
-    is_at(1);
-    assert_true(made.found.list[0].error == PEAK / 50);
-    assert_non_null(strstr(made.found.list[0].sentence, "never freed"));
-    assert_non_null(strstr(made.found.list[0].sentence, "51.2 MiB a second"));
-    made.record.snapshot.final = 0;
-    finds("leak", PEAK / 2);
-    assert_non_null(strstr(made.found.list[0].sentence, "so far not freed"));
-    freed(100000, 5); /* others of the place are freed soon */
-    finds("leak", PEAK / 2);
-    made.record.snapshot.now_unix_ns = made.record.snapshot.start_unix_ns + SECOND - 1;
-    finds_nothing(); /* in a second of a run */
-    made.record.snapshot.now_unix_ns = made.record.snapshot.start_unix_ns + RUN;
-    made.sites[1].live_requested_bytes_now = PEAK / 120; /* too little */
-    finds_nothing();
-}
-
-static void test_no_leak(void **state)
-{
-    (void)state;
-    make_profile();
-    in_use(400, 0, 0.25); /* what was set up at the start */
-    finds_nothing();
-    made.record.profile.nsamples = 0;
-    in_use(400, 0.5, 1); /* what is worked on lately */
-    finds_nothing();
-    made.record.profile.nsamples = 0;
-    in_use(400, 0.1, 0.7); /* nothing of late */
-    finds_nothing();
-    made.record.profile.nsamples = 0;
-    in_use(19, 0, 1); /* too few to say */
-    finds_nothing();
-    made.record.profile.nsamples = 0;
-    in_use(400, 0, 1);
-    freed(100, 12); /* 16.8 s: these might have lived as long as those */
-    finds_nothing();
-}
-
-/* A forked child goes on with its parent's clock and blocks. */
-static void test_child(void **state)
-{
-    (void)state;
-    make_profile();
-    made.record.snapshot.inherited = 1;
-    in_use(400, 0, 3);
-    in_use(10, 2.99, 3); /* its run: from 2 to 3, with 143 of the 410 */
-    finds("leak", PEAK / 2 * 143.0 / 410);
-    made.record.profile.nsamples = 0;
-    in_use(400, 0, 2);
-    in_use(1, 3, 3);
-    finds_nothing();
-}
 
 /* Live bytes at 80 points: by a function of how much of the run is over. */
 static void history(double (*level)(double at))
@@ -101,7 +16,7 @@ static void history(double (*level)(double at))
     }
 }
 
-/* Those of one eighth of the run. */
+/* Those of one eighth of the run, but the last of all. */
 static void drop_points(unsigned part)
 {
     struct nt_history *h = &made.record.history;
@@ -109,7 +24,7 @@ static void drop_points(unsigned part)
 
     nt__history_start(h, 2);
     for (unsigned i = 0; i < old.count; i++)
-        if (nt__history_point(&old, i)[0] * 8 / (RUN + 1) != part)
+        if (nt__history_point(&old, i)[0] * 8 / (RUN + 1) != part || i + 1 == old.count)
             nt__history_add(h, nt__history_point(&old, i));
 }
 
@@ -173,24 +88,85 @@ static void test_growth(void **state)
     drop_points(5);
     finds_nothing();
     history(even);
+    drop_points(7); /* it had come to its end by then */
+    finds_nothing();
+    history(even);
     made.record.history.count = 15; /* too few points */
     finds_nothing();
     made.record.history.count = 1;
     finds_nothing();
 }
 
+/* What a site had at the peak; and that these are still there, born at so much of the run. */
+static void at_peak(unsigned site, double part)
+{
+    made.sites[site].at_peak_requested_bytes = (uint64_t)(part * PEAK);
+}
+
+static void still_there(unsigned site, double born)
+{
+    struct nt_profile *p = &made.record.profile;
+
+    for (uint64_t i = 0; i < made.sites[site].at_peak_requested_bytes >> 20; i++)
+        made.samples[p->nsamples++] = (struct nt_sample_figures){
+            .requested_bytes = NT_MIB, .site = site, .born_ns = (uint64_t)(born * RUN)};
+}
+
 static void test_growth_where(void **state)
 {
     (void)state;
     make_profile();
-    history(even);
-    made.sites[0].at_peak_requested_bytes = 10;
-    made.sites[3].at_peak_requested_bytes = PEAK / 2;
+    history(even); /* by three quarters of the peak */
+    at_peak(0, 0.01);
+    at_peak(3, 0.5);
     finds("growth", 0.75 * PEAK);
     is_at(3);
-    /* A leak is why. */
-    in_use(400, 0, 1);
-    finds("leak", PEAK / 2);
+    assert_non_null(strstr(made.found.list[0].sentence, "by 0x4000: 512 MiB"));
+    at_peak(0, 0.8); /* it may be the one or the other */
+    at_peak(3, 0.8);
+    finds("growth", 0.75 * PEAK);
+    assert_int_equal(made.found.list[0].nwhere, 0);
+    still_there(0, 0.12); /* and this was there from the start on */
+    finds("growth", 0.75 * PEAK);
+    is_at(3);
+    made.record.profile.nsamples = 0;
+    still_there(0, 0.13);
+    finds("growth", 0.75 * PEAK);
+    assert_int_equal(made.found.list[0].nwhere, 0);
+    made.record.profile.nsamples = 0;
+    at_peak(0, 0.01); /* too little to be what grew */
+    at_peak(3, 0.3);
+    finds("growth", 0.75 * PEAK);
+    assert_int_equal(made.found.list[0].nwhere, 0);
+    at_peak(0, 0);
+    at_peak(3, 0);
+    finds("growth", 0.75 * PEAK);
+    assert_int_equal(made.found.list[0].nwhere, 0);
+}
+
+/* Of two sites of a place: the one that must have grown, or only the place. */
+static void test_growth_site(void **state)
+{
+    (void)state;
+    make_profile();
+    history(even);
+    for (unsigned i = 2; i < 4; i++) {
+        made.sites[i].depth = 2;
+        made.sites[i].stack[0] = 0x3000;
+        made.sites[i].stack[1] = 0x50000 + i;
+    }
+    at_peak(2, 0.2);
+    at_peak(3, 0.7);
+    finds("growth", 0.75 * PEAK);
+    assert_int_equal(made.found.list[0].nwhere, 2);
+    assert_string_equal(made.found.list[0].where[1], "0x50003");
+    at_peak(2, 0.8);
+    finds("growth", 0.75 * PEAK);
+    assert_int_equal(made.found.list[0].nwhere, 2);
+    assert_string_equal(made.found.list[0].where[1], "0x50002");
+    at_peak(3, 0.76);
+    finds("growth", 0.75 * PEAK);
+    is_at(2);
 }
 
 /* Blocks of 4 MiB from site 2 that lived for `ns`. */
@@ -231,8 +207,10 @@ static void test_short_lived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_leak),   TEST(test_no_leak),      TEST(test_child),
-        TEST(test_growth), TEST(test_growth_where), TEST(test_short_lived),
+        TEST(test_growth),
+        TEST(test_growth_where),
+        TEST(test_growth_site),
+        TEST(test_short_lived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

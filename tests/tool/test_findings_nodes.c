@@ -27,6 +27,15 @@ static void test_threads(void **state)
     crew(100, 100, 400);
     finds("imbalance", (400 - 100) * NT_MIB * 2.0 / 3);
     assert_non_null(strstr(made.found.list[0].sentence, "4.0 times"));
+    crew(20, 20, 800);
+    finds("imbalance", (800 - 20) * NT_MIB * 2.0 / 3);
+    assert_non_null(strstr(made.found.list[0].sentence, "40.0 times"));
+    crew(1, 1, 400); /* hardly anything to compare with */
+    made.threads[2].allocated_bytes_total = made.threads[3].allocated_bytes_total =
+        100 * (uint64_t)NT_MIB;
+    finds("imbalance", (400 - 1) * NT_MIB * 2.0 / 3);
+    assert_non_null(strstr(made.found.list[0].sentence, "the others next to nothing."));
+    assert_null(strstr(made.found.list[0].sentence, "times"));
     crew(100, 100, 199); /* less than twice */
     finds_nothing();
     crew(2, 2, 10); /* little */
@@ -41,6 +50,31 @@ static void test_threads(void **state)
     finds_nothing();
     made.record.snapshot.total.remote_frees_total = 49;
     assert_int_equal(find(), 1);
+}
+
+/* Where all take memory of one node, it costs nothing: said, and last. */
+static void test_one_node(void **state)
+{
+    (void)state;
+    crew(100, 100, 400);
+    assert_int_equal(find(), 1);
+    assert_null(strstr(made.found.list[0].sentence, "costs nothing"));
+    made.threads[2].node = 4;
+    assert_int_equal(find(), 1);
+    assert_string_equal(made.found.list[0].kind, "imbalance");
+    assert_true(made.found.list[0].cost == 0 && made.found.list[0].share == 0);
+    assert_non_null(strstr(made.found.list[0].sentence, "costs nothing"));
+    made.record.snapshot.total.remote_frees_total = 20000000; /* 200 ms of 10 s */
+    made.record.snapshot.total.frees_total = 2000000000;
+    assert_int_equal(find(), 2);
+    assert_string_equal(made.found.list[1].kind, "imbalance");
+    made.record.snapshot.total.remote_frees_total = 0;
+    thread(5, 104, 0, 3); /* hardly allocates: where it does says nothing */
+    find();
+    assert_true(made.found.list[0].cost == 0);
+    crew(100, 100, 199);
+    made.threads[2].node = 4;
+    finds_nothing();
 }
 
 static void test_thread_where(void **state)
@@ -113,10 +147,8 @@ static void test_elsewhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_threads),
-        TEST(test_thread_where),
-        TEST(test_nodes),
-        TEST(test_elsewhere),
+        TEST(test_threads), TEST(test_one_node),  TEST(test_thread_where),
+        TEST(test_nodes),   TEST(test_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

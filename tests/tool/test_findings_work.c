@@ -83,6 +83,31 @@ static void test_chains(void **state)
     finds("realloc-chain", 300000 * (17 + 524288 * 0.01));
 }
 
+/* The caller that is shown is the one with most of what is said. */
+static void test_callers(void **state)
+{
+    (void)state;
+    make_profile();
+    for (unsigned i = 0; i < 2; i++) {
+        made.sites[i].depth = 2;
+        made.sites[i].stack[0] = 0x9000;
+        made.sites[i].stack[1] = 0xa000 + i;
+    }
+    ask(0, 10000, 100 * NT_KIB); /* most bytes */
+    ask(1, 25000000, 32);        /* most blocks */
+    finds("frequent-small", 5 * 25010000.0);
+    assert_string_equal(made.found.list[0].where[1], "0xa001");
+    ask(0, 25000000, 32)->reallocs_total = 9000000;
+    ask(1, 28000000, 32)->reallocs_total = 10000000;
+    made.sites[0].reallocs_total = 12000000;
+    assert_int_equal(find(), 2);
+    for (unsigned i = 0; i < 2; i++)
+        assert_string_equal(made.found.list[i].where[1],
+                            strcmp(made.found.list[i].kind, "realloc-chain") == 0
+                                ? "0xa000"
+                                : "0xa001");
+}
+
 static void pair(unsigned i, unsigned site, unsigned free_site, uint64_t frees)
 {
     made.remotes[i] = (struct nt_remote_figures){.site = site,
@@ -129,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_small),
         TEST(test_chains),
+        TEST(test_callers),
         TEST(test_remote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

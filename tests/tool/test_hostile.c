@@ -4,6 +4,7 @@
  * may be read or written where it must not be, which the asan preset sees.
  */
 #include "src/base/base.h"
+#include "src/tool/findings.h"
 #include "tests/tool/records.h"
 
 #include <ctype.h>
@@ -45,9 +46,10 @@ static void spoil(char *text, size_t bytes)
 
 static void write_all(struct nt_record *good, struct nt_record *spoilt)
 {
-    static nt_write *const writes[] = {nt__out_text,      nt__out_json,
-                                       nt__out_csv,       nt__out_prometheus,
-                                       nt__out_collapsed, nt__out_pprof};
+    static nt_write *const writes[] = {
+        nt__out_text,       nt__out_json,          nt__out_csv,
+        nt__out_prometheus, nt__out_collapsed,     nt__out_pprof,
+        nt__out_html,       nt__out_findings_text, nt__out_findings_json};
     static nt_diff_write *const diffs[] = {nt__diff_text, nt__diff_json, nt__diff_csv};
     static const char *const paths[2] = {"good", "spoilt"};
     struct nt_record *const both[2] = {good, spoilt};
@@ -90,9 +92,40 @@ static void test_spoilt(void **state)
     records_free(good);
 }
 
+/* Counts and addresses below zero are refused, and named. */
+static void test_negative(void **state)
+{
+    static const char *const keys[] = {"lifetimes", "stack"};
+    struct nt_record *good = records_make();
+    char *text = records_written(nt__out_json, &good, 1);
+    json_t *root = json_loads(text, 0, NULL);
+    json_t *sites = json_object_get(json_object_get(root, "profile"), "sites");
+
+    (void)state;
+    for (size_t i = 0; i < NT_ARRAY_LEN(keys); i++) {
+        json_t *array = json_object_get(json_array_get(sites, 1), keys[i]);
+        json_t *old = json_incref(json_array_get(array, 1));
+        struct nt_record *r = calloc(1, sizeof *r);
+        const char *why;
+
+        json_array_set_new(array, 1, json_integer(-1));
+        why = nt__record_read(root, r);
+        assert_non_null(why);
+        assert_non_null(strstr(why, keys[i]));
+        records_free(r);
+        json_array_set_new(array, 1, old);
+    }
+    json_decref(root);
+    free(text);
+    records_free(good);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_spoilt)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spoilt),
+        cmocka_unit_test(test_negative),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

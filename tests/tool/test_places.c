@@ -90,7 +90,6 @@ static void test_places(void **state)
     assert_int_not_equal(places.of_site[0], places.of_site[1]);
     place = &places.list[places.of_site[0]];
     assert_string_equal(place->name, "0x1000");
-    assert_int_equal(place->site, 2); /* the one with most bytes */
     assert_int_equal(place->samples, 22);
     assert_int_equal(place->lifetimes[3], 2);
     assert_true(place->blocks == 200 && place->bytes == 4000);

@@ -5,6 +5,7 @@ anything else is written there.
 Work is made long by not reading the tool's output for more than a second.
 """
 import fcntl
+import json
 import os
 import pathlib
 import pty
@@ -57,6 +58,14 @@ class Progress(unittest.TestCase):
         cls.one = str(one)
         cls.many = str(folder / "many.json")
         cls.bad = str(folder / "bad.json")
+        cls.stacks = str(folder / "stacks.json")
+        env["NUMATALLY_CONF"] = f"report:{cls.stacks},sample:1"
+        subprocess.run(["ls", "/"], env=env, check=True, stdout=subprocess.DEVNULL)
+        stacks = json.loads(pathlib.Path(cls.stacks).read_text())
+        site = stacks["profile"]["sites"][0]
+        stacks["profile"]["sites"] = [dict(site, stack=[i * 8 + k for k in range(4)])
+                                      for i in range(5000)]
+        pathlib.Path(cls.stacks).write_text(json.dumps(stacks) + "\n")
         pathlib.Path(cls.many).write_bytes(record * (2000000 // len(record) + 100))
         middle = record * (1000000 // len(record) + 50)
         pathlib.Path(cls.bad).write_bytes(middle + b"{bad}\n" + middle)
@@ -92,6 +101,15 @@ class Progress(unittest.TestCase):
         self.assertRegex(err, rb"\rreading \[#*\.*\] +\d+ % of [0-9.]+ MiB\r")
         self.assertEqual(screen(err), [""])
         self.assertNotIn(b"\x1b", err)
+
+    def test_naming(self):
+        """After the reading comes the naming of addresses, which is the longer part."""
+        out, err = self.report("--format", "csv", self.stacks)
+        self.assertIn(b"site", out)
+        self.assertRegex(err, rb"\rnaming \[#*\.*\] +\d+ % of 20000 addresses")
+        self.assertEqual(screen(err), [""])
+        _, err = self.report("--format", "csv", self.stacks, together=True)
+        self.assertNotIn(b"naming [", err)
 
     def test_no_color(self):
         _, err = self.report("--format", "json", self.many, NO_COLOR="1")

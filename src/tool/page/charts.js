@@ -52,6 +52,7 @@ function historyOf(record) {
     );
     return {
         points,
+        moments: momentsOf(points, record.history.interval_ns),
         series,
         live,
         committed,
@@ -76,16 +77,28 @@ function pointAt(h, ns) {
     return k < 0 ? h.points.length - 1 : Math.max(k - 1, 0);
 }
 
+/* Moments to draw: [ns, k of the point]. Where points are far apart nobody looked in between, so
+ * that a slope would be invented: the value stays until the next. */
+function momentsOf(points, interval) {
+    return points.flatMap((p, k) =>
+        k > 0 && p.ns - points[k - 1].ns > 4 * interval
+            ? [
+                  [p.ns, k - 1],
+                  [p.ns, k],
+              ]
+            : [[p.ns, k]],
+    );
+}
+
 /* The areas of the nodes on top of each other, and the lines. */
 function historyShapes(h, x, y) {
-    const at = (values, k) =>
-        `${x(h.points[k].ns).toFixed(1)},${y(values[k]).toFixed(1)}`;
-    const line = values => "M" + h.points.map((_, k) => at(values, k)).join("L");
+    const at = (values, [ns, k]) => `${x(ns).toFixed(1)},${y(values[k]).toFixed(1)}`;
+    const line = values => "M" + h.moments.map(m => at(values, m)).join("L");
     let floor = h.points.map(() => 0);
     const areas = h.series.map((s, i) => {
         const roof = floor.map((v, k) => v + s.values[k]);
-        const back = h.points
-            .map((_, k) => at(floor, k))
+        const back = h.moments
+            .map(m => at(floor, m))
             .reverse()
             .join("L");
         floor = roof;

@@ -27,10 +27,11 @@ function whereParts(label, lines) {
 }
 
 /* What the tool concluded from the figures; by falling cost. */
-function findingsPanel(findings) {
-    if (!findings) {
+function findingsPanel(concluded) {
+    if (!concluded) {
         return null;
     }
+    const {findings, note} = concluded;
     return panel(
         "findings",
         "Findings",
@@ -55,9 +56,15 @@ function findingsPanel(findings) {
                             "p",
                             {class: "cost"},
                             el("span", {"aria-hidden": "true"}, sign + " "),
-                            el("b", null, ratio(f.share)),
-                            el("br"),
-                            f.unit === "bytes" ? "of the memory" : "of the time",
+                            f.cost > 0
+                                ? [
+                                      el("b", null, ratio(f.share)),
+                                      el("br"),
+                                      f.unit === "bytes"
+                                          ? "of the memory"
+                                          : "of the time",
+                                  ]
+                                : "no cost",
                         ),
                         el(
                             "div",
@@ -74,6 +81,7 @@ function findingsPanel(findings) {
                     );
                 }),
             ),
+        note && el("p", {class: "note"}, note),
     );
 }
 
