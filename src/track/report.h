@@ -86,6 +86,7 @@ enum nt_figure_list {
     NT_LIST_POOL,
     NT_LIST_PHASE,
     NT_LIST_SITE,
+    NT_LIST_SIZE, /* in struct nt_size_figures */
     NT_LIST_TRACKED,
 };
 
