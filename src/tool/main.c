@@ -23,6 +23,7 @@ static const struct verb {
     {"run", nt__tool_run},
     {"report", nt__tool_report},
     {"topo", nt__tool_topo},
+    {"tune", nt__tool_tune},
 };
 
 struct choice {
@@ -89,11 +90,12 @@ int main(int argc, char **argv)
     static const struct argp argp = {
         .parser = parse,
         .args_doc = "run [OPTION...] -- PROGRAM [ARG...]\nreport [OPTION...] FILE...\n"
-                    "topo [OPTION...]",
+                    "topo [OPTION...]\ntune [OPTION...] RECORD...",
         .doc = "Count what a program allocates, node by node.\n\n"
                "  run      run a program with the library and report its figures\n"
                "  report   print records and live files, compare two\n"
-               "  topo     print nodes, cpus, memory, distances and tiers\v",
+               "  topo     print nodes, cpus, memory, distances and tiers\n"
+               "  tune     make settings from records, and try them\v",
         .help_filter = help,
     };
     struct choice c = {0};
