@@ -150,7 +150,7 @@ void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero
         bool sampled = false;
         p = align <= NT_GRAIN ? nt__shard_pop(s, size, &sampled) : NULL;
         if (sampled)
-            p = nt__sampled_instead(s, size, p);
+            p = nt__sampled_instead(s, size, size, p);
         else if (!p)
             p = nt__shard_malloc(s, c, size, &zeroed);
     } else if (s) {

@@ -282,7 +282,7 @@ static int take_run(void *context, const char *path, struct nt_waste *out)
     *was = t->evidence;
     memset(&t->evidence, 0, sizeof t->evidence);
     status = read_records(t, paths, 1);
-    nt__evidence_waste(&t->evidence, &out->waste, &out->error);
+    nt__evidence_waste(&t->evidence, out);
     if (was->records > 0)
         t->evidence = *was;
     free(was);
@@ -300,7 +300,7 @@ static int make_conf(void *context, const char *path, bool *is_one,
     if (status != 0)
         return status;
     *is_one = p->classes || p->return_ms != 0;
-    *out = (struct nt_waste){table->waste, table->waste_error, p->requested};
+    *out = (struct nt_waste){table->waste, table->waste_error, p->recorded.requested};
     return write_file(path, nt__tune_conf, p);
 }
 
@@ -346,7 +346,7 @@ int nt__tool_tune(int argc, char **argv)
         {"runs", KEY_RUNS, "N", 0, "so many pairs of runs (10)", 0},
         {"timeout", KEY_TIMEOUT, "SECONDS", 0, "end a run that takes longer (600)", 0},
         {"sample", 's', "BYTES", 0,
-         "for what is proposed, sample one block for each so many bytes (16K)", 0},
+         "for what is proposed, sample one block for each so many bytes (4K)", 0},
         {"with", KEY_WITH, "KEY:VALUE", 0,
          "try this setting, too, such as hugepages:thp or return:10000", 0},
         {0}};
@@ -362,7 +362,7 @@ int nt__tool_tune(int argc, char **argv)
                "proposed; 2: bad usage; 3: --verify found the settings no better; 125, "
                "126, 127: PROGRAM could not be run, as of numatally run.",
     };
-    static struct tune t = {.how = {.timeout_s = 600, .sample = "16K"}};
+    static struct tune t = {.how = {.timeout_s = 600, .sample = "4K"}};
     static char name[] = "numatally tune";
     int status;
 

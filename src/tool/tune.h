@@ -34,8 +34,10 @@ struct nt_tune_blocks {
 
 struct nt_evidence {
     struct nt_tune_blocks peak[NT_SIZE_ROWS], all[NT_SIZE_ROWS];
-    size_t records, sampled;     /* records; those with sizes */
-    uint64_t interval;           /* the largest, bytes */
+    struct nt_tune_blocks expected[NT_SIZE_ROWS]; /* as peak, with what was missed */
+    double missed;           /* the part of the samples that these sizes would have */
+    size_t records, sampled; /* records; those with sizes */
+    uint64_t interval;       /* the largest, bytes */
     char program[64], host[64];  /* of the first; "" if others have another */
     double threads;              /* that ever were, at most 64 of a record: summed */
     double live_peak;            /* block bytes, counted */
@@ -49,10 +51,19 @@ struct nt_evidence {
 /* Add a record, after looking at what it says. NULL, or what is wrong with it. */
 const char *nt__evidence_add(struct nt_evidence *e, const struct nt_record *r);
 
+/* After the last: fill in `expected`. */
+void nt__evidence_expect(struct nt_evidence *e);
+
 /* The largest size of a row that a class serves: not the last. */
 uint64_t nt__evidence_size(size_t row);
 
 /* ---- tune_propose.c ------------------------------------------------------------------- */
+
+/* Of the blocks at the peak. */
+struct nt_waste {
+    double waste, error; /* bytes; the standard error */
+    double requested;
+};
 
 /* A table of classes, and what it would do at the peak. */
 struct nt_tune_table {
@@ -63,9 +74,9 @@ struct nt_tune_table {
 
 struct nt_proposal {
     const struct nt_evidence *evidence;
-    double requested, samples; /* at the peak: bytes, samples */
+    double samples; /* at the peak */
+    struct nt_waste recorded;
     struct nt_tune_table builtin, best;
-    double recorded_waste, recorded_error;
     double saved, saved_error; /* from built in to best */
     size_t
         listed; /* of best's classes that the setting names, the rest being built in */
@@ -77,12 +88,11 @@ struct nt_proposal {
     const char *with; /* a setting that --verify tried, too; NULL: none */
 };
 
-/* What the blocks at the peak waste, by what they were when recorded; and its standard
- * error. */
-void nt__evidence_waste(const struct nt_evidence *e, double *waste, double *error);
+/* By what the blocks were when recorded. */
+void nt__evidence_waste(const struct nt_evidence *e, struct nt_waste *out);
 
 /* From at most `most` listed classes. NULL, or why there is none. */
-const char *nt__tune_propose(const struct nt_evidence *e, unsigned most,
+const char *nt__tune_propose(struct nt_evidence *e, unsigned most,
                              struct nt_proposal *out);
 
 /* The best table of at most `most` listed classes; false: there is none. */

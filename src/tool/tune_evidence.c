@@ -7,6 +7,7 @@
 #include "src/base/fmt.h"
 #include "src/tool/tune.h"
 
+#include <math.h>
 #include <string.h>
 
 #define FINE (NT_SIZE_FINE / NT_SIZE_GRAIN)
@@ -34,14 +35,9 @@ static size_t row_of(uint64_t up_to)
 static bool possible(size_t row, uint64_t blocks, uint64_t requested,
                      uint64_t allocated, uint64_t samples)
 {
-    double least = row == 0                  ? 1
-                   : row == NT_SIZE_ROWS - 1 ? (double)NT_SIZE_MAX
-                                             : (double)nt__evidence_size(row - 1);
-
     if (samples > blocks + 1 || (samples == 0) != (blocks == 0))
         return false;
-    if ((double)requested < ((double)blocks - 1) * least ||
-        (double)allocated + 1 < (double)requested)
+    if ((double)allocated + 1 < (double)requested)
         return false;
     return row == NT_SIZE_ROWS - 1 ||
            (double)requested <= ((double)blocks + 1) * (double)nt__evidence_size(row);
@@ -155,4 +151,49 @@ const char *nt__evidence_add(struct nt_evidence *e, const struct nt_record *r)
     e->huge += (double)s->total.huge_bytes_now;
     e->page_bytes = nt__max(e->page_bytes, s->page_bytes);
     return NULL;
+}
+
+/* Sizes that the samples missed will be asked for, too, and a table that was made for those
+ * seen alone looks better than it is. How much of all there is of them, the samples say
+ * themselves: the part of them that are the only one of their row (Good and Turing, 1953),
+ * not counting blocks so large that all are sampled. Where they are, nobody knows: they are
+ * spread evenly over the octaves, as far as a block could be missed there. */
+void nt__evidence_expect(struct nt_evidence *e)
+{
+    static double share[NT_SIZE_ROWS];
+    double once = 0, samples = 0, requested = 0, shares = 0, missed;
+    size_t rows = NT_SIZE_ROWS - 1;
+
+    while (rows > 0 && e->all[rows - 1].samples <= 0)
+        rows--;
+    for (size_t i = 0; i < rows; i++) {
+        const struct nt_tune_blocks *b = &e->peak[i];
+        double size = (double)nt__evidence_size(i);
+        double width = i > 0 ? size - (double)nt__evidence_size(i - 1) : size;
+
+        once += b->samples > 0 && b->samples < 2 && b->blocks > 1;
+        samples += b->samples;
+        requested += b->requested;
+        share[i] =
+            b->samples <= 0 ? width / size * exp(-size / (double)e->interval) : 0;
+        shares += share[i];
+    }
+    missed = samples > 0 && shares > 0 ? once / samples : 0;
+    for (size_t i = 0; i < NT_SIZE_ROWS; i++) {
+        struct nt_tune_blocks *to = &e->expected[i];
+
+        *to = e->peak[i];
+        if (missed <= 0 || i >= rows)
+            continue;
+        to->blocks *= 1 - missed;
+        to->requested *= 1 - missed;
+        to->allocated *= 1 - missed;
+        if (share[i] > 0) {
+            double size = (double)nt__evidence_size(i) - NT_SIZE_GRAIN / 2.0;
+
+            to->requested = missed * requested * share[i] / shares;
+            to->blocks = to->requested / size;
+        }
+    }
+    e->missed = missed;
 }

@@ -58,10 +58,13 @@ static void put_classes(FILE *out, const struct nt_proposal *p)
             "#   with the built-in classes  %.2f MiB, %.1f %% (%.2f as recorded)\n"
             "#   with the best table        %.2f MiB, %.1f %%\n"
             "# It saves %.2f +- %.2f MiB (95 %% of 100 such intervals hold the truth; "
-            "from %.0f samples).\n",
-            mib(p->requested), mib(a->waste), percent(a->waste, a->bytes),
-            mib(p->recorded_waste), mib(b->waste), percent(b->waste, b->bytes),
-            mib(p->saved), mib(Z * p->saved_error), p->samples);
+            "from %.0f samples).\n"
+            "# In these figures are sizes that the samples missed, estimated to be "
+            "%.1f %% of all.\n",
+            mib(p->recorded.requested), mib(a->waste), percent(a->waste, a->bytes),
+            mib(p->recorded.waste), mib(b->waste), percent(b->waste, b->bytes),
+            mib(p->saved), mib(Z * p->saved_error), p->samples,
+            100 * p->evidence->missed);
     if (!p->classes) {
         fputs("# That is too little to be worth a table: the built-in one stays.\n",
               out);
@@ -133,8 +136,8 @@ json_t *nt__tune_json(const struct nt_proposal *p)
         "tune", 1, "records", (json_int_t)p->evidence->records, "sampled_records",
         (json_int_t)p->evidence->sampled, "interval_bytes",
         (json_int_t)p->evidence->interval, "settings", settings, "at_peak", "samples",
-        p->samples, "requested_bytes", p->requested, "recorded_waste_bytes",
-        p->recorded_waste, "saved_bytes", p->saved, "saved_bytes_error", p->saved_error,
+        p->samples, "requested_bytes", p->recorded.requested, "recorded_waste_bytes",
+        p->recorded.waste, "saved_bytes", p->saved, "saved_bytes_error", p->saved_error,
         "guard_percent", (int)p->guard, "sizes", sizes, "builtin", table(&p->builtin),
         "best", table(&p->best), "return", "saves_ns", p->return_saves_ns,
         "returned_bytes", p->evidence->returned));

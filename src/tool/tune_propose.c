@@ -4,8 +4,10 @@
  * nothing, and is worth a line: else the default stays, and the proposal says why.
  *
  * The table. Its sizes are all that a class can have up to the largest that was asked for; from
- * there on the built-in ones stay as they are. A class costs each thread the page that its
- * slab has begun, so one that saves less than that is not in it. No size, seen or not, may
+ * there on the built-in ones stay as they are. A class costs each thread half of the page that its
+ * slab has begun, so one that saves less than that is not in it. That is of classes in use, but
+ * the search counts all; so the price is lowered until the table is no worse than the
+ * built-in one. No size, seen or not, may
  * waste more than GUARD of 100 bytes: requests that the samples missed, and those of another
  * input, are not to pay for the ones that were seen.
  */
@@ -21,7 +23,7 @@
 
 #define ROWS (NT_SIZE_ROWS - 1) /* those that classes serve */
 #define GUARD 25
-#define WORTH 0.005       /* of the bytes at the peak, a table */
+#define WORTH 0.01        /* of the bytes at the peak, a table */
 #define WORTH_RETURN 0.02 /* of the processor's time, another delay */
 #define FAULT_NS 1000.0   /* of a page: docs/tuning.md */
 #define RETURN_MS_MAX 3600000u
@@ -52,13 +54,13 @@ static double variance(const struct nt_tune_blocks *b, double each)
 
 static void predict(const struct nt_evidence *e, struct nt_tune_table *t)
 {
-    const struct nt_tune_blocks *large = &e->peak[ROWS];
+    const struct nt_tune_blocks *large = &e->expected[ROWS];
     double sum = 0;
 
     t->bytes = large->allocated;
     t->waste = large->allocated - large->requested;
     for (size_t i = 0; i < ROWS; i++) {
-        const struct nt_tune_blocks *b = &e->peak[i];
+        const struct nt_tune_blocks *b = &e->expected[i];
 
         if (b->blocks <= 0)
             continue;
@@ -69,19 +71,20 @@ static void predict(const struct nt_evidence *e, struct nt_tune_table *t)
     t->waste_error = nt__estimate_root(sum);
 }
 
-void nt__evidence_waste(const struct nt_evidence *e, double *waste, double *error)
+void nt__evidence_waste(const struct nt_evidence *e, struct nt_waste *out)
 {
     double sum = 0;
 
-    *waste = 0;
+    *out = (struct nt_waste){0};
     for (size_t i = 0; i <= ROWS; i++) {
         const struct nt_tune_blocks *b = &e->peak[i];
         double each = b->blocks > 0 ? (b->allocated - b->requested) / b->blocks : 0;
 
-        *waste += b->allocated - b->requested;
+        out->waste += b->allocated - b->requested;
+        out->requested += b->requested;
         sum += variance(b, each);
     }
-    *error = nt__estimate_root(sum);
+    out->error = nt__estimate_root(sum);
 }
 
 /* Add the built-in classes above the last. */
@@ -123,46 +126,62 @@ static void fill(const struct nt_evidence *e, struct nt_classes_problem *p,
     double sum = 0, scale = 1;
 
     for (size_t i = 0; i < p->n; i++)
-        sum += e->peak[i].blocks + 1;
+        sum += e->expected[i].blocks + 1;
     for (int i = 0; i < SHIFTS_MAX && sum * scale >= most; i++)
         scale /= 2;
     for (size_t i = 0; i < p->n; i++) {
         size[i] = nt__evidence_size(i);
-        blocks[i] = (uint64_t)(e->peak[i].blocks * scale);
+        blocks[i] = (uint64_t)(e->expected[i].blocks * scale);
     }
     p->size = size;
     p->blocks = blocks;
-    p->class_cost = (uint64_t)((double)e->page_bytes * e->threads * scale);
+    p->class_cost = (uint64_t)((double)e->page_bytes / 2 * e->threads * scale);
     if (p->class_cost >= NT_CLASSES_COST_MAX)
         p->class_cost = NT_CLASSES_COST_MAX - 1;
+}
+
+/* The best table; how many of its classes are listed. */
+static size_t solve(const struct nt_evidence *e, struct nt_classes_problem *p,
+                    struct nt_tune_table *out)
+{
+    static const unsigned guards[] = {GUARD, 50, 75, 90, 100};
+    static uint32_t chosen[ROWS];
+    size_t listed = 0;
+
+    for (size_t i = 0; i < NT_ARRAY_LEN(guards) && listed == 0; i++) {
+        p->guard = guards[i];
+        listed = nt__classes_best(p, chosen);
+        if (listed == 0 && errno == ENOMEM)
+            nt__tool_memory(NULL);
+    }
+    *out = (struct nt_tune_table){.count = listed};
+    for (size_t i = 0; i < listed; i++)
+        out->size[i] = (uint32_t)p->size[chosen[i]];
+    add_builtin(out);
+    predict(e, out);
+    return listed;
 }
 
 bool nt__tune_table(const struct nt_evidence *e, unsigned most,
                     struct nt_tune_table *out, size_t *listed, unsigned *guard)
 {
-    static const unsigned guards[] = {GUARD, 50, 75, 90, 100};
     static uint64_t size[ROWS], blocks[ROWS];
-    static uint32_t chosen[ROWS];
     struct nt_classes_problem p = {.n = rows_seen(e)};
+    struct nt_tune_table builtin = {0};
     size_t room;
 
     if (p.n == 0)
         return false;
+    add_builtin(&builtin);
+    predict(e, &builtin);
     room = NT_TUNE_CLASSES_MAX - builtin_above(nt__evidence_size(p.n - 1));
     fill(e, &p, size, blocks);
     p.most = (unsigned)nt__min(most, room);
-    *listed = 0;
-    for (size_t i = 0; i < NT_ARRAY_LEN(guards) && *listed == 0; i++) {
-        p.guard = *guard = guards[i];
-        *listed = nt__classes_best(&p, chosen);
-        if (*listed == 0 && errno == ENOMEM)
-            nt__tool_memory(NULL);
+    for (bool again = true; again; p.class_cost /= 4) {
+        *listed = solve(e, &p, out);
+        *guard = p.guard;
+        again = out->waste > builtin.waste && p.class_cost > 0;
     }
-    *out = (struct nt_tune_table){.count = *listed};
-    for (size_t i = 0; i < *listed; i++)
-        out->size[i] = (uint32_t)size[chosen[i]];
-    add_builtin(out);
-    predict(e, out);
     return true;
 }
 
@@ -185,19 +204,18 @@ static void propose_return(const struct nt_evidence *e, struct nt_proposal *out)
                                           : (uint64_t)ms;
 }
 
-const char *nt__tune_propose(const struct nt_evidence *e, unsigned most,
+const char *nt__tune_propose(struct nt_evidence *e, unsigned most,
                              struct nt_proposal *out)
 {
     double sum = 0;
 
     *out = (struct nt_proposal){.evidence = e};
+    nt__evidence_expect(e);
     add_builtin(&out->builtin);
     predict(e, &out->builtin);
-    for (size_t i = 0; i <= ROWS; i++) {
+    for (size_t i = 0; i <= ROWS; i++)
         out->samples += e->peak[i].samples;
-        out->requested += e->peak[i].requested;
-    }
-    nt__evidence_waste(e, &out->recorded_waste, &out->recorded_error);
+    nt__evidence_waste(e, &out->recorded);
     if (e->sampled == 0)
         return "nothing was sampled: record with `numatally run --sample=16K "
                "--report=FILE.json -- PROGRAM'";

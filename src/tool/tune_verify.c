@@ -154,6 +154,7 @@ static void decide(struct nt_verified *o)
     double error =
         Z * Z * (o->without.error * o->without.error + o->with.error * o->with.error);
     bool less_waste = saved > 0 && saved * saved > error;
+    bool more_waste = saved < 0 && saved * saved > error;
 
     o->kept = false;
     if (o->cpu.high > SLOWER_MAX)
@@ -163,6 +164,10 @@ static void decide(struct nt_verified *o)
         o->why = "it takes more than 2 % longer";
     else if (o->rss.high > LARGER_MAX)
         o->why = "its resident peak may be more than 2 % larger";
+    else if (more_waste)
+        o->why =
+            "it wastes more than without: what the program asks for goes by what it "
+            "gets, perhaps";
     else if (!less_waste && o->rss.high >= 1 && o->cpu.high >= 1)
         o->why = "neither waste nor peak memory nor time is less, by their intervals";
     else

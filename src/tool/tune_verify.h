@@ -23,12 +23,6 @@ struct nt_verify {
     const char *with;   /* a setting to add to the proposal; NULL: none */
 };
 
-/* Sums over the processes of a sampled run, at the peak of each. */
-struct nt_waste {
-    double waste, error; /* bytes; the standard error */
-    double requested;
-};
-
 struct nt_verified {
     struct nt_verify how;
     struct nt_waste without, with;

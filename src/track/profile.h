@@ -56,6 +56,8 @@ struct nt_site;
 struct nt_sample {
     const void *block;
     uint64_t size;     /* asked for, not 0 */
+    uint64_t held;     /* what its class was to hold: more, if it was aligned or given room
+                          to grow */
     uint64_t interval; /* by which it was sampled */
     uint64_t block_bytes;
     void *home; /* the shard that counted it */
@@ -85,7 +87,7 @@ NT_HIDDEN void nt__profile_add_remote(const struct nt_sample *sample,
 
 struct nt_fmt;
 
-/* Sizes asked for, in rows as fine as any table of size classes can tell them apart: 16
+/* Sizes that classes were to hold, in rows as fine as any table of size classes can tell them apart: 16
  * bytes each up to 32 KiB, 2 KiB each up to 512 KiB, and one row for all larger. */
 #define NT_SIZE_GRAIN 16
 #define NT_SIZE_FINE (32 * NT_KIB)
@@ -96,7 +98,7 @@ struct nt_fmt;
 
 /* X(name, unit, label, text), as in stats.h. */
 #define NT_SIZE_FIGURES(X)                                                             \
-    X(up_to_bytes, 'b', "Up to", "the row's largest size; 0 in the row of all larger") \
+    X(up_to_bytes, 'b', "Up to", "the largest size of the row; 0: all larger") \
     X(samples_total, 'n', "Samples", "blocks sampled, exact")                          \
     X(allocations_total, 'n', "Allocations", "estimate of the blocks handed out")      \
     X(requested_bytes_total, 'b', "Requested", "estimate of the bytes asked for")      \

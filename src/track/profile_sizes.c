@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sampled blocks by the size that was asked for: what a table of size classes is to be made
- * from (numatally tune). The rows are a plain array, mapped with the first sample; each has
+ * Sampled blocks by the size that their class was to hold: what a table of size classes is
+ * to be made from (numatally tune). It is what was asked for, but of aligned blocks and of
+ * those that a realloc gave room to grow it is taken to be the block's own size: that the class
+ * is larger than what was asked for is then no fault of the table's. The rows are a plain array, mapped with the first sample; each has
  * three tallies, and its figures at the peak are kept as those of sites are (profile.h).
  */
 #include "src/track/profile_tables.h"
@@ -52,7 +54,7 @@ void nt__profile_size_in(const struct nt_sample *sample)
             nt__align_up(NT_SIZE_ROWS * sizeof *nt__profile.sizes, nt__os_page_size()));
     if (!nt__profile.sizes)
         return;
-    struct size_row *row = &nt__profile.sizes[row_of(sample->size)];
+    struct size_row *row = &nt__profile.sizes[row_of(sample->held)];
     keep_peak(row);
     add_to(&row->allocated, sample);
     add_to(&row->live, sample);
@@ -61,7 +63,7 @@ void nt__profile_size_in(const struct nt_sample *sample)
 void nt__profile_size_out(const struct nt_sample *sample)
 {
     struct size_row *row =
-        nt__profile.sizes ? &nt__profile.sizes[row_of(sample->size)] : NULL;
+        nt__profile.sizes ? &nt__profile.sizes[row_of(sample->held)] : NULL;
     if (!row || row->live.samples == 0)
         return; /* there was no memory for it */
     keep_peak(row);

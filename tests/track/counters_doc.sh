@@ -32,7 +32,7 @@ int main(void)
     NT_PHASE_FIGURES(ROW)
     section = "Sites";
     NT_SITE_FIGURES(ROW)
-    section = "Sizes asked for";
+    section = "Sizes";
     NT_SIZE_FIGURES(ROW)
     return 0;
 }

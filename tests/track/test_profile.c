@@ -27,6 +27,7 @@ static void add(uintptr_t block, uint64_t size, unsigned site)
     struct nt_stack stack = stack_of(site);
     struct nt_sample sample = {.block = (const void *)block,
                                .size = size,
+                               .held = size,
                                .interval = 1,
                                .block_bytes = size,
                                .tid = 7,

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What `numatally tune` makes of real programs: a table for docs/tune.md.
+
+    tuning.py BUILD [RUNS [NAME...]]
+
+Each program is run by `numatally tune --verify`: sampled without and with the proposed table,
+then in so many pairs of runs. The table has what was predicted and what was measured.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import programs
+
+NAMES = ["lammps", "python3", "cc1", "redis", "z3", "sqlite3", "perl", "assembly"]
+SAMPLE = "1K"
+
+
+def mib(n):
+    return f"{n / 2**20:.2f}"
+
+
+def ratio(f):
+    return f"{f['ratio']:.3f} ({f['ratio_low']:.3f} to {f['ratio_high']:.3f})"
+
+
+def verify(build, runs, program, folder):
+    """The verb's JSON; None and its complaint if there is none."""
+    with open(program.stdin, "rb") as file:
+        done = subprocess.run(
+            [f"{build}/numatally", "tune", "--verify", "--json", "--sample", SAMPLE,
+             "--runs", str(runs), "--", *program.command],
+            stdin=file, capture_output=True, text=True, check=False, cwd=folder)
+    if not done.stdout.strip():
+        return None, (done.stderr.strip().splitlines() or ["?"])[-1]
+    return json.loads(done.stdout), ""
+
+
+def row(name, v):
+    a = v["at_peak"]
+    without, with_ = a["without"], a["with"]
+    predicted, measured = a["predicted_waste_bytes"], with_["waste_bytes"]
+    asked = without["requested_bytes"]
+    print(f"| {name} | {mib(asked)} | {mib(without['waste_bytes'])} | {mib(predicted)} | "
+          f"{mib(measured)} ± {mib(1.96 * with_['waste_bytes_error'])} | "
+          f"{ratio(v['resident_peak_bytes'])} | {ratio(v['cpu_s'])} | {ratio(v['time_s'])} | "
+          f"{'kept' if v['kept'] else v['why']} |", flush=True)
+
+
+def main():
+    build = os.path.abspath(sys.argv[1])
+    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 10
+    names = sys.argv[3:] or NAMES
+    print("| program | asked for at the peak, MiB | waste, built in | predicted | measured | "
+          "resident peak | processor time | time | |\n|---|---|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        found, missing = programs.prepare(folder, [n for n in names if n != "assembly"])
+        for line in missing:
+            print(line, file=sys.stderr)
+        if "assembly" in names:
+            found["assembly"] = programs.Program([f"{build}/bench/assembly"])
+        for name, program in found.items():
+            v, why = verify(build, runs, program, folder)
+            if v is None:
+                print(f"| {name} | | | | | | | | {why} |", flush=True)
+            else:
+                row(name, v)
+
+
+if __name__ == "__main__":
+    main()
