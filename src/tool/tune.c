@@ -22,7 +22,8 @@ enum {
     KEY_RUNS,
     KEY_CLASSES,
     KEY_TIMEOUT,
-    KEY_WITH
+    KEY_WITH,
+    KEY_SEARCH
 };
 
 struct tune {
@@ -72,8 +73,8 @@ static void check(struct tune *t, const struct argp_state *state)
                    "\"%.64s\" stands behind --, but a program is run only by "
                    "--verify",
                    t->how.program[0]);
-    if (!t->verify && t->how.with != NULL)
-        argp_error(state, "--with is for --verify: it adds a setting to try");
+    if (!t->verify && (t->how.with != NULL || t->how.search_s != 0))
+        argp_error(state, "--with and --search are for --verify: they try settings");
     if (!t->verify && t->nrecords == 0)
         argp_error(state, "no record was given: numatally tune RECORD...");
 }
@@ -83,9 +84,10 @@ static void take_with(struct tune *t, const char *arg, const struct argp_state *
     char key[32];
     const char *colon = strchr(arg, ':'), *wrong;
 
-    if (colon == NULL || (size_t)(colon - arg) >= sizeof key)
+    if (colon == NULL || (size_t)(colon - arg) >= sizeof key ||
+        strchr(arg, ',') != NULL)
         argp_error(state,
-                   "--with is \"%.64s\"; it must be a setting, such as "
+                   "--with is \"%.64s\"; it must be one setting, such as "
                    "hugepages:thp",
                    arg);
     snprintf(key, sizeof key, "%.*s", (int)(colon - arg), arg);
@@ -125,6 +127,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_TIMEOUT:
         t->how.timeout_s = number(state, "--timeout", arg, 1, 1000000);
+        return 0;
+    case KEY_SEARCH:
+        t->how.search_s =
+            number(state, "--search", arg != NULL ? arg : "300", 1, 1000000);
         return 0;
     case KEY_WITH:
         take_with(t, arg, state);
@@ -312,7 +318,7 @@ static int verify(struct tune *t)
 
     if (status != 0)
         return status;
-    t->proposal.with = t->how.with;
+    t->proposal.more = out.more;
     if (t->json)
         status = put_json(nt__verified_json(&out));
     else
@@ -349,6 +355,8 @@ int nt__tool_tune(int argc, char **argv)
          "for what is proposed, sample one block for each so many bytes (4K)", 0},
         {"with", KEY_WITH, "KEY:VALUE", 0,
          "try this setting, too, such as hugepages:thp or return:10000", 0},
+        {"search", KEY_SEARCH, "SECONDS", OPTION_ARG_OPTIONAL,
+         "first try other settings for so long (300): hugepages and return", 0},
         {0}};
     static const struct argp argp = {
         .options = options,

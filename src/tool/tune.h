@@ -85,7 +85,8 @@ struct nt_proposal {
     uint64_t return_ms; /* 0: left alone */
     double return_saves_ns;
     bool huge_may_help;
-    const char *with; /* a setting that --verify tried, too; NULL: none */
+    const char
+        *more; /* settings that --verify tried, too, as in NUMATALLY_CONF; NULL: none */
 };
 
 /* By what the blocks were when recorded. */

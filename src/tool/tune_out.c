@@ -107,9 +107,13 @@ void nt__tune_conf(FILE *out, const struct nt_proposal *p)
     put_head(out, p->evidence);
     put_classes(out, p);
     put_others(out, p);
-    if (p->with != NULL)
-        fprintf(out, "\n# By --with; the program was run with it and without.\n%s\n",
-                p->with);
+    if (p->more != NULL && p->more[0] != '\0') {
+        fputs("\n# By --with or --search: the program was run with and without them.\n",
+              out);
+        for (const char *c = p->more; *c != '\0'; c++)
+            fputc(*c == ',' ? '\n' : *c, out);
+        fputc('\n', out);
+    }
 }
 
 static json_t *table(const struct nt_tune_table *t)

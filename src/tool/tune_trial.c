@@ -20,6 +20,12 @@
 
 #define GRACE_S 2 /* from SIGTERM to SIGKILL */
 
+/* What the process that starts them is told. */
+struct order {
+    enum nt_trial_kind kind;
+    char more[NT_TRIAL_MORE_MAX];
+};
+
 static double now(void)
 {
     struct timespec t;
@@ -62,8 +68,9 @@ static int put(const char *name, const char *mark, const char *more)
     return err;
 }
 
-static _Noreturn void become(const struct nt_trials *t, enum nt_trial_kind kind)
+static _Noreturn void become(const struct nt_trials *t, const struct order *order)
 {
+    enum nt_trial_kind kind = order->kind;
     bool with = kind == NT_TRIAL_WITH || kind == NT_TRIAL_RECORD_WITH;
     const char *tail[] = {"run",      "--children", "--report", t->record,
                           "--sample", t->sample,    "--"};
@@ -72,8 +79,9 @@ static _Noreturn void become(const struct nt_trials *t, enum nt_trial_kind kind)
     size_t n = 0;
 
     set_files(kind);
-    if (with && (setenv("NUMATALLY_CONF_FILE", t->conf, 1) != 0 ||
-                 (t->with != NULL && put("NUMATALLY_CONF", ",", t->with) != 0)))
+    if (with &&
+        (setenv("NUMATALLY_CONF_FILE", t->conf, 1) != 0 ||
+         (order->more[0] != '\0' && put("NUMATALLY_CONF", ",", order->more) != 0)))
         _exit(NT_EXIT_TOOL);
     if (kind == NT_TRIAL_WITH || kind == NT_TRIAL_WITHOUT) {
         if (put("LD_PRELOAD", ":", t->library) != 0)
@@ -130,7 +138,7 @@ static void wait_for(const struct nt_trials *t, pid_t pid, const sigset_t *waite
     out->rss_bytes = (double)use.ru_maxrss * 1024;
 }
 
-static void trial(const struct nt_trials *t, enum nt_trial_kind kind,
+static void trial(const struct nt_trials *t, const struct order *order,
                   const sigset_t *waited, const sigset_t *mask, struct nt_trial *out)
 {
     double begin = now();
@@ -145,7 +153,7 @@ static void trial(const struct nt_trials *t, enum nt_trial_kind kind,
         setpgid(0, 0);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         sigprocmask(SIG_SETMASK, mask, NULL);
-        become(t, kind);
+        become(t, order);
     }
     setpgid(pid, pid);
     wait_for(t, pid, waited, out);
@@ -155,7 +163,7 @@ static void trial(const struct nt_trials *t, enum nt_trial_kind kind,
 static _Noreturn void serve(const struct nt_trials *t, int channel)
 {
     sigset_t waited, mask;
-    char kind;
+    struct order order;
 
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigemptyset(&waited);
@@ -165,10 +173,10 @@ static _Noreturn void serve(const struct nt_trials *t, int channel)
     sigaddset(&waited, SIGHUP);
     signal(SIGCHLD, SIG_DFL);
     sigprocmask(SIG_BLOCK, &waited, &mask);
-    while (read(channel, &kind, 1) == 1) {
+    while (recv(channel, &order, sizeof order, MSG_WAITALL) == (ssize_t)sizeof order) {
         struct nt_trial result;
 
-        trial(t, (enum nt_trial_kind)kind, &waited, &mask, &result);
+        trial(t, &order, &waited, &mask, &result);
         if (write(channel, &result, sizeof result) != (ssize_t)sizeof result)
             break;
     }
@@ -199,11 +207,13 @@ int nt__trials_start(struct nt_trials *t)
     return 0;
 }
 
-int nt__trials_run(struct nt_trials *t, enum nt_trial_kind kind, struct nt_trial *out)
+int nt__trials_run(struct nt_trials *t, enum nt_trial_kind kind, const char *more,
+                   struct nt_trial *out)
 {
-    char word = (char)kind;
+    struct order order = {.kind = kind};
 
-    if (send(t->channel, &word, 1, MSG_NOSIGNAL) != 1 ||
+    nt__fmt_into(order.more, sizeof order.more, "%s", more);
+    if (send(t->channel, &order, sizeof order, MSG_NOSIGNAL) != (ssize_t)sizeof order ||
         recv(t->channel, out, sizeof *out, MSG_WAITALL) != (ssize_t)sizeof *out)
         return -1;
     return 0;

@@ -26,7 +26,7 @@ struct nt_trials {
     char **program; /* the command line */
     char *path;     /* the file */
     char *library;
-    const char *conf, *with; /* a file of settings; one more, or NULL */
+    const char *conf; /* a file of settings */
     const char *record, *sample;
     unsigned timeout_s;
     /* trial.c's */
@@ -44,8 +44,12 @@ struct nt_trial {
 /* 0, or -1 after a complaint. */
 int nt__trials_start(struct nt_trials *t);
 
-/* 0, or -1: the tool was interrupted. */
-int nt__trials_run(struct nt_trials *t, enum nt_trial_kind kind, struct nt_trial *out);
+#define NT_TRIAL_MORE_MAX 1024
+
+/* `more`: settings beside those of `conf`, as in NUMATALLY_CONF; "": none. 0, or -1: the tool
+ * was interrupted. */
+int nt__trials_run(struct nt_trials *t, enum nt_trial_kind kind, const char *more,
+                   struct nt_trial *out);
 void nt__trials_end(struct nt_trials *t);
 
 #endif

@@ -14,6 +14,7 @@
 
 #define SLOWER_MAX 1.02 /* the upper end of the interval of the ratio */
 #define LARGER_MAX 1.02
+#define SEARCH_PAIRS ((size_t)5)
 #define Z 1.96
 
 struct verify {
@@ -22,7 +23,7 @@ struct verify {
     struct nt_verified *out;
     struct nt_trials trials;
     char dir[4096], conf[4200], record[4200];
-    double *values; /* of what is measured: six rows of `runs` */
+    double *values; /* of what is measured: six rows, one value a pair */
     unsigned done, all;
     int expected; /* the program's wait status; -1: not known yet */
     double begin_s;
@@ -92,7 +93,8 @@ static int judge(struct verify *v, const struct nt_trial *t, const char *what)
     return NT_EXIT_TOOL;
 }
 
-static int run(struct verify *v, enum nt_trial_kind kind, struct nt_trial *out)
+static int run(struct verify *v, enum nt_trial_kind kind, const char *more,
+               struct nt_trial *out)
 {
     static const char *const what[] = {
         [NT_TRIAL_WITHOUT] = "without the proposal",
@@ -103,7 +105,7 @@ static int run(struct verify *v, enum nt_trial_kind kind, struct nt_trial *out)
     int status;
 
     progress(v, what[kind]);
-    if (interrupted || nt__trials_run(&v->trials, kind, out) != 0) {
+    if (interrupted || nt__trials_run(&v->trials, kind, more, out) != 0) {
         clear(v);
         return NT_EXIT_TOOL;
     }
@@ -114,13 +116,11 @@ static int run(struct verify *v, enum nt_trial_kind kind, struct nt_trial *out)
     return status;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------ */
-
 /* A sampled run, and what it wasted. */
 static int record(struct verify *v, enum nt_trial_kind kind, struct nt_waste *waste)
 {
     struct nt_trial t;
-    int status = run(v, kind, &t);
+    int status = run(v, kind, v->out->more, &t);
 
     if (status == 0)
         status = v->calls->take(v->calls->context, v->record, waste);
@@ -128,23 +128,53 @@ static int record(struct verify *v, enum nt_trial_kind kind, struct nt_waste *wa
     return status;
 }
 
-static int measure(struct verify *v)
+/* ---- pairs ------------------------------------------------------------------------------- */
+
+/* How the program is run. */
+struct side {
+    enum nt_trial_kind kind;
+    const char *more;
+};
+
+static int compare(struct verify *v, const struct side side[2], size_t n,
+                   struct nt_compared *out)
 {
-    size_t n = v->how->runs;
+    double *a = v->values;
     struct nt_trial t;
 
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < 2; k++) {
-            size_t with = (i + k) % 2;
-            int status = run(v, with ? NT_TRIAL_WITH : NT_TRIAL_WITHOUT, &t);
+            size_t which = (i + k) % 2;
+            int status = run(v, side[which].kind, side[which].more, &t);
 
             if (status != 0)
                 return status;
-            v->values[(0 + with) * n + i] = t.wall_s;
-            v->values[(2 + with) * n + i] = t.cpu_s;
-            v->values[(4 + with) * n + i] = t.rss_bytes;
+            a[(0 + which) * n + i] = t.wall_s;
+            a[(2 + which) * n + i] = t.cpu_s;
+            a[(4 + which) * n + i] = t.rss_bytes;
         }
+    out->wall = nt__stats_ratio(a, a + n, n);
+    out->cpu = nt__stats_ratio(a + 2 * n, a + 3 * n, n);
+    out->rss = nt__stats_ratio(a + 4 * n, a + 5 * n, n);
+    for (size_t k = 0; k < 2; k++) {
+        out->wall_s[k] = nt__stats_median(a + k * n, n);
+        out->cpu_s[k] = nt__stats_median(a + (2 + k) * n, n);
+        out->rss_bytes[k] = nt__stats_median(a + (4 + k) * n, n);
+    }
     return 0;
+}
+
+/* Why it is no better than before, whatever is gained; NULL: it is not worse. */
+static const char *worse(const struct nt_compared *is)
+{
+    if (is->cpu.high > SLOWER_MAX)
+        return "it may take more than 2 % more processor time: that is within the "
+               "interval";
+    if (is->wall.low > SLOWER_MAX)
+        return "it takes more than 2 % longer";
+    if (is->rss.high > LARGER_MAX)
+        return "its resident peak may be more than 2 % larger";
+    return NULL;
 }
 
 /* What decides. */
@@ -156,70 +186,89 @@ static void decide(struct nt_verified *o)
     bool less_waste = saved > 0 && saved * saved > error;
     bool more_waste = saved < 0 && saved * saved > error;
 
-    o->kept = false;
-    if (o->cpu.high > SLOWER_MAX)
-        o->why = "it may take more than 2 % more processor time: that is within the "
-                 "interval";
-    else if (o->wall.low > SLOWER_MAX)
-        o->why = "it takes more than 2 % longer";
-    else if (o->rss.high > LARGER_MAX)
-        o->why = "its resident peak may be more than 2 % larger";
-    else if (more_waste)
+    o->why = worse(&o->is);
+    if (o->why == NULL && more_waste)
         o->why =
             "it wastes more than without: what the program asks for goes by what it "
             "gets, perhaps";
-    else if (!less_waste && o->rss.high >= 1 && o->cpu.high >= 1)
+    if (o->why == NULL && !less_waste && o->is.rss.high >= 1 && o->is.cpu.high >= 1)
         o->why = "neither waste nor peak memory nor time is less, by their intervals";
-    else
-        o->kept = true;
+    o->kept = o->why == NULL;
     if (o->kept)
-        o->why = less_waste && o->rss.high < 1 ? "less waste and less peak memory"
-                 : less_waste                  ? "less waste"
-                 : o->rss.high < 1             ? "less peak memory"
-                                               : "less processor time";
+        o->why = less_waste && o->is.rss.high < 1 ? "less waste and less peak memory"
+                 : less_waste                     ? "less waste"
+                 : o->is.rss.high < 1             ? "less peak memory"
+                                                  : "less processor time";
 }
 
-static void sum_up(struct verify *v)
-{
-    size_t n = v->how->runs;
-    struct nt_verified *o = v->out;
-    const double *a = v->values;
+/* ---- the search ------------------------------------------------------------------------------ */
 
-    o->wall = nt__stats_ratio(a, a + n, n);
-    o->cpu = nt__stats_ratio(a + 2 * n, a + 3 * n, n);
-    o->rss = nt__stats_ratio(a + 4 * n, a + 5 * n, n);
-    for (size_t k = 0; k < 2; k++) {
-        o->wall_s[k] = nt__stats_median(a + k * n, n);
-        o->cpu_s[k] = nt__stats_median(a + (2 + k) * n, n);
-        o->rss_bytes[k] = nt__stats_median(a + (4 + k) * n, n);
+/* Settings that no record can judge. Each is tried beside the best so far, as long as there is
+ * time for all of its runs; it stays if it is better, by the intervals of few pairs. In the end
+ * all that stayed is verified together. */
+static int search(struct verify *v)
+{
+    static const char *const settings[] = {"hugepages:thp", "return:0", "return:100",
+                                           "return:10000"};
+    struct nt_verified *o = v->out;
+    double begin = now(), one = (begin - v->begin_s) / v->done;
+    bool taken[2] = {false, false}; /* of hugepages, of return */
+
+    for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++) {
+        struct nt_tried *t = &o->tried[o->ntried];
+        char more[sizeof o->more];
+        struct side side[2] = {{NT_TRIAL_WITH, o->more}, {NT_TRIAL_WITH, more}};
+        int status;
+
+        if (taken[i > 0])
+            continue;
+        if (now() - begin + 2 * SEARCH_PAIRS * one > v->how->search_s)
+            return 0;
+        nt__fmt_into(more, sizeof more, "%s%s%s", o->more,
+                     o->more[0] != '\0' ? "," : "", settings[i]);
+        t->setting = settings[i];
+        v->all += 2 * SEARCH_PAIRS;
+        status = compare(v, side, SEARCH_PAIRS, &t->is);
+        if (status != 0)
+            return status;
+        o->ntried++;
+        t->kept = worse(&t->is) == NULL && (t->is.cpu.high < 1 || t->is.rss.high < 1);
+        taken[i > 0] = t->kept;
+        if (t->kept)
+            memcpy(o->more, more, sizeof more);
     }
-    o->exit_status = WEXITSTATUS(v->expected);
-    decide(o);
+    return 0;
 }
 
 static int runs(struct verify *v)
 {
+    struct nt_verified *o = v->out;
+    const struct side side[2] = {{NT_TRIAL_WITHOUT, ""}, {NT_TRIAL_WITH, o->more}};
     struct nt_waste predicted = {0};
     bool is_one = false;
-    int status = record(v, NT_TRIAL_RECORD, &v->out->without);
+    int status = record(v, NT_TRIAL_RECORD, &o->without);
 
     if (status == 0)
         status = v->calls->propose(v->calls->context, v->conf, &is_one, &predicted);
+    if (status == 0 && v->how->search_s > 0)
+        status = search(v);
     if (status != 0)
         return status;
-    if (!is_one && v->how->with == NULL) {
+    if (!is_one && o->more[0] == '\0') {
         nt__warn(
             "there is nothing to verify: the defaults are as good as what could be "
             "proposed");
         return NT_EXIT_NOT_KEPT;
     }
-    v->out->predicted = predicted.waste;
-    v->out->predicted_error = predicted.error;
-    status = record(v, NT_TRIAL_RECORD_WITH, &v->out->with);
+    o->predicted = predicted.waste;
+    o->predicted_error = predicted.error;
+    status = record(v, NT_TRIAL_RECORD_WITH, &o->with);
     if (status == 0)
-        status = measure(v);
-    if (status == 0)
-        sum_up(v);
+        status = compare(v, side, v->how->runs, &o->is);
+    if (status == 0) {
+        o->exit_status = WEXITSTATUS(v->expected);
+        decide(o);
+    }
     return status;
 }
 
@@ -265,7 +314,6 @@ static int start(struct verify *v)
     v->trials.program = v->how->program;
     v->trials.conf = v->conf;
     v->trials.record = v->record;
-    v->trials.with = v->how->with;
     v->trials.sample = v->how->sample;
     v->trials.timeout_s = v->how->timeout_s;
     if (nt__trials_start(&v->trials) != 0) {
@@ -284,7 +332,9 @@ int nt__verify(const struct nt_verify *how, const struct nt_verify_calls *calls,
     *out = (struct nt_verified){.how = *how};
     v = (struct verify){.how = how, .calls = calls, .out = out, .expected = -1};
     v.all = 2 + 2 * how->runs;
-    v.values = nt__tool_memory(calloc(6 * (size_t)how->runs, sizeof *v.values));
+    v.values =
+        nt__tool_memory(calloc(6 * nt__max(how->runs, SEARCH_PAIRS), sizeof *v.values));
+    nt__fmt_into(out->more, sizeof out->more, "%s", how->with != NULL ? how->with : "");
     v.begin_s = now();
     status = start(&v);
     if (status == 0) {

@@ -4,7 +4,8 @@
  *
  * First it runs once, sampled, if no records were given: these make the proposal. Then once
  * more, sampled, with it: that measures the waste. Then so many pairs of runs, with and without,
- * the first of a pair by turns: they measure time and peak memory. The proposal is kept only
+ * the first of a pair by turns: they measure time and peak memory. Before these a search may try
+ * settings that only a run can judge, one after the other, each beside what was best so far. The proposal is kept only
  * if it is better than nothing and not slower; what decides is in docs/tune.md.
  */
 #ifndef NT_TOOL_TUNE_VERIFY_H
@@ -19,19 +20,36 @@ struct nt_verify {
     char **program;
     unsigned runs;      /* pairs */
     unsigned timeout_s; /* of a run */
+    unsigned search_s;  /* how long to search; 0: not at all */
     const char *sample; /* the setting */
     const char *with;   /* a setting to add to the proposal; NULL: none */
+};
+
+/* What pairs of runs said: 0 is without or before, 1 is with. */
+struct nt_compared {
+    struct nt_interval wall, cpu, rss;        /* ratios */
+    double wall_s[2], cpu_s[2], rss_bytes[2]; /* medians */
+};
+
+#define NT_TRIED_MAX 8
+
+struct nt_tried {
+    const char *setting;
+    struct nt_compared is;
+    bool kept;
 };
 
 struct nt_verified {
     struct nt_verify how;
     struct nt_waste without, with;
-    double predicted, predicted_error;        /* of with.waste */
-    struct nt_interval wall, cpu, rss;        /* with / without */
-    double wall_s[2], cpu_s[2], rss_bytes[2]; /* medians: without, with */
+    double predicted, predicted_error; /* of with.waste */
+    struct nt_compared is;
     bool kept;
     const char *why;
     int exit_status; /* the program's */
+    struct nt_tried tried[NT_TRIED_MAX];
+    size_t ntried;
+    char more[1024]; /* settings of --with and of the search, as in NUMATALLY_CONF */
 };
 
 /* What the verb does for it: take the records in a file as the evidence; write the settings

@@ -219,6 +219,22 @@ err 'nothing to verify'
 case $? in 0 | 3) ;; *) fail "status of --with" ;; esac
 out '^Resident peak +[0-9.]+ +[0-9.]+ MiB +[0-9.]+ +[0-9.]+ to [0-9.]+$'
 out '^(Kept|Not kept): '
+# A search tries what its budget has room for, each setting in pairs, and takes a return or none.
+# shellcheck disable=SC2086
+"$tool" tune --verify --search=600 -n 3 --json -o kept.conf -- ./sizes 2000 $skewed >out 2>err
+case $? in 0 | 3) ;; *) fail "status of --search" ;; esac
+json out '3 <= len(r[0]["searched"]) <= 4 and all(s["cpu_s"]["ratio_low"] > 0 for s in r[0]["searched"])'
+json out 'r[0]["more"] == ",".join(s["setting"] for s in r[0]["searched"] if s["taken"])'
+if [ -e kept.conf ]; then
+    NUMATALLY_CONF_FILE=$work/kept.conf try 0 "$tool" run --report after.json -- ./sizes 10 64
+    no_err .
+fi
+# shellcheck disable=SC2016,SC2086
+"$tool" tune --verify --search=1 -n 3 -- sh -c 'sleep 0.2; exec "$@"' - ./sizes 2000 $skewed >out 2>err
+case $? in 0 | 3) ;; *) fail "status of a short --search" ;; esac
+out 'the budget has no room'
+try 2 "$tool" tune --search one.json
+err 'are for --verify'
 try 2 "$tool" tune --verify --with speed:fast -- ./sizes 10 64
 err 'is of no setting'
 
