@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: MIT
 """What `numatally tune` makes of real programs: a table for docs/tune.md.
 
-    tuning.py BUILD [RUNS [NAME...]]
-
 Each program is run by `numatally tune --verify`: sampled without and with the proposed table,
 then in so many pairs of runs. The table has what was predicted and what was measured.
 """
+import argparse
 import json
 import os
 import subprocess
@@ -63,15 +62,20 @@ def row(name, v):
     asked = without["requested_bytes"]
     print(f"| {name} | {mib(asked)} | {mib(without['waste_bytes'])} | "
           f"{error(predicted, a['predicted_waste_bytes_error'])} | "
-          f"{error(measured, with_['waste_bytes_error'])} | {ratio(v['resident_peak_bytes'])} | {ratio(v['cpu_s'])} | "
+          f"{error(measured, with_['waste_bytes_error'])} | "
+          f"{ratio(v['resident_peak_bytes'])} | {ratio(v['cpu_s'])} | "
           f"{ratio(v['time_s'])} | {'kept' if v['kept'] else 'not kept: ' + v['why']} |",
           flush=True)
 
 
 def main():
-    build = os.path.abspath(sys.argv[1])
-    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 10
-    names = sys.argv[3:] or NAMES
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default=os.path.join(programs.ROOT, "build/release"))
+    parser.add_argument("--runs", type=int, default=10, help="pairs of runs (10)")
+    parser.add_argument("names", nargs="*", default=NAMES, metavar="PROGRAM",
+                        help=f"of {' '.join(NAMES)}")
+    options = parser.parse_args()
+    build, runs, names = os.path.abspath(options.build), options.runs, options.names
     print("| program | asked for at the peak, MiB | waste, built in | predicted | measured | "
           "resident peak | processor time | time | |\n|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

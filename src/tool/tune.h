@@ -70,6 +70,7 @@ struct nt_tune_table {
     size_t count;
     uint32_t size[NT_TUNE_CLASSES_MAX]; /* ascending, to 512 KiB */
     double bytes, waste, waste_error;   /* of blocks; of these not asked for */
+    size_t used;                        /* classes that any sample was of */
 };
 
 struct nt_proposal {
@@ -77,7 +78,8 @@ struct nt_proposal {
     double samples; /* at the peak */
     struct nt_waste recorded;
     struct nt_tune_table builtin, best;
-    double saved, saved_error; /* from built in to best */
+    double saved, saved_error; /* waste, from built in to best */
+    double slabs_saved;        /* by fewer classes in use, roughly */
     size_t
         listed; /* of best's classes that the setting names, the rest being built in */
     unsigned guard;

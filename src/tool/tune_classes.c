@@ -112,8 +112,8 @@ static size_t find_price(struct search *s, int64_t floor, size_t *many)
     n_high = pass(s, 2 * high + 1, s->few);
     cost_high = cost2(s, 2 * high + 1, n_high);
     for (bool halve = false; high - low > 1; halve = !halve) {
-        int64_t chord =
-            (cost_high - cost_low) / (2 * ((int64_t)n_low - (int64_t)n_high));
+        int64_t fewer = n_low > n_high ? (int64_t)(n_low - n_high) : 1;
+        int64_t chord = (cost_high - cost_low) / (2 * fewer);
         int64_t k = halve ? low + (high - low) / 2 : chord;
 
         k = k <= low ? low + 1 : k >= high ? high - 1 : k;

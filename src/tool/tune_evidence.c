@@ -43,28 +43,38 @@ static bool possible(size_t row, uint64_t blocks, uint64_t requested,
            (double)requested <= ((double)blocks + 1) * (double)nt__evidence_size(row);
 }
 
+/* What is wrong with a row; `last` is the one before it. */
+static const char *wrong_row(const struct nt_size_figures *s, size_t last)
+{
+    size_t row = row_of(s->up_to_bytes);
+
+    if (row == NT_SIZE_ROWS)
+        return "is none of those that there are";
+    if (last != SIZE_MAX && row <= last)
+        return "is out of order";
+    if (!possible(row, s->allocations_total, s->requested_bytes_total,
+                  s->allocated_bytes_total, s->samples_total) ||
+        !possible(row, s->at_peak_blocks, s->at_peak_requested_bytes,
+                  s->at_peak_allocated_bytes, s->at_peak_samples) ||
+        s->at_peak_samples > s->samples_total)
+        return "contradicts itself";
+    return NULL;
+}
+
 static const char *look(const struct nt_profile *p)
 {
-    static char wrong[128];
+    static char text[128];
     size_t last = SIZE_MAX;
 
     for (size_t i = 0; i < p->nsizes; i++) {
-        const struct nt_size_figures *s = &p->sizes[i];
-        size_t row = row_of(s->up_to_bytes);
+        const char *wrong = wrong_row(&p->sizes[i], last);
 
-        nt__fmt_into(wrong, sizeof wrong, "its row of sizes up to %llu ",
-                     (unsigned long long)s->up_to_bytes);
-        if (row == NT_SIZE_ROWS)
-            return strcat(wrong, "is none of those that there are");
-        if (last != SIZE_MAX && row <= last)
-            return strcat(wrong, "is out of order");
-        if (!possible(row, s->allocations_total, s->requested_bytes_total,
-                      s->allocated_bytes_total, s->samples_total) ||
-            !possible(row, s->at_peak_blocks, s->at_peak_requested_bytes,
-                      s->at_peak_allocated_bytes, s->at_peak_samples) ||
-            s->at_peak_samples > s->samples_total)
-            return strcat(wrong, "contradicts itself");
-        last = row;
+        if (wrong != NULL) {
+            nt__fmt_into(text, sizeof text, "its row of sizes up to %llu %s",
+                         (unsigned long long)p->sizes[i].up_to_bytes, wrong);
+            return text;
+        }
+        last = row_of(p->sizes[i].up_to_bytes);
     }
     return NULL;
 }

@@ -55,15 +55,16 @@ static void put_classes(FILE *out, const struct nt_proposal *p)
     fprintf(out,
             "# classes. Of the blocks in use at the peak, %.2f MiB were asked for; of "
             "their bytes are\n# wasted\n"
-            "#   with the built-in classes  %.2f MiB, %.1f %% (%.2f as recorded)\n"
-            "#   with the best table        %.2f MiB, %.1f %%\n"
+            "#   with the built-in classes  %.2f MiB, %.1f %%, by %zu of them (%.2f as "
+            "recorded)\n"
+            "#   with the best table        %.2f MiB, %.1f %%, by %zu\n"
             "# It saves %.2f +- %.2f MiB (95 %% of 100 such intervals hold the truth; "
             "from %.0f samples).\n"
             "# In these figures are sizes that the samples missed, estimated to be "
             "%.1f %% of all.\n",
             mib(p->recorded.requested), mib(a->waste), percent(a->waste, a->bytes),
-            mib(p->recorded.waste), mib(b->waste), percent(b->waste, b->bytes),
-            mib(p->saved), mib(Z * p->saved_error), p->samples,
+            a->used, mib(p->recorded.waste), mib(b->waste), percent(b->waste, b->bytes),
+            b->used, mib(p->saved), mib(Z * p->saved_error), p->samples,
             100 * p->evidence->missed);
     if (!p->classes) {
         fputs("# That is too little to be worth a table: the built-in one stays.\n",
@@ -118,9 +119,9 @@ void nt__tune_conf(FILE *out, const struct nt_proposal *p)
 
 static json_t *table(const struct nt_tune_table *t)
 {
-    return json_pack("{s:i, s:f, s:f, s:f}", "classes", (int)t->count, "block_bytes",
-                     t->bytes, "waste_bytes", t->waste, "waste_bytes_error",
-                     t->waste_error);
+    return json_pack("{s:i, s:i, s:f, s:f, s:f}", "classes", (int)t->count, "used",
+                     (int)t->used, "block_bytes", t->bytes, "waste_bytes", t->waste,
+                     "waste_bytes_error", t->waste_error);
 }
 
 json_t *nt__tune_json(const struct nt_proposal *p)

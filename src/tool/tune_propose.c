@@ -3,13 +3,13 @@
  * From evidence to a proposal. A line is proposed only if what it saves is told apart from
  * nothing, and is worth a line: else the default stays, and the proposal says why.
  *
- * The table. Its sizes are all that a class can have up to the largest that was asked for; from
- * there on the built-in ones stay as they are. A class costs each thread half of the page that its
- * slab has begun, so one that saves less than that is not in it. That is of classes in use, but
- * the search counts all; so the price is lowered until the table is no worse than the
- * built-in one. No size, seen or not, may
- * waste more than GUARD of 100 bytes: requests that the samples missed, and those of another
- * input, are not to pay for the ones that were seen.
+ * The table. Its sizes are all that a class can have up to the largest that was asked for;
+ * from there on the built-in ones stay as they are. A class that saves little costs more than
+ * it saves: each has slabs of its own, and what is free in these is no other's. So each thread
+ * pays half of the smallest slab for a class. That is of classes in use, but the search counts
+ * all; so the price is lowered until the table is no worse than the built-in one. No size,
+ * seen or not, may waste more than GUARD of 100 bytes: requests that the samples missed, and
+ * those of another input, are not to pay for the ones that were seen.
  */
 #include "src/base/base.h"
 #include "src/base/sizes.h"
@@ -23,9 +23,10 @@
 
 #define ROWS (NT_SIZE_ROWS - 1) /* those that classes serve */
 #define GUARD 25
-#define WORTH 0.01        /* of the bytes at the peak, a table */
-#define WORTH_RETURN 0.02 /* of the processor's time, another delay */
-#define FAULT_NS 1000.0   /* of a page: docs/tuning.md */
+#define CLASS_BYTES 32768.0 /* of a thread */
+#define WORTH 0.01          /* of the bytes at the peak, a table: with its slabs */
+#define WORTH_RETURN 0.02   /* of the processor's time, another delay */
+#define FAULT_NS 1000.0     /* of a page: docs/tuning.md */
 #define RETURN_MS_MAX 3600000u
 #define RETURN_MS_LEAST 10000u
 #define HUGE_BYTES 0x1p28 /* programs that use less gain nothing: docs/tuning.md */
@@ -55,13 +56,18 @@ static double variance(const struct nt_tune_blocks *b, double each)
 static void predict(const struct nt_evidence *e, struct nt_tune_table *t)
 {
     const struct nt_tune_blocks *large = &e->expected[ROWS];
-    double sum = 0;
+    double sum = 0, last = 0;
 
+    t->used = 0;
     t->bytes = large->allocated;
     t->waste = large->allocated - large->requested;
     for (size_t i = 0; i < ROWS; i++) {
         const struct nt_tune_blocks *b = &e->expected[i];
 
+        if (e->all[i].samples > 0 && class_of(t, i) > last) {
+            last = class_of(t, i);
+            t->used++;
+        }
         if (b->blocks <= 0)
             continue;
         t->bytes += b->blocks * class_of(t, i);
@@ -135,7 +141,7 @@ static void fill(const struct nt_evidence *e, struct nt_classes_problem *p,
     }
     p->size = size;
     p->blocks = blocks;
-    p->class_cost = (uint64_t)((double)e->page_bytes / 2 * e->threads * scale);
+    p->class_cost = (uint64_t)(CLASS_BYTES * e->threads * scale);
     if (p->class_cost >= NT_CLASSES_COST_MAX)
         p->class_cost = NT_CLASSES_COST_MAX - 1;
 }
@@ -226,8 +232,10 @@ const char *nt__tune_propose(struct nt_evidence *e, unsigned most,
             variance(&e->peak[i], class_of(&out->builtin, i) - class_of(&out->best, i));
     out->saved = out->builtin.waste - out->best.waste;
     out->saved_error = nt__estimate_root(sum);
-    out->classes =
-        out->saved > 1.96 * out->saved_error && out->saved > WORTH * out->builtin.bytes;
+    out->slabs_saved =
+        CLASS_BYTES * e->threads * ((double)out->builtin.used - (double)out->best.used);
+    out->classes = out->saved > 1.96 * out->saved_error &&
+                   out->saved + out->slabs_saved > WORTH * out->builtin.bytes;
     propose_return(e, out);
     out->huge_may_help =
         e->live_peak >= HUGE_BYTES * (double)e->records && e->huge <= 0;

@@ -15,7 +15,7 @@ double nt__stats_t(size_t freedom)
         2.080,  2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
 
     if (freedom <= NT_ARRAY_LEN(few))
-        return few[freedom - 1];
+        return few[freedom > 0 ? freedom - 1 : 0];
     return 1.960 + 2.42 / (double)freedom; /* within 0.001 */
 }
 

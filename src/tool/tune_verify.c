@@ -107,6 +107,8 @@ static int run(struct verify *v, enum nt_trial_kind kind, const char *more,
     progress(v, what[kind]);
     if (interrupted || nt__trials_run(&v->trials, kind, more, out) != 0) {
         clear(v);
+        if (!interrupted)
+            nt__warn("the process that starts the program's runs is gone");
         return NT_EXIT_TOOL;
     }
     clear(v);

@@ -50,7 +50,7 @@ static uint64_t least_of_all(const struct nt_classes_problem *p)
 {
     uint64_t least = UINT64_MAX;
 
-    for (unsigned set = 0; set < 1u << (p->n - 1); set++) {
+    for (unsigned set = 0; set < 1u << (p->n - 1) % 16; set++) {
         bool in[16] = {false};
         unsigned count = 1;
 
