@@ -165,13 +165,13 @@ const char *nt__evidence_add(struct nt_evidence *e, const struct nt_record *r)
 
 /* Sizes that the samples missed will be asked for, too, and a table that was made for those
  * seen alone looks better than it is. How much of all there is of them, the samples say
- * themselves: the part of them that are the only one of their row (Good and Turing, 1953),
- * not counting blocks so large that all are sampled. Where they are, nobody knows: they are
- * spread evenly over the octaves, as far as a block could be missed there. */
+ * themselves: as many bytes as the samples stand for that are the only one of their row (Good
+ * and Turing, 1953). Not blocks so large that all are sampled. Where they are, nobody knows:
+ * they are spread evenly over the octaves, as far as a block could be missed there. */
 void nt__evidence_expect(struct nt_evidence *e)
 {
     static double share[NT_SIZE_ROWS];
-    double once = 0, samples = 0, requested = 0, shares = 0, missed;
+    double once = 0, some = 0, requested = 0, shares = 0, missed;
     size_t rows = NT_SIZE_ROWS - 1;
 
     while (rows > 0 && e->all[rows - 1].samples <= 0)
@@ -181,29 +181,28 @@ void nt__evidence_expect(struct nt_evidence *e)
         double size = (double)nt__evidence_size(i);
         double width = i > 0 ? size - (double)nt__evidence_size(i - 1) : size;
 
-        once += b->samples > 0 && b->samples < 2 && b->blocks > 1;
-        samples += b->samples;
+        once += b->blocks > b->samples && b->samples < 2 ? b->requested : 0;
+        some += b->blocks > b->samples ? b->requested : 0;
         requested += b->requested;
         share[i] =
             b->samples <= 0 ? width / size * exp(-size / (double)e->interval) : 0;
         shares += share[i];
     }
-    missed = samples > 0 && shares > 0 ? once / samples : 0;
+    missed = some > 0 && shares > 0 ? once / some : 0;
     for (size_t i = 0; i < NT_SIZE_ROWS; i++) {
         struct nt_tune_blocks *to = &e->expected[i];
 
         *to = e->peak[i];
-        if (missed <= 0 || i >= rows)
-            continue;
-        to->blocks *= 1 - missed;
-        to->requested *= 1 - missed;
-        to->allocated *= 1 - missed;
-        if (share[i] > 0) {
+        if (i < rows && to->blocks > to->samples) {
+            to->blocks *= 1 - missed;
+            to->requested *= 1 - missed;
+            to->allocated *= 1 - missed;
+        } else if (i < rows && share[i] > 0) {
             double size = (double)nt__evidence_size(i) - NT_SIZE_GRAIN / 2.0;
 
-            to->requested = missed * requested * share[i] / shares;
+            to->requested = once * share[i] / shares;
             to->blocks = to->requested / size;
         }
     }
-    e->missed = missed;
+    e->missed = requested > 0 ? missed * some / requested : 0;
 }

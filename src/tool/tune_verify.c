@@ -191,8 +191,8 @@ static void decide(struct nt_verified *o)
     o->why = worse(&o->is);
     if (o->why == NULL && more_waste)
         o->why =
-            "it wastes more than without: what the program asks for goes by what it "
-            "gets, perhaps";
+            "it wastes more than without: aligned blocks, or sizes that go by what "
+            "the program got, perhaps";
     if (o->why == NULL && !less_waste && o->is.rss.high >= 1 && o->is.cpu.high >= 1)
         o->why = "neither waste nor peak memory nor time is less, by their intervals";
     o->kept = o->why == NULL;

@@ -82,26 +82,28 @@ static void test_refused(void **unused)
     }
 }
 
-/* 60 of 1000 samples are the only ones of their row: 6 % are expected to be of rows without
- * any. What they make in all stays the same. */
+/* What the rows of one sample make is expected of rows without any. What all make stays the
+ * same, and so does what was sampled block by block. */
 static void test_missed(void **unused)
 {
     (void)unused;
-    enum { ONCE = 60, ROWS = ONCE + 1 };
+    enum { ONCE = 60, ROWS = ONCE + 2 };
     struct nt_size_figures sizes[ROWS];
-    double requested = 0, expected = 0, unseen = 0;
+    double requested = 0, expected = 0, unseen = 0, once = 0;
 
     for (uint64_t i = 0; i < ROWS; i++) {
-        uint64_t n = i < ONCE ? 1 : 940, size = 32 * (i + 1);
+        uint64_t n = i < ONCE ? 1 : 940, size = 32 * (i + 1), blocks = n * 10;
 
-        sizes[i] = (struct nt_size_figures){size,          n, n * 10, n * 10 * size,
-                                            n * 10 * size, n, n * 10, n * 10 * size,
-                                            n * 10 * size};
+        if (i == ROWS - 1)
+            blocks = n;
+        sizes[i] = (struct nt_size_figures){size,          n, blocks, blocks * size,
+                                            blocks * size, n, blocks, blocks * size,
+                                            blocks * size};
+        once += i < ONCE ? (double)(blocks * size) : 0;
     }
     struct nt_record r = record_of(sizes, ROWS, 16384);
     assert_null(nt__evidence_add(&e, &r));
     nt__evidence_expect(&e);
-    assert_true(fabs(e.missed - 0.06) < 1e-9);
     for (size_t i = 0; i < NT_SIZE_ROWS; i++) {
         requested += e.peak[i].requested;
         expected += e.expected[i].requested;
@@ -109,14 +111,17 @@ static void test_missed(void **unused)
             unseen += e.expected[i].requested;
     }
     assert_true(fabs(expected / requested - 1) < 1e-9);
-    assert_true(fabs(unseen / requested - 0.06) < 1e-9);
+    assert_true(fabs(unseen / once - 1) < 1e-9);
+    assert_true(fabs(e.missed - once / requested) < 1e-9);
+    assert_true(fabs(e.expected[2 * ROWS - 1].blocks - 940) < 1e-9);
     assert_true(e.expected[0].blocks > 0 && e.expected[200].blocks <= 0);
     /* Where every block is sampled nothing is missed. */
-    for (size_t i = 0; i < ROWS; i++)
+    for (size_t i = 0; i < ROWS; i++) {
         sizes[i].at_peak_blocks = sizes[i].at_peak_samples;
+        sizes[i].at_peak_requested_bytes =
+            sizes[i].at_peak_blocks * sizes[i].up_to_bytes;
+    }
     r = record_of(sizes, ROWS, 1);
-    for (size_t i = 0; i < ROWS; i++)
-        sizes[i].at_peak_requested_bytes /= 10;
     assert_null(nt__evidence_add(&e, &r));
     nt__evidence_expect(&e);
     assert_true(e.missed <= 0);
