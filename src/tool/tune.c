@@ -365,7 +365,7 @@ int nt__tool_tune(int argc, char **argv)
         .doc = "Make settings from what was recorded."
                "\v  numatally run --sample=16K --report=r.json -- PROGRAM\n"
                "  numatally tune -o numatally.conf r.json\n"
-               "  NUMATALLY_CONF_FILE=numatally.conf numatally run -- PROGRAM\n\n"
+               "  NUMATALLY_CONF_FILE=$PWD/numatally.conf numatally run -- PROGRAM\n\n"
                "The exit status is 0; 1: a record or file is bad, or nothing can be "
                "proposed; 2: bad usage; 3: --verify found the settings no better; 125, "
                "126, 127: PROGRAM could not be run, as of numatally run.",
