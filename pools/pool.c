@@ -171,7 +171,7 @@ static void *take(struct nt_shard *s, size_t size, size_t align, bool zero,
     void *p = align <= NT_GRAIN ? nt__shard_pop(s, size, &sampled) : NULL;
     *zeroed = false;
     if (sampled)
-        return nt__sampled_instead(s, size, p);
+        return nt__sampled_instead(s, size, size, p);
     return p ? p : nt__shard_malloc(s, c, size, zeroed);
 }
 

@@ -101,6 +101,14 @@ static struct nt_shard *hidden_for(const struct nt_shard *s)
     return *of;
 }
 
+/* What class `c` was to hold when it was taken for `size`: see struct nt_sample. */
+static uint64_t held_by(unsigned c, size_t size)
+{
+    if (c == nt__sizeclass_large())
+        return nt__max(size, NT_CLASSED_MAX + 1);
+    return c == nt__sizeclass_of(size) ? size : nt__sizeclasses.size[c];
+}
+
 /* A hidden shard's block, which is counted in `s` already. At no moment are two counted. */
 static void *take(struct nt_shard *s, unsigned c, size_t size)
 {
@@ -127,7 +135,7 @@ static void put_back(struct nt_slab *slab, void *p)
     nt__unlock(&hidden.lock);
 }
 
-static void *sampled_block(struct nt_shard *s, unsigned c, size_t size,
+static void *sampled_block(struct nt_shard *s, unsigned c, size_t size, size_t room,
                            uint64_t interval)
 {
     struct nt_stack stack;
@@ -138,6 +146,7 @@ static void *sampled_block(struct nt_shard *s, unsigned c, size_t size,
         return NULL;
     sample.block = p;
     sample.block_bytes = nt__sizeclasses.size[c];
+    sample.held = held_by(c, room);
     if (nt__profile_add(&sample, &stack))
         return p;
     put_back(nt__slab_of(p), p);
@@ -154,7 +163,7 @@ static void untake(void *plain)
     slab->free = block;
 }
 
-void *nt__sampled_instead(struct nt_shard *s, size_t size, void *plain)
+void *nt__sampled_instead(struct nt_shard *s, size_t size, size_t room, void *plain)
 {
     int saved = errno; /* nobody on the fast path keeps it */
     unsigned c = nt__slab_of(plain)->class;
@@ -164,7 +173,7 @@ void *nt__sampled_instead(struct nt_shard *s, size_t size, void *plain)
         s->sampling.due = size;
     } else if (interval != 0) {
         s->sampling.inside = true;
-        p = sampled_block(s, c, size, interval);
+        p = sampled_block(s, c, size, room, interval);
         s->sampling.inside = false;
     }
     errno = saved;
@@ -189,6 +198,7 @@ void nt__sampled_large(struct nt_shard *s, struct nt_slab *slab, size_t size)
     struct nt_sample sample = sample_of(s, size, interval);
     sample.block = nt__window_slice(slab);
     sample.block_bytes = slab->bytes;
+    sample.held = held_by(nt__sizeclass_large(), size);
     nt__profile_stack(&stack);
     slab->sampled = nt__profile_add(&sample, &stack);
     s->sampling.inside = false;
@@ -277,6 +287,9 @@ void nt__sampled_pool(const struct nt_due *due, void *p)
     struct nt_sample sample = {
         .block = p,
         .size = due->size,
+        .held =
+            held_by(slab->kind == NT_SLAB_LARGE ? nt__sizeclass_large() : slab->class,
+                    due->size),
         .interval = due->interval,
         .block_bytes = slab->kind == NT_SLAB_LARGE ? slab->bytes : slab->size,
         .tid = this_thread(),

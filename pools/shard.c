@@ -445,7 +445,7 @@ void *nt__shard_malloc(struct nt_shard *s, unsigned c, size_t size, bool *zeroed
     void *p = refill(s, c, zeroed);
     if (!p || !nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size))
         return p;
-    void *instead = nt__sampled_instead(s, size, p);
+    void *instead = nt__sampled_instead(s, size, size, p);
     *zeroed &= instead == p;
     return instead;
 }

@@ -247,9 +247,10 @@ NT_HIDDEN void nt__shard_fork_lock(void);
 NT_HIDDEN void nt__shard_fork_unlock(enum nt_fork how, struct nt_shard *mine);
 
 /* sampled.h: the block to be handed out for `size` bytes, now that a sample is due: `plain`,
- * which was taken and counted, or another in its place. */
+ * which was taken and counted, or another in its place. `room`: the size that its class was
+ * found by, `size` but where a realloc leaves room. */
 NT_HIDDEN NT_SLOW __attribute__((returns_nonnull)) void *
-nt__sampled_instead(struct nt_shard *s, size_t size, void *plain);
+nt__sampled_instead(struct nt_shard *s, size_t size, size_t room, void *plain);
 
 /* A block of class `c` from the current slab, counted; NULL when its list is empty. `*due`:
  * what is to be handed out is nt__sampled_instead's. */

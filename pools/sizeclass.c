@@ -2,29 +2,13 @@
 #include "pools/sizeclass.h"
 
 #include "numa/window.h"
+#include "src/base/sizes.h"
 
 struct nt_sizeclasses nt__sizeclasses;
 
 #define BLOCKS_WANTED 512u
 #define BLOCKS_FIRST 8u
 #define SLICES_FIRST 8u /* the largest class fits */
-
-/* The next built-in size after `size`. Below 128 in steps of 16. Above, the largest
- * multiple of 16 whose worst request wastes at most an eighth; the powers of two are
- * never passed over, being what programs ask for. */
-static uint32_t next_size(uint32_t size)
-{
-    if (size < 128)
-        return size + NT_GRAIN;
-    uint32_t octave = 1u << (31 - __builtin_clz(size));
-    if (octave >= 256) { /* 9/8 10/8 11/8 12.5/8 14/8 and 2: the same in each octave */
-        static const uint8_t sixteenths[] = {18, 20, 22, 25, 28, 32};
-        for (unsigned i = 0;; i++)
-            if (octave / 16 * sixteenths[i] > size)
-                return octave / 16 * sixteenths[i];
-    }
-    return size < 224 ? size + NT_GRAIN : 256;
-}
 
 /* Slices, a power of two up to `most`, for `blocks` blocks. */
 static uint8_t slices_for(uint32_t size, unsigned blocks, unsigned most)
@@ -69,7 +53,8 @@ unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count)
         used++;
     }
     /* Everything above the largest given, and the largest of all, must have a class. */
-    for (size = next_size(size); size <= NT_CLASSED_MAX; size = next_size(size)) {
+    for (size = nt__size_next(size); size <= NT_CLASSED_MAX;
+         size = nt__size_next(size)) {
         if (t->count == NT_CLASSES - 1) {
             t->count--; /* no room: the last stands for all that is left */
             t->size[t->count] = 0;

@@ -72,7 +72,7 @@ static void *pop(size_t size, size_t room)
     if (room > NT_CLASSED_MAX || nt__shard_is_elsewhere(s))
         return NULL;
     void *p = nt__shard_pop_class(s, nt__sizeclass_of(room), size, &due);
-    return due ? nt__sampled_instead(s, size, p) : p;
+    return due ? nt__sampled_instead(s, size, room, p) : p;
 }
 
 NT_SLOW static void *malloc_rest(size_t size)
@@ -129,7 +129,7 @@ void *nt__heap_malloc_slow(size_t size)
         bool due;
         void *p = nt__shard_pop_class(s, nt__sizeclass_of(size), size, &due);
         if (NT_UNLIKELY(due))
-            return nt__sampled_instead(s, size, p);
+            return nt__sampled_instead(s, size, size, p);
         if (NT_LIKELY(p != NULL))
             return p;
     }
@@ -152,7 +152,7 @@ NT_SLOW static void *calloc_rest(size_t count, size_t size, size_t bytes)
 
 NT_SLOW static void *calloc_sampled(struct nt_shard *s, size_t bytes, void *plain)
 {
-    return memset(nt__sampled_instead(s, bytes, plain), 0, bytes);
+    return memset(nt__sampled_instead(s, bytes, bytes, plain), 0, bytes);
 }
 
 void *nt_calloc(size_t count, size_t size)

@@ -17,6 +17,7 @@
 #include "src/heap/start.h"
 #include "src/heap/thread.h"
 #include "src/track/live.h"
+#include "src/track/profile.h"
 #include "src/track/report.h"
 #include "src/track/timeline.h"
 #include "src/track/wrap.h"
@@ -28,6 +29,9 @@
 #include <unistd.h>
 
 _Static_assert(NT_NODES_MAX == NT_TOPO_NODES, "a slot is a slot");
+_Static_assert(NT_SIZE_GRAIN == NT_GRAIN && NT_SIZE_FINE == NT_SMALL_MAX &&
+                   NT_SIZE_MAX == NT_CLASSED_MAX,
+               "sizes are told apart as classes are found");
 _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 
 #define WATCH_MS 10        /* least time between two live snapshots */

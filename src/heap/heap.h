@@ -41,7 +41,7 @@ NT_FAST void *nt__heap_malloc(size_t size)
     void *p = nt__shard_pop(s, size, &due);
     if (NT_UNLIKELY(p == NULL))
         return nt__heap_malloc_slow(size);
-    return NT_UNLIKELY(due) ? nt__sampled_instead(s, size, p) : p;
+    return NT_UNLIKELY(due) ? nt__sampled_instead(s, size, size, p) : p;
 }
 
 NT_FAST void nt__heap_free(void *p)

@@ -29,6 +29,7 @@ static void gather(const struct nt_row *row, void *context)
     case NT_TABLE_TRACKED_SIZE:
     case NT_TABLE_LIFETIME_TOTAL:
     case NT_TABLE_HISTORY:
+    case NT_TABLE_SIZE:
     case NT_TABLE_LIFETIME:
     case NT_TABLE_SAMPLE:
     case NT_TABLE_REMOTE_FREE:

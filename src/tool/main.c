@@ -22,7 +22,7 @@ static const struct verb {
     int (*run)(int argc, char **argv);
 } verbs[] = {
     {"run", nt__tool_run}, {"report", nt__tool_report}, {"topo", nt__tool_topo},
-    {"top", nt__tool_top}, {"doctor", nt__tool_doctor},
+    {"top", nt__tool_top}, {"tune", nt__tool_tune},     {"doctor", nt__tool_doctor},
 };
 
 struct choice {
@@ -106,12 +106,15 @@ int main(int argc, char **argv)
         .parser = parse,
         .args_doc = "run [OPTION...] -- PROGRAM [ARG...]\nreport [OPTION...] FILE...\n"
                     "top [OPTION...] PID\ntop [OPTION...] -- PROGRAM [ARG...]\n"
-                    "topo [OPTION...]\ndoctor [OPTION...] [-- PROGRAM]",
+                    "topo [OPTION...]\ntune [OPTION...] RECORD...\n"
+                    "tune --verify [OPTION...] -- PROGRAM [ARG...]\n"
+                    "doctor [OPTION...] [-- PROGRAM]",
         .doc = "Count what a program allocates, node by node.\n\n"
                "  run      run a program with the library and report its figures\n"
                "  report   print records and live files, compare two\n"
                "  top      watch a process that runs\n"
                "  topo     print nodes, cpus, memory, distances and tiers\n"
+               "  tune     make settings from records, and try them\n"
                "  doctor   say what of machine and program stands in the way\v",
         .help_filter = help,
     };

@@ -215,6 +215,7 @@ static void take_profile(struct nt_record *r, struct nt_profile *p)
     r->profile.samples = copy(p->samples, p->nsamples, sizeof *p->samples);
     r->profile.remotes = copy(p->remotes, p->nremotes, sizeof *p->remotes);
     r->profile.modules = copy(p->modules, p->nmodules, sizeof *p->modules);
+    r->profile.sizes = copy(p->sizes, p->nsizes, sizeof *p->sizes);
     nt__profile_free(p);
 }
 

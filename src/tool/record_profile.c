@@ -89,6 +89,22 @@ static bool get_remotes(const json_t *profile, struct nt_profile *p)
     return true;
 }
 
+/* Records of before there were any have none. */
+static bool get_sizes(const json_t *profile, struct nt_profile *p)
+{
+    const json_t *rows;
+
+    if (json_object_get(profile, "sizes") == NULL)
+        return true;
+    if (!nt__record_rows(profile, "sizes", sizeof *p->sizes, &rows, &p->sizes,
+                         &p->nsizes))
+        return false;
+    for (size_t i = 0; i < p->nsizes; i++)
+        if (!nt__record_figures(json_array_get(rows, i), NT_LIST_SIZE, &p->sizes[i]))
+            return false;
+    return true;
+}
+
 static bool get_build_id(const json_t *object, struct nt_module *m)
 {
     char text[2 * NT_BUILD_ID_MAX + 1];
@@ -143,7 +159,7 @@ bool nt__record_profile(const json_t *root, struct nt_profile *p)
         return false;
     p->sampling = sampling;
     return get_sites(profile, p) && get_samples(profile, p) &&
-           get_remotes(profile, p) && get_modules(profile, p);
+           get_remotes(profile, p) && get_modules(profile, p) && get_sizes(profile, p);
 }
 
 void nt__record_profile_free(struct nt_profile *p)
@@ -152,5 +168,6 @@ void nt__record_profile_free(struct nt_profile *p)
     free(p->samples);
     free(p->remotes);
     free(p->modules);
+    free(p->sizes);
     memset(p, 0, sizeof *p);
 }

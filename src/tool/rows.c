@@ -80,6 +80,9 @@ static const struct nt_column history_columns[] = {
     {"committed_bytes_now", "Committed", "handed to slabs and large blocks", 'b',
      BY_HAND},
     END};
+#define NT_OF struct nt_size_figures
+static const struct nt_column size_columns[] = {NT_SIZE_FIGURES(COLUMN) END};
+#undef NT_OF
 #define NT_OF struct nt_sample_figures
 static const struct nt_column sample_columns[] = {
     COLUMN(address, '#', "Address", "of the block")
@@ -117,6 +120,7 @@ static const struct {
     [NT_TABLE_PROFILE] = {"profile", profile_columns},
     [NT_TABLE_SITE_TOTAL] = {"site_total", site_columns},
     [NT_TABLE_LIFETIME_TOTAL] = {"lifetime_total", lifetime_columns},
+    [NT_TABLE_SIZE] = {"size", size_columns},
     [NT_TABLE_HISTORY] = {"history", history_columns},
     [NT_TABLE_SITE] = {"site", site_columns},
     [NT_TABLE_LIFETIME] = {"lifetime", lifetime_columns},
@@ -395,6 +399,11 @@ void nt__rows_many(const struct nt_record *r, nt_row_visit *call, void *context)
     history(&w, r);
     if (p->sites == NULL)
         return;
+    for (size_t i = 0; i < p->nsizes; i++) {
+        struct nt_row row = row_of(NT_TABLE_SIZE, &p->sizes[i]);
+
+        visit_numbered(&w, &row, (int64_t)p->sizes[i].up_to_bytes);
+    }
     sites(&w, p);
     for (size_t i = 0; i < p->nsamples; i++) {
         struct nt_row row = row_of(NT_TABLE_SAMPLE, &p->samples[i]);

@@ -28,6 +28,7 @@ enum nt_table {
     NT_TABLE_SITE_TOTAL,
     NT_TABLE_LIFETIME_TOTAL, /* column: shortest lifetime, ns */
     NT_TABLE_HISTORY,        /* row: ns since the start, column: node */
+    NT_TABLE_SIZE,           /* row: largest size, bytes; 0: all larger */
     NT_TABLE_SITE,
     NT_TABLE_LIFETIME,    /* row: site; column: as above */
     NT_TABLE_SAMPLE,      /* sampled blocks in use */

@@ -6,7 +6,8 @@
  *
  * Exit statuses: those of the program that was run; else, as env and timeout have
  * it, 125 when the tool itself failed, 126 when the program cannot be executed and
- * 127 when it was not found. The other verbs: 0, 1 for bad input, 2 for bad usage.
+ * 127 when it was not found. The other verbs: 0, 1 for bad input, 2 for bad usage;
+ * tune --verify also those of a program, and 3 for settings that are not kept.
  */
 #ifndef NT_TOOL_TOOL_H
 #define NT_TOOL_TOOL_H
@@ -32,6 +33,7 @@ int nt__tool_run(int argc, char **argv);
 int nt__tool_report(int argc, char **argv);
 int nt__tool_topo(int argc, char **argv);
 int nt__tool_top(int argc, char **argv);
+int nt__tool_tune(int argc, char **argv);
 int nt__tool_doctor(int argc, char **argv);
 
 /* Read a verb's command line by argp; an option that does not exist is answered with the

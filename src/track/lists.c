@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The lists of figures as data: what report.h and the public headers name by macro. */
+#include "src/track/profile.h"
 #include "src/track/report.h"
 
 #include <numatally/profile.h>
@@ -48,6 +49,11 @@ static const struct nt_figure job_node_figures[] = {
     NT_JOB_NODE_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
 #undef NT_OF
 
+#define NT_OF struct nt_size_figures
+static const struct nt_figure size_figures[] = {
+    NT_SIZE_FIGURES(NT_ENTRY){NULL, NULL, 0, 0}};
+#undef NT_OF
+
 /* The lists of report.h name every field of the structs in stats.h. */
 _Static_assert(sizeof(struct nt_thread_figures) == sizeof(struct {
                    int64_t numbers[2];
@@ -80,6 +86,7 @@ const struct nt_figure *nt__figures(enum nt_figure_list list)
         [NT_LIST_POOL] = pool_figures,       [NT_LIST_PHASE] = phase_figures,
         [NT_LIST_SITE] = site_figures,       [NT_LIST_TRACKED] = tracked_figures,
         [NT_LIST_JOB] = job_figures,         [NT_LIST_JOB_NODE] = job_node_figures,
+        [NT_LIST_SIZE] = size_figures,
     };
 
     return lists[list];

@@ -243,6 +243,7 @@ static void count_in(const struct nt_sample *sample)
     keep_peak(site);
     add_to(&site->allocated, &sample->weight);
     add_to(&site->live, &sample->weight);
+    nt__profile_size_in(sample);
     nt__profile.live += sample->weight.bytes;
     if (nt__profile.live > nt__profile.most) {
         nt__profile.most = nt__profile.live;
@@ -264,6 +265,7 @@ static void count_out(const struct nt_sample *sample)
     uint64_t ns = nt__os_now_ns() - sample->born_ns;
     keep_peak(site);
     take_from(&site->live, &sample->weight);
+    nt__profile_size_out(sample);
     site->frees++;
     site->lived_ns += ns;
     site->lifetimes[lifetime(ns)]++;
@@ -449,6 +451,7 @@ void nt__profile_fork_unlock(enum nt_fork how)
         /* Half changed: it begins anew, empty. Its blocks are freed as any other. */
         nt__profile.first = nt__profile.last = NULL;
         nt__profile.sites = nt__profile.samples = nt__profile.pairs = (struct table){0};
+        nt__profile.sizes = NULL;
         nt__profile.live = nt__profile.most = 0;
         nt__profile.peak = 0;
     }

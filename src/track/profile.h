@@ -56,6 +56,8 @@ struct nt_site;
 struct nt_sample {
     const void *block;
     uint64_t size;     /* asked for, not 0 */
+    uint64_t held;     /* what its class was to hold: more, if it was aligned or given room
+                          to grow */
     uint64_t interval; /* by which it was sampled */
     uint64_t block_bytes;
     void *home; /* the shard that counted it */
@@ -85,6 +87,36 @@ NT_HIDDEN void nt__profile_add_remote(const struct nt_sample *sample,
 
 struct nt_fmt;
 
+/* Sizes that classes were to hold, in rows as fine as any table of size classes can tell them apart: 16
+ * bytes each up to 32 KiB, 2 KiB each up to 512 KiB, and one row for all larger. */
+#define NT_SIZE_GRAIN 16
+#define NT_SIZE_FINE (32 * NT_KIB)
+#define NT_SIZE_COARSE (2 * NT_KIB)
+#define NT_SIZE_MAX (512 * NT_KIB)
+#define NT_SIZE_ROWS                                                                   \
+    (NT_SIZE_FINE / NT_SIZE_GRAIN + (NT_SIZE_MAX - NT_SIZE_FINE) / NT_SIZE_COARSE + 1)
+
+/* X(name, unit, label, text), as in stats.h. */
+#define NT_SIZE_FIGURES(X)                                                             \
+    X(up_to_bytes, 'b', "Up to", "the largest size of the row; 0: all larger") \
+    X(samples_total, 'n', "Samples", "blocks sampled, exact")                          \
+    X(allocations_total, 'n', "Allocations", "estimate of the blocks handed out")      \
+    X(requested_bytes_total, 'b', "Requested", "estimate of the bytes asked for")      \
+    X(allocated_bytes_total, 'b', "Allocated", "estimate of their block bytes")        \
+    X(at_peak_samples, 'n', "Samples, at peak",                                        \
+      "sampled blocks in use when all sites together had most bytes in use")           \
+    X(at_peak_blocks, 'n', "Blocks, at peak", "estimate of the blocks in use then")    \
+    X(at_peak_requested_bytes, 'b', "At peak", "estimate of the bytes asked for then") \
+    X(at_peak_allocated_bytes, 'b', "Blocks' bytes, at peak",                          \
+      "estimate of the block bytes in use then")
+
+/* The sampled blocks of a row of sizes. */
+struct nt_size_figures {
+#define NT_FIELD(name, unit, label, text) uint64_t name;
+    NT_SIZE_FIGURES(NT_FIELD)
+#undef NT_FIELD
+};
+
 /* Everything, copied into memory of its own (NULL with a count of 0). */
 struct nt_profile {
     uint64_t interval_bytes; /* the last that was not 0 */
@@ -95,7 +127,8 @@ struct nt_profile {
     struct nt_sample_figures *samples;
     struct nt_remote_figures *remotes;
     struct nt_module *modules;
-    size_t nsites, nsamples, nremotes, nmodules;
+    struct nt_size_figures *sizes; /* ascending, those that were sampled */
+    size_t nsites, nsamples, nremotes, nmodules, nsizes;
     void *memory; /* the arrays */
     size_t memory_bytes;
     /* For whoever can say more of a return address than its file and the place there: prints

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC "ntprof1"
+#define MAGIC "ntprof2"
 
 int rename(const char *from, const char *to); /* stdio.h would bring stdio along */
 
@@ -22,7 +22,7 @@ struct head {
     char magic[8];
     uint64_t interval_bytes, sampling, lost_total;
     struct nt_site_figures total;
-    uint64_t nsites, nsamples, nremotes, nmodules;
+    uint64_t nsites, nsamples, nremotes, nmodules, nsizes;
 };
 
 bool nt__profile_path(char *out, size_t cap, const char *live)
@@ -48,6 +48,7 @@ static int write_arrays(int fd, const struct nt_profile *p)
         .nsamples = p->nsamples,
         .nremotes = p->nremotes,
         .nmodules = p->nmodules,
+        .nsizes = p->nsizes,
     };
     const struct {
         const void *at;
@@ -56,7 +57,8 @@ static int write_arrays(int fd, const struct nt_profile *p)
                  {p->sites, p->nsites * sizeof *p->sites},
                  {p->samples, p->nsamples * sizeof *p->samples},
                  {p->remotes, p->nremotes * sizeof *p->remotes},
-                 {p->modules, p->nmodules * sizeof *p->modules}};
+                 {p->modules, p->nmodules * sizeof *p->modules},
+                 {p->sizes, p->nsizes * sizeof *p->sizes}};
     int err = 0;
     for (size_t i = 0; i < NT_ARRAY_LEN(parts) && err == 0; i++)
         if (parts[i].bytes != 0)
@@ -102,13 +104,14 @@ static int read_mapped(size_t bytes, struct nt_profile *out)
     size_t left = bytes - sizeof *head;
     char *at = (char *)out->memory + sizeof *head;
     const uint64_t counts[] = {head->nsites, head->nsamples, head->nremotes,
-                               head->nmodules};
+                               head->nmodules, head->nsizes};
     const size_t sizes[] = {sizeof *out->sites, sizeof *out->samples,
-                            sizeof *out->remotes, sizeof *out->modules};
-    void *arrays[4];
+                            sizeof *out->remotes, sizeof *out->modules,
+                            sizeof *out->sizes};
+    void *arrays[NT_ARRAY_LEN(sizes)];
     if (memcmp(head->magic, MAGIC, sizeof head->magic) != 0)
         return -EBADMSG;
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < NT_ARRAY_LEN(sizes); i++) {
         if (counts[i] > left / sizes[i])
             return -EBADMSG;
         arrays[i] = at;
@@ -123,10 +126,12 @@ static int read_mapped(size_t bytes, struct nt_profile *out)
     out->samples = arrays[1];
     out->remotes = arrays[2];
     out->modules = arrays[3];
+    out->sizes = arrays[4];
     out->nsites = head->nsites;
     out->nsamples = head->nsamples;
     out->nremotes = head->nremotes;
     out->nmodules = head->nmodules;
+    out->nsizes = head->nsizes;
     return left == 0 && is_whole(out) ? 0 : -EBADMSG;
 }
 

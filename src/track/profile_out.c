@@ -166,14 +166,19 @@ static void numbers(struct nt_fmt *f, const char *key, const uint64_t *v, size_t
     nt__json_close(f, ']');
 }
 
+static void figures_json(struct nt_fmt *f, enum nt_figure_list list, const void *base)
+{
+    for (const struct nt_figure *g = nt__figures(list); g->name; g++) {
+        uint64_t v;
+        memcpy(&v, (const char *)base + g->offset, sizeof v);
+        key_u64(f, g->name, v);
+    }
+}
+
 static void site_json(struct nt_fmt *f, const struct nt_site_figures *s)
 {
     nt__json_open(f, '{');
-    for (const struct nt_figure *g = nt__figures(NT_LIST_SITE); g->name; g++) {
-        uint64_t v;
-        memcpy(&v, (const char *)s + g->offset, sizeof v);
-        key_u64(f, g->name, v);
-    }
+    figures_json(f, NT_LIST_SITE, s);
     numbers(f, "lifetimes", s->lifetimes, NT_LIFETIMES);
     key_u64(f, "generation", s->generation);
     numbers(f, "stack", s->stack, s->depth);
@@ -240,6 +245,18 @@ static void modules_json(struct nt_fmt *f, const struct nt_profile *p)
     nt__json_close(f, ']');
 }
 
+static void sizes_json(struct nt_fmt *f, const struct nt_profile *p)
+{
+    nt__json_key(f, "sizes");
+    nt__json_open(f, '[');
+    for (size_t i = 0; i < p->nsizes; i++) {
+        nt__json_open(f, '{');
+        figures_json(f, NT_LIST_SIZE, &p->sizes[i]);
+        nt__json_close(f, '}');
+    }
+    nt__json_close(f, ']');
+}
+
 void nt__profile_json(struct nt_fmt *f, const struct nt_profile *p)
 {
     nt__json_key(f, "profile");
@@ -258,5 +275,6 @@ void nt__profile_json(struct nt_fmt *f, const struct nt_profile *p)
     samples_json(f, p);
     remotes_json(f, p);
     modules_json(f, p);
+    sizes_json(f, p);
     nt__json_close(f, '}');
 }

@@ -131,12 +131,14 @@ static bool make_arrays(struct nt_profile *out)
     out->nsites = nt__profile.sites.count;
     out->nsamples = nt__profile.samples.count;
     out->nremotes = nt__profile.pairs.count;
+    out->nsizes = nt__profile_sizes(NULL, 0);
     size_t sites = out->nsites * sizeof *out->sites;
     size_t samples = out->nsamples * sizeof *out->samples;
     size_t remotes = out->nremotes * sizeof *out->remotes;
     size_t modules = out->nmodules * sizeof *out->modules;
-    out->memory_bytes =
-        nt__align_up(sites + samples + remotes + modules + 1, nt__os_page_size());
+    size_t sizes = out->nsizes * sizeof *out->sizes;
+    out->memory_bytes = nt__align_up(sites + samples + remotes + modules + sizes + 1,
+                                     nt__os_page_size());
     char *at = out->memory = nt__os_map(out->memory_bytes);
     if (!at)
         return false;
@@ -144,6 +146,7 @@ static bool make_arrays(struct nt_profile *out)
     out->samples = (void *)(at + sites);
     out->remotes = (void *)(at + sites + samples);
     out->modules = (void *)(at + sites + samples + remotes);
+    out->sizes = (void *)(at + sites + samples + remotes + modules);
     return true;
 }
 
@@ -165,6 +168,7 @@ bool nt__profile_read(struct nt_profile *out, bool wait)
         read_sites(out->sites, out->nsites);
         read_samples(out->samples, out->nsamples);
         read_remotes(out->remotes, out->nremotes);
+        nt__profile_sizes(out->sizes, out->nsizes);
     }
     nt__estimate_end(state);
     nt__unlock(&nt__profile.lock);

@@ -87,6 +87,7 @@ enum nt_figure_list {
     NT_LIST_POOL,
     NT_LIST_PHASE,
     NT_LIST_SITE,
+    NT_LIST_SIZE, /* in struct nt_size_figures */
     NT_LIST_TRACKED,
     NT_LIST_JOB, /* in struct nt_job_row */
     NT_LIST_JOB_NODE,

@@ -89,6 +89,8 @@ def profile(p):
             if n:
                 yield ("lifetime_total" if i == "" else "lifetime", i,
                        1000 * 4 ** (k - 1) if k else 0, "", {"sampled_frees_total": n})
+    for s in p["sizes"]:
+        yield "size", s["up_to_bytes"], "", "", s
     for i, s in enumerate(p["samples"]):
         yield "sample", i, "", "", s
     for f in p["remote_frees"]:

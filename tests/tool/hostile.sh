@@ -67,6 +67,7 @@ done
 "$under_test" report --format json spoilt/*.json lives/*.live profiles/*.live >some.json 2>err
 [ "$(wc -l <some.json)" -gt 100 ] || fail "all are so spoilt that nothing is tested"
 for i in $(seq 1 2 99); do # those that are spoilt in their values
+    survives "$under_test" tune "spoilt/$i.json"
     survives "$under_test" report --diff --format "$(echo text json csv | cut -d' ' -f$((i % 3 + 1)))" \
         good.json "spoilt/$i.json"
 done

@@ -11,6 +11,7 @@ trap 'rm -rf "$work"' EXIT
 cat >"$work/list.c" <<'C'
 #include <stdio.h>
 #include <numatally/profile.h>
+#include "src/track/profile.h"
 #include "src/track/report.h"
 #define ROW(name, unit, label, text) printf("%s|%s|%c|%s\n", section, #name, unit, text);
 int main(void)
@@ -35,6 +36,8 @@ int main(void)
     NT_JOB_NODE_FIGURES(ROW)
     section = "Sites";
     NT_SITE_FIGURES(ROW)
+    section = "Sizes";
+    NT_SIZE_FIGURES(ROW)
     return 0;
 }
 C

@@ -27,6 +27,7 @@ static void add(uintptr_t block, uint64_t size, unsigned site)
     struct nt_stack stack = stack_of(site);
     struct nt_sample sample = {.block = (const void *)block,
                                .size = size,
+                               .held = size,
                                .interval = 1,
                                .block_bytes = size,
                                .tid = 7,
@@ -150,6 +151,66 @@ static void test_remote(void **state)
     assert_int_equal(find(3).remote_frees_total, 100);
 }
 
+/* The row of sizes up to this, empty if there is none. */
+static struct nt_size_figures size_row(uint64_t up_to)
+{
+    static struct nt_profile p;
+    struct nt_size_figures out = {0}, sum = {0};
+    assert_true(nt__profile_read(&p, true));
+    for (size_t i = 0; i < p.nsizes; i++) {
+        if (p.sizes[i].up_to_bytes == up_to)
+            out = p.sizes[i];
+        if (i > 0 && p.sizes[i].up_to_bytes != 0)
+            assert_true(p.sizes[i].up_to_bytes > p.sizes[i - 1].up_to_bytes);
+        sum.samples_total += p.sizes[i].samples_total;
+        sum.requested_bytes_total += p.sizes[i].requested_bytes_total;
+        sum.at_peak_blocks += p.sizes[i].at_peak_blocks;
+        sum.at_peak_requested_bytes += p.sizes[i].at_peak_requested_bytes;
+    }
+    assert_int_equal(sum.samples_total, p.total.samples_total);
+    assert_int_equal(sum.requested_bytes_total, p.total.requested_bytes_total);
+    assert_int_equal(sum.at_peak_blocks, p.total.at_peak_blocks);
+    assert_int_equal(sum.at_peak_requested_bytes, p.total.at_peak_requested_bytes);
+    nt__profile_free(&p);
+    return out;
+}
+
+/* Each size is in the row that a table of classes would have it in. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t size, row;
+    } rows[] = {{1, 16},        {16, 16},       {17, 32},         {32768, 32768},
+                {32769, 34816}, {34816, 34816}, {34817, 36864},   {524288, 524288},
+                {524289, 0},    {1 << 30, 0},   {522240, 522240}, {522241, 524288}};
+    enum { N = sizeof rows / sizeof rows[0], SITE = SITES + 70 };
+    const uintptr_t at = 0xa000000;
+    for (unsigned i = 0; i < N; i++) {
+        struct nt_size_figures before = size_row(rows[i].row), after;
+        add(at + 16 * (uintptr_t)i, rows[i].size, SITE);
+        after = size_row(rows[i].row);
+        assert_int_equal(after.samples_total, before.samples_total + 1);
+        assert_int_equal(after.allocations_total, before.allocations_total + 1);
+        assert_int_equal(after.requested_bytes_total - before.requested_bytes_total,
+                         rows[i].size);
+    }
+    /* At the peak are those in use then, whatever comes and goes afterwards. */
+    add(at + 4096, 1ull << 40, SITE);
+    assert_int_equal(size_row(16).at_peak_requested_bytes, 17);
+    assert_int_equal(size_row(34816).at_peak_blocks, 2);
+    assert_int_equal(size_row(34816).at_peak_samples, 2);
+    assert_true(drop(at + 16));
+    add(at + 8192, 8, SITE);
+    assert_int_equal(size_row(16).at_peak_requested_bytes, 17);
+    add(at + 12288, 100, SITE); /* more than was freed: a peak */
+    assert_int_equal(size_row(16).at_peak_requested_bytes, 9);
+    assert_int_equal(size_row(16).at_peak_allocated_bytes, 9);
+    nt__profile_remove_range(at, at + 16384);
+    assert_int_equal(size_row(16).at_peak_requested_bytes, 9);
+    assert_int_equal(nt__profile_samples(NULL, 0), 0);
+}
+
 static void test_file(void **state)
 {
     (void)state;
@@ -167,6 +228,9 @@ static void test_file(void **state)
     assert_memory_equal(q.samples, p.samples, sizeof *p.samples);
     assert_memory_equal(q.remotes, p.remotes, p.nremotes * sizeof *p.remotes);
     assert_memory_equal(q.modules, p.modules, p.nmodules * sizeof *p.modules);
+    assert_true(p.nsizes > 5);
+    assert_int_equal(q.nsizes, p.nsizes);
+    assert_memory_equal(q.sizes, p.sizes, p.nsizes * sizeof *p.sizes);
     assert_memory_equal(&q.total, &p.total, sizeof p.total);
     nt__profile_free(&q);
     nt__profile_free(&p);
@@ -188,9 +252,9 @@ static void test_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sums), cmocka_unit_test(test_moved),
-        cmocka_unit_test(test_peak), cmocka_unit_test(test_remote),
-        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_sums),  cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_peak),  cmocka_unit_test(test_remote),
+        cmocka_unit_test(test_sizes), cmocka_unit_test(test_file),
     };
     nt__profile_start(NT_UNWIND_FRAMES, 1);
     nt__profile_set(1);

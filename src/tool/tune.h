@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numatally tune: from what was recorded to settings.
+ *
+ *   tune.c            the verb: options, where to
+ *   tune_evidence.c   records, summed up
+ *   tune_propose.c    from these to a proposal
+ *   tune_classes.c    the best table of size classes
+ *   tune_out.c        a proposal as a configuration file, and as JSON
+ *   tune_svg.c        the waste against the number of classes, as a picture
+ *   tune_verify.c     the program with and without a proposal
+ *   tune_trial.c      one run of the program, measured
+ *   tune_stats.c      intervals
+ *
+ * What is minimised is memory: the bytes that blocks are larger than what was asked for, of
+ * the blocks in use when most bytes were. How often a size is asked for does not matter; a
+ * class more or less costs malloc and free nothing. With several records these are added up,
+ * each at its own peak.
+ */
+#ifndef NT_TOOL_TUNE_H
+#define NT_TOOL_TUNE_H
+
+#include "src/tool/report.h"
+#include "src/track/profile.h"
+
+#define NT_TUNE_CLASSES_MAX 127 /* in a table; as NT_CONF_CLASSES_MAX */
+
+/* ---- tune_evidence.c ------------------------------------------------------------------ */
+
+/* Blocks of one row of sizes. */
+struct nt_tune_blocks {
+    double samples, blocks, requested, allocated; /* the last three: estimates */
+};
+
+struct nt_evidence {
+    struct nt_tune_blocks peak[NT_SIZE_ROWS], all[NT_SIZE_ROWS];
+    struct nt_tune_blocks expected[NT_SIZE_ROWS]; /* as peak, with what was missed */
+    double missed;           /* the part of the samples that these sizes would have */
+    size_t records, sampled; /* records; those with sizes */
+    uint64_t interval;       /* the largest, bytes */
+    char program[64], host[64];  /* of the first; "" if others have another */
+    double threads;              /* that ever were, at most 64 of a record: summed */
+    double live_peak;            /* block bytes, counted */
+    double allocated, requested; /* over all time and of all blocks, counted */
+    double returned, cpu_ns, huge;
+    uint64_t page_bytes; /* the largest */
+    uint64_t valley_ns; /* longest time between two points of more than half of the most
+                            live bytes; 0: there was none */
+};
+
+/* Add a record, after looking at what it says. NULL, or what is wrong with it. */
+const char *nt__evidence_add(struct nt_evidence *e, const struct nt_record *r);
+
+/* After the last: fill in `expected`. */
+void nt__evidence_expect(struct nt_evidence *e);
+
+/* The largest size of a row that a class serves: not the last. */
+uint64_t nt__evidence_size(size_t row);
+
+/* ---- tune_propose.c ------------------------------------------------------------------- */
+
+/* Of the blocks at the peak. */
+struct nt_waste {
+    double waste, error; /* bytes; the standard error */
+    double requested;
+};
+
+/* A table of classes, and what it would do at the peak. */
+struct nt_tune_table {
+    size_t count;
+    uint32_t size[NT_TUNE_CLASSES_MAX]; /* ascending, to 512 KiB */
+    double bytes, waste, waste_error;   /* of blocks; of these not asked for */
+    size_t used;                        /* classes that any sample was of */
+};
+
+struct nt_proposal {
+    const struct nt_evidence *evidence;
+    double samples; /* at the peak */
+    struct nt_waste recorded;
+    struct nt_tune_table builtin, best;
+    double saved, saved_error; /* waste, from built in to best */
+    double slabs_saved;        /* by fewer classes in use, roughly */
+    size_t
+        listed; /* of best's classes that the setting names, the rest being built in */
+    unsigned guard;
+    bool classes;       /* it is worth it */
+    uint64_t return_ms; /* 0: left alone */
+    double return_saves_ns;
+    bool huge_may_help;
+    const char
+        *more; /* settings that --verify tried, too, as in NUMATALLY_CONF; NULL: none */
+};
+
+/* By what the blocks were when recorded. */
+void nt__evidence_waste(const struct nt_evidence *e, struct nt_waste *out);
+
+/* From at most `most` listed classes. NULL, or why there is none. */
+const char *nt__tune_propose(struct nt_evidence *e, unsigned most,
+                             struct nt_proposal *out);
+
+/* The best table of at most `most` listed classes; false: there is none. */
+bool nt__tune_table(const struct nt_evidence *e, unsigned most,
+                    struct nt_tune_table *out, size_t *listed, unsigned *guard);
+
+/* ---- tune_out.c ----------------------------------------------------------------------- */
+
+void nt__tune_conf(FILE *out, const struct nt_proposal *p);
+json_t *nt__tune_json(const struct nt_proposal *p);
+
+/* One line for people. */
+void nt__tune_say(FILE *out, const struct nt_proposal *p);
+
+/* ---- tune_svg.c ------------------------------------------------------------------------ */
+
+void nt__tune_svg(FILE *out, const struct nt_proposal *p);
+
+#endif

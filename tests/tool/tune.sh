@@ -1,0 +1,271 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# numatally tune from outside: a program whose sizes the built-in table serves badly, and one
+# that it serves well; the waste that is predicted, beside what new records say; records that
+# are bad, and programs that fail, under --verify.
+# shellcheck source=tests/tool/lib.bash
+. "$(dirname "$0")/lib.bash"
+command -v cc >/dev/null || skip "there is no C compiler"
+cd "$work" || exit 1
+library=$NT_BUILD/libnumatally_malloc.so
+mkdir tmp
+export TMPDIR=$work/tmp
+
+# sizes N SIZE...: N blocks of each size in turn, kept, and as many before that are not.
+cat >sizes.c <<'C'
+#include <stdlib.h>
+#include <string.h>
+int main(int count, char **sizes)
+{
+    int n = atoi(sizes[1]);
+    for (int kept = 0; kept < 2; kept++) {
+        char **block = malloc((size_t)n * sizeof *block);
+        for (int i = 0; i < n; i++) {
+            size_t size = (size_t)atoi(sizes[2 + i % (count - 2)]);
+            block[i] = memset(malloc(size), 1, size);
+        }
+        for (int i = 0; i < n && !kept; i++)
+            free(block[i]);
+        if (!kept)
+            free(block);
+    }
+    return 0;
+}
+C
+cc -O1 -fno-builtin -o sizes sizes.c || skip "the C compiler does not work"
+skewed="264 520 1040 2064 4112"
+
+# number JSON-FILE EXPRESSION over d
+number() {
+    python3 -c 'import json, sys
+d = json.loads(open(sys.argv[1]).readline())
+print(eval(sys.argv[2]))' "$@"
+}
+
+# What all blocks of all time wasted, counted and not sampled.
+counted='d["total"]["allocated_bytes_total"] - d["total"]["requested_bytes_total"]'
+# What those at the peak wasted, by a sample of every block.
+at_peak='sum(s["at_peak_allocated_bytes"] - s["at_peak_requested_bytes"]
+             for s in d["profile"]["sizes"])'
+
+# ---- a table that is worth it: exact, since every block is sampled
+
+# shellcheck disable=SC2086
+try 0 "$tool" run --sample 1 --report before.json -- ./sizes 20000 $skewed
+try 0 "$tool" tune --svg waste.svg -o numatally.conf before.json
+err 'Waste at the peak: 3\.[0-9]+ MiB'
+try 0 "$tool" tune --json before.json
+cp out predicted.json
+[ "$(grep -vcE '^(#|$)' numatally.conf)" = 1 ] || fail "not one setting: $(cat numatally.conf)"
+for size in 272 528 1040 2064 4112; do
+    grep -qE "^classes:.*\\b$size\\b" numatally.conf || fail "no class of $size"
+done
+python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' waste.svg ||
+    fail "the picture is no XML"
+# shellcheck disable=SC2086
+NUMATALLY_CONF_FILE=$work/numatally.conf try 0 "$tool" run --sample 1 --report after.json -- \
+    ./sizes 20000 $skewed
+no_err .
+predicted=$(number predicted.json 'd["at_peak"]["best"]["waste_bytes"]')
+builtin=$(number predicted.json 'd["at_peak"]["builtin"]["waste_bytes"]')
+measured=$(number after.json "$at_peak")
+before=$(number before.json "$at_peak")
+python3 -c '
+predicted, measured, builtin, before = map(float, __import__("sys").argv[1:])
+assert abs(predicted - measured) <= 0.1 * measured, (predicted, measured)
+assert abs(builtin - before) <= 0.01 * before, (builtin, before)
+assert measured <= before / 2, (measured, before)' \
+    "$predicted" "$measured" "$builtin" "$before" || fail "the waste is not as predicted"
+# The exact counters of runs without a profiler say the same.
+# shellcheck disable=SC2086
+{
+    try 0 "$tool" run --report before.json -- ./sizes 20000 $skewed
+    NUMATALLY_CONF_FILE=$work/numatally.conf try 0 "$tool" run --report after.json -- \
+        ./sizes 20000 $skewed
+}
+[ $(($(number after.json "$counted") * 2)) -le "$(number before.json "$counted")" ] ||
+    fail "the counters do not say that waste was halved"
+json after.json '{264 + 8, 528, 1040, 2064, 4112} <= {c["block_bytes"] for c in r[0]["classes"]}'
+
+# ---- the same from samples, from several records, of which one is of another program
+
+# shellcheck disable=SC2086
+try 0 "$tool" run --sample 8K --report one.json -- ./sizes 20000 $skewed
+try 0 "$tool" run --sample 8K --report two.json -- ./sizes 20000 100 200 300
+try 0 "$tool" tune --json one.json
+one=$(number out 'd["at_peak"]["requested_bytes"]')
+err_one=$(number out 'd["at_peak"]["saved_bytes_error"]')
+try 0 "$tool" tune --json two.json
+two=$(number out 'd["at_peak"]["requested_bytes"]')
+cat one.json two.json >job.json
+try 0 "$tool" tune --json job.json
+cp out job.out
+try 0 "$tool" tune --json one.json two.json
+cmp -s out job.out || fail "a job is another thing than its records"
+python3 -c '
+one, two, both, error = map(float, __import__("sys").argv[1:])
+assert one + two == both and error > 0, (one, two, both)' \
+    "$one" "$two" "$(number out 'd["at_peak"]["requested_bytes"]')" "$err_one" ||
+    fail "records are not added up"
+try 0 "$tool" tune one.json
+out '^# It saves 3\.[0-9]+ \+- 0\.[0-9]+ MiB'
+
+# ---- nothing to propose, and few classes
+
+try 0 "$tool" run --sample 1 --report good.json -- ./sizes 20000 64 128 1024 8192
+try 0 "$tool" tune good.json
+out 'the built-in one stays'
+! grep -vE '^(#|$)' out || fail "settings without a reason"
+try 0 "$tool" tune --json good.json
+json out 'r[0]["settings"] == {}'
+try 0 "$tool" tune -n 1 good.json
+err 'may waste 100 %'
+for n in 5 40 127; do
+    try 0 "$tool" tune --classes $n --json one.json
+    json out "0 < len(r[0]['at_peak']['sizes']) <= $n"
+done
+
+# ---- what is bad
+
+for n in 0 10000 128 -1 x ''; do
+    try 2 "$tool" tune -n "$n" one.json
+    err 'a number from 1 to 127'
+done
+: >empty.json
+echo '{"record":1}' >broken.json
+echo 'no record' >none.json
+try 1 "$tool" tune empty.json
+err 'empty.json is empty'
+try 1 "$tool" tune broken.json none.json missing.json
+err 'no record to tune by'
+try 0 "$tool" run --report plain.json -- ./sizes 100 64
+try 1 "$tool" tune plain.json
+err 'nothing was sampled: record with'
+try 1 "$tool" tune broken.json one.json # the good one is used all the same
+out '^classes:'
+# contradict EXPRESSION over s, the first row of sizes, and p, all of them
+contradict() {
+    python3 - "$1" one.json >bad.json <<'PY'
+import json, sys
+r = json.loads(open(sys.argv[2]).readline())
+p = r["profile"]["sizes"]
+s = p[0]
+exec(sys.argv[1])
+print(json.dumps(r))
+PY
+    try 1 "$tool" tune bad.json
+    err "$2"
+}
+contradict 's["up_to_bytes"] = 17' 'up to 17 is none'
+contradict 's["up_to_bytes"] = 1 << 62' 'is none of those'
+contradict 'p.append(dict(s))' 'is out of order'
+contradict 's["allocations_total"] = 0' 'contradicts itself'
+contradict 's["at_peak_samples"] = s["samples_total"] + 1' 'contradicts itself'
+contradict 's["requested_bytes_total"] = 1 << 62' 'contradicts itself'
+contradict 's["at_peak_blocks"] = -1' '"at_peak_blocks" is negative'
+contradict 'p[:] = [1, 2]' 'is missing'
+try 2 "$tool" tune
+err 'no record was given'
+try 2 "$tool" tune one.json -- ls
+err 'only by --verify'
+try 2 "$tool" tune --verify one.json
+err 'needs a program'
+try 1 "$tool" tune -o missing/numatally.conf one.json
+err 'missing/numatally.conf cannot be written: No such file'
+try 1 "$tool" tune -o /dev/full one.json
+err '/dev/full cannot be written: No space'
+"$tool" tune one.json >/dev/full 2>err && fail "a full disk is no error"
+grep -q 'standard output cannot be written' err || fail "nothing is said of a full disk"
+
+# ---- the file
+
+# Of another version, or spoilt: what is understood is used, and the program runs.
+{ echo "speed:fast" && cat numatally.conf && echo "return:never"; } >other.conf
+# shellcheck disable=SC2086
+NUMATALLY_CONF_FILE=$work/other.conf try 0 "$tool" run --report after.json -- ./sizes 100 $skewed
+err 'unknown setting "speed" is ignored'
+err 'return:never'
+json after.json '272 in {c["block_bytes"] for c in r[0]["classes"]}'
+head -c 300 /dev/urandom >other.conf
+try 0 env NUMATALLY_CONF_FILE="$work/other.conf" LD_PRELOAD="$library" ./sizes 100 64
+
+# ---- verify
+
+# shellcheck disable=SC2086
+"$tool" tune --verify -n 3 --json -o kept.conf -- ./sizes 20000 $skewed >out 2>err
+status=$?
+[ -z "$(ls -A tmp)" ] || fail "left behind: $(ls -A tmp)"
+json out 'all(v["ratio_low"] <= v["ratio"] <= v["ratio_high"] and v["without"] > 0
+              for v in (r[0]["time_s"], r[0]["cpu_s"], r[0]["resident_peak_bytes"]))'
+json out 'r[0]["runs"] == 3 and r[0]["exit_status"] == 0'
+json out 'r[0]["at_peak"]["with"]["waste_bytes"] < r[0]["at_peak"]["without"]["waste_bytes"] / 2'
+json out 'all(abs(r[0]["at_peak"][k]["requested_bytes"] - 32e6) < 2e6 for k in ("with", "without"))'
+json out 'r[0]["resident_peak_bytes"]["with"] < r[0]["resident_peak_bytes"]["without"]'
+# Whether the time allows it the machine says; the file and the status go with it.
+if [ $status = 0 ]; then
+    json out 'r[0]["kept"]'
+    grep -q ^classes: kept.conf || fail "kept, but not written"
+else
+    [ $status = 3 ] || fail "status $status"
+    json out 'not r[0]["kept"] and r[0]["why"]'
+    [ ! -e kept.conf ] || fail "not kept, but written"
+    grep -q 'kept.conf is not written' err || fail "nothing is said of it"
+fi
+try 3 "$tool" tune --verify -n 3 -- ./sizes 20000 64 128 1024 8192
+err 'nothing to verify'
+# A setting, and records that are there already. The text has a row for each figure.
+"$tool" tune --verify -n 3 --with return:10000 good.json -- ./sizes 2000 64 >out 2>err
+case $? in 0 | 3) ;; *) fail "status of --with" ;; esac
+out '^Resident peak +[0-9.]+ +[0-9.]+ MiB +[0-9.]+ +[0-9.]+ to [0-9.]+$'
+out '^(Kept|Not kept): '
+# A search tries what its budget has room for, each setting in pairs, and takes a return or none.
+# shellcheck disable=SC2086
+"$tool" tune --verify --search=600 -n 3 --json -o kept.conf -- ./sizes 2000 $skewed >out 2>err
+case $? in 0 | 3) ;; *) fail "status of --search" ;; esac
+json out '3 <= len(r[0]["searched"]) <= 4 and all(s["cpu_s"]["ratio_low"] > 0 for s in r[0]["searched"])'
+json out 'r[0]["more"] == ",".join(s["setting"] for s in r[0]["searched"] if s["taken"])'
+if [ -e kept.conf ]; then
+    NUMATALLY_CONF_FILE=$work/kept.conf try 0 "$tool" run --report after.json -- ./sizes 10 64
+    no_err .
+fi
+# shellcheck disable=SC2016,SC2086
+"$tool" tune --verify --search=1 -n 3 -- sh -c 'sleep 0.2; exec "$@"' - ./sizes 2000 $skewed >out 2>err
+case $? in 0 | 3) ;; *) fail "status of a short --search" ;; esac
+out 'the budget has no room'
+try 2 "$tool" tune --search one.json
+err 'are for --verify'
+try 2 "$tool" tune --verify --with speed:fast -- ./sizes 10 64
+err 'is of no setting'
+
+try 127 "$tool" tune --verify -- ./not-there
+err 'not-there'
+try 126 "$tool" tune --verify -- ./sizes.c
+try 125 "$tool" tune --verify --timeout 1 -- sleep 1000
+err 'had not ended after 1 s'
+# shellcheck disable=SC2016
+try 125 "$tool" tune --verify -- sh -c 'kill -9 $$'
+err 'signal 9'
+# One that fails in another way each time.
+# shellcheck disable=SC2016
+try 125 "$tool" tune --verify --with return:5000 good.json -- \
+    sh -c './sizes 10 64; n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) >n; exit $n'
+err 'ended with status 1, but with 0 before'
+[ -z "$(ls -A tmp)" ] || fail "left behind: $(ls -A tmp)"
+
+# Ended by a signal: what it runs ends, too, and its folder goes.
+"$tool" tune --verify -- sh -c 'echo $$ >pid; exec sleep 1000' >out 2>err &
+verb=$!
+until [ -s pid ]; do
+    kill -0 $verb || fail "it ended"
+    sleep 0.05
+done
+kill -TERM $verb
+wait $verb
+[ $? = 143 ] || fail "status of one that was ended"
+for _ in $(seq 200); do
+    kill -0 "$(cat pid)" 2>/dev/null || break
+    sleep 0.05
+done
+! kill -0 "$(cat pid)" 2>/dev/null || fail "the program goes on"
+[ -z "$(ls -A tmp)" ] || fail "left behind: $(ls -A tmp)"
