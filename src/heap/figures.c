@@ -29,8 +29,9 @@
 #include <unistd.h>
 
 _Static_assert(NT_NODES_MAX == NT_TOPO_NODES, "a slot is a slot");
-_Static_assert(NT_SIZE_GRAIN == NT_GRAIN && NT_SIZE_FINE == NT_SMALL_MAX &&
-                   NT_SIZE_MAX == NT_CLASSED_MAX,
+_Static_assert(NT_SIZE_GRAIN == NT_GRAIN, "a grain is a grain");
+enum { SMALL = NT_SMALL_MAX, CLASSED = NT_CLASSED_MAX };
+_Static_assert(SMALL == NT_SIZE_FINE && CLASSED == NT_SIZE_MAX,
                "sizes are told apart as classes are found");
 _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 

@@ -87,7 +87,7 @@ void nt__tune_svg(FILE *out, const struct nt_proposal *p)
         if (!nt__tune_table(p->evidence, most, &tables[n], &listed, &guard) ||
             guard != p->guard || (n > 0 && tables[n].count <= tables[n - 1].count))
             continue;
-        if (tables[n].count < s.least)
+        if ((double)tables[n].count < s.least)
             s.least = (double)tables[n].count;
         if (tables[n].waste > s.top)
             s.top = tables[n].waste;

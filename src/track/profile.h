@@ -55,8 +55,8 @@ struct nt_site;
 
 struct nt_sample {
     const void *block;
-    uint64_t size;     /* asked for, not 0 */
-    uint64_t held;     /* what its class was to hold: more, if it was aligned or given room
+    uint64_t size; /* asked for, not 0 */
+    uint64_t held; /* what its class was to hold: more, if it was aligned or given room
                           to grow */
     uint64_t interval; /* by which it was sampled */
     uint64_t block_bytes;
@@ -98,7 +98,7 @@ struct nt_fmt;
 
 /* X(name, unit, label, text), as in stats.h. */
 #define NT_SIZE_FIGURES(X)                                                             \
-    X(up_to_bytes, 'b', "Up to", "the largest size of the row; 0: all larger") \
+    X(up_to_bytes, 'b', "Up to", "the largest size of the row; 0: all larger")         \
     X(samples_total, 'n', "Samples", "blocks sampled, exact")                          \
     X(allocations_total, 'n', "Allocations", "estimate of the blocks handed out")      \
     X(requested_bytes_total, 'b', "Requested", "estimate of the bytes asked for")      \

@@ -18,7 +18,7 @@ ours=$preload
 guest=$programs/prog_guest
 for settings in return:1 return:1,sample:4K; do
     for nodes in 1x1 2x1; do
-        common=(NUMATALLY_TOPOLOGY=$nodes "NUMATALLY_CONF=$settings")
+        common=("NUMATALLY_TOPOLOGY=$nodes" "NUMATALLY_CONF=$settings")
         preload=$ours
         program "$nodes $settings: none" "${common[@]}" -- "$guest" none
         program "$nodes $settings: late" "${common[@]}" -- "$guest" late "$mpi"

@@ -57,7 +57,7 @@ static int begin(void **state)
     s->node_id[1] = 5;
     s->classes = 3;
     for (size_t i = 0; i < 3; i++) {
-        s->class_[i].block_bytes = i < 2 ? 16 << i : 0;
+        s->class_[i].block_bytes = i < 2 ? (uint64_t)16 << i : 0;
         s->class_[i].allocations_total = 1;
     }
     assert_true(nt__live_open(folder));
