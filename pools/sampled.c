@@ -7,6 +7,11 @@
 #include <errno.h>
 #include <unistd.h>
 
+enum { GRAIN = NT_GRAIN, SMALL = NT_SMALL_MAX, CLASSED = NT_CLASSED_MAX };
+_Static_assert(GRAIN == NT_SIZE_GRAIN && SMALL == NT_SIZE_FINE &&
+                   CLASSED == NT_SIZE_MAX,
+               "sizes are told apart as classes are found");
+
 static struct {
     struct nt_lock lock;
     struct nt_shard *of[NT_ARENAS]; /* the hidden ones, by arena; under `lock` */

@@ -29,10 +29,6 @@
 #include <unistd.h>
 
 _Static_assert(NT_NODES_MAX == NT_TOPO_NODES, "a slot is a slot");
-_Static_assert(NT_SIZE_GRAIN == NT_GRAIN, "a grain is a grain");
-enum { SMALL = NT_SMALL_MAX, CLASSED = NT_CLASSED_MAX };
-_Static_assert(SMALL == NT_SIZE_FINE && CLASSED == NT_SIZE_MAX,
-               "sizes are told apart as classes are found");
 _Static_assert(NT_CLASSES_MAX == NT_CLASSES, "a class is a class");
 
 #define WATCH_MS 10        /* least time between two live snapshots */

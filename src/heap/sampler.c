@@ -135,3 +135,18 @@ long nt_snapshot_remote(struct nt_remote_figures *out, size_t max)
     NT_FORWARD(snapshot_remote(out, max));
     return nt__profile_remotes(out, max);
 }
+
+/* ---- fork ---------------------------------------------------------------------------- */
+
+void nt__sampler_fork_lock(void)
+{
+    nt__lock_for_fork(&sampler.lock);
+}
+
+void nt__sampler_fork_unlock(enum nt_fork how)
+{
+    if (how == NT_FORK_PARENT)
+        nt__unlock_after_fork(&sampler.lock);
+    else
+        nt__lock_init(&sampler.lock, NT_RANK_START);
+}

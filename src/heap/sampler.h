@@ -9,7 +9,7 @@
 #ifndef NT_HEAP_SAMPLER_H
 #define NT_HEAP_SAMPLER_H
 
-#include "src/base/base.h"
+#include "src/base/lock.h"
 
 struct nt_tables;
 struct nt_profile;
@@ -21,6 +21,9 @@ NT_HIDDEN bool nt__sampler_read(struct nt_profile *profile, struct nt_tables *ta
 
 /* Write the profile beside the live file, if there is something new. */
 NT_HIDDEN void nt__sampler_save(bool wait);
+
+NT_HIDDEN void nt__sampler_fork_lock(void);
+NT_HIDDEN void nt__sampler_fork_unlock(enum nt_fork how);
 
 /* On if it is off, and off if it is on. In a signal handler. */
 NT_HIDDEN void nt__sampler_signalled(void);

@@ -18,6 +18,7 @@
 #include "src/heap/heap.h"
 #include "src/heap/limit.h"
 #include "src/heap/phases.h"
+#include "src/heap/sampler.h"
 #include "src/heap/signals.h"
 #include "src/heap/thread.h"
 #include "src/track/wrap.h"
@@ -52,6 +53,7 @@ static void lock_all(void)
     nt__modules_fork_lock(); /* first: its holder waits for the linker's lock, whose
                                 holder may wait in malloc for any of the others */
     nt__lock_for_fork(&start.lock);
+    nt__sampler_fork_lock();
     nt__heap_fork_lock();
     nt__figures_fork_lock();
     nt__phases_fork_lock();
@@ -89,6 +91,7 @@ static void unlock_all(enum nt_fork how)
     nt__phases_fork_unlock(how);
     nt__limit_fork_unlock(how);
     nt__heap_fork_unlock(how);
+    nt__sampler_fork_unlock(how);
     if (how != NT_FORK_PARENT)
         nt__promise_fork_child();
     if (how == NT_FORK_PARENT)

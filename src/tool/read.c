@@ -264,11 +264,6 @@ int nt__records_each(const char *path, nt_visit *visit, void *context)
     int err = nt__live_read(path, &live);
 
     if (err == 0) {
-        if (!live.snapshot.final)
-            nt__warn(
-                "%.512s: these are the figures of process %lld at its last update, "
-                "not those of its end",
-                path, (long long)live.snapshot.pid);
         visit(whole_record(path, &live), context);
         return 0;
     }

@@ -290,13 +290,18 @@ static FILE *open_beside(struct report *r, mode_t mode)
     int folder = slash != NULL ? (int)(slash + 1 - r->target) : 0;
     int fd, n = snprintf(r->written_to, sizeof r->written_to, "%.*s.numatally-XXXXXX",
                          folder, r->target);
+    sigset_t all, before;
 
     if (n < 0 || (size_t)n >= sizeof r->written_to)
         return NULL;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before); /* none comes between the two */
     fd = mkstemp(r->written_to);
+    if (fd >= 0)
+        remove_if_ended(r->written_to);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (fd < 0)
         return NULL;
-    remove_if_ended(r->written_to);
     fchmod(fd, mode);
     return fdopen(fd, "w");
 }
@@ -313,7 +318,7 @@ static mode_t new_mode(void)
 static int output_open(struct report *r)
 {
     struct stat st, link;
-    bool there, new;
+    bool there, fresh;
 
     if (r->output != NULL || !isatty(STDOUT_FILENO))
         nt__progress_apart();
@@ -324,15 +329,14 @@ static int output_open(struct report *r)
     r->out_name = r->output;
     r->out = NULL;
     there = stat(r->output, &st) == 0;
-    new = !there &&lstat(r->output, &link) != 0; /* and no link to what is not there */
-    if (new)
+    fresh = !there && lstat(r->output, &link) != 0; /* and no link to nowhere */
+    if (fresh)
         snprintf(r->target, sizeof r->target, "%s", r->output);
     else if (there && S_ISREG(st.st_mode) && realpath(r->output, r->target) == NULL)
         return output_complain(r, errno);
     if (r->target[0] != '\0')
         r->out = open_beside(r, there ? st.st_mode & 07777 : new_mode());
-    if (r->out ==
-        NULL) { /* also where the folder takes no new file, but the file is there */
+    if (r->out == NULL) { /* the folder takes no new file, but the file may be there */
         r->target[0] = '\0';
         r->out = fopen(r->output, "we");
     }

@@ -360,9 +360,9 @@ json threads.json 'abs(sum(f["frees_total"] for f in r[0]["profile"]["remote_fre
 cat >killed.py <<'PY'
 import os, time
 kept = [bytes(1000 + n) for n in range(20000)]
-time.sleep(0.3)
-kept += [bytes(1000 + n) for n in range(2000)]
-time.sleep(0.3)
+for n in range(10): # however long ago the last update was, it is not of the start
+    time.sleep(0.3)
+    kept += [bytes(1000 + n) for n in range(2000)]
 more = [bytes(100000) for n in range(100)]
 os.kill(os.getpid(), 9)
 PY
