@@ -235,7 +235,7 @@ def main():
         write_csv(os.path.join(options.save, "watching.csv"), times, counted)
         with open(os.path.join(options.save, "watching.txt"), "w",
                   encoding="utf-8") as file:
-            file.write(text + "\n")
+            file.write(f"{text}\n".replace(ROOT + "/", ""))
         print(f"written: watching.csv and watching.txt in {options.save}")
     return 1 if reader.problems else 0
 
