@@ -42,7 +42,7 @@
     X(usable_size)                                                                     \
     X(good_size)                                                                       \
     X(purge)                                                                           \
-    X(malloc_onnode)                                                                   \
+    X(aligned_alloc_onnode)                                                            \
     X(malloc_policy)                                                                   \
     X(thread_policy)                                                                   \
     X(node_of)                                                                         \

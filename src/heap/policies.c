@@ -52,14 +52,14 @@ static struct nt_pool *pool_of(const struct nt_policy *policy)
     return pool;
 }
 
-static void *allocate(size_t size, const struct nt_policy *policy)
+static void *allocate(size_t size, size_t align, const struct nt_policy *policy)
 {
     if (nt__topo()->nodes == 1)
-        return nt__heap_malloc(size);
+        return nt_aligned_alloc(align, size);
     int saved = errno;
     nt__start_check_fork();
     struct nt_pool *pool = size <= PTRDIFF_MAX ? pool_of(policy) : NULL;
-    void *p = pool ? nt__pool_malloc(pool, size, 1, false) : NULL;
+    void *p = pool ? nt__pool_malloc(pool, size, align, false) : NULL;
     nt__figures_tick();
     errno = p ? saved : ENOMEM;
     return p;
@@ -74,17 +74,23 @@ void *nt_malloc_policy(size_t size, const char *policy)
         errno = EINVAL;
         return NULL;
     }
-    return allocate(size, &p);
+    return allocate(size, 1, &p);
+}
+
+void *nt_aligned_alloc_onnode(size_t alignment, size_t size, int node)
+{
+    NT_FORWARD(aligned_alloc_onnode(alignment, size, node));
+    nt__start();
+    int slot = nt__topo_slot(node);
+    if (slot < 0 || !(nt__topo_usable() >> slot & 1) || !nt__is_pow2(alignment)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return allocate(size, alignment,
+                    &(struct nt_policy){NT_PREFERRED, (uint64_t)1 << slot});
 }
 
 void *nt_malloc_onnode(size_t size, int node)
 {
-    NT_FORWARD(malloc_onnode(size, node));
-    nt__start();
-    int slot = nt__topo_slot(node);
-    if (slot < 0 || !(nt__topo_usable() >> slot & 1)) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return allocate(size, &(struct nt_policy){NT_PREFERRED, (uint64_t)1 << slot});
+    return nt_aligned_alloc_onnode(1, size, node);
 }

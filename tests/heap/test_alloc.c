@@ -308,6 +308,11 @@ static void test_onnode(void **state)
     ASSERT_FAILS(nt_malloc_onnode(1000, 4242), EINVAL);
     ASSERT_FAILS(nt_malloc_onnode(1000, -1), EINVAL);
     ASSERT_FAILS(nt_malloc_onnode(huge + 1, now.node_id[0]), ENOMEM);
+    ASSERT_FAILS(nt_aligned_alloc_onnode(24, 1, now.node_id[0]), EINVAL);
+    ASSERT_FAILS(nt_aligned_alloc_onnode(64, 1, -1), EINVAL);
+    p = nt_aligned_alloc_onnode(4096, 1, now.node_id[0]);
+    assert_true(p != NULL && (uintptr_t)p % 4096 == 0);
+    nt_free(p);
 }
 
 /* The very first call of each kind must not let the start's errno out. */

@@ -65,6 +65,12 @@ static int act_onnode_many(void)
             CHECK(now.node[node].live_blocks_now >= 1);
             nt_free(p);
         }
+    for (size_t align = 1; align <= NT_MIB; align *= 8) {
+        char *p = nt_aligned_alloc_onnode(align, 100, 2);
+        CHECK(p && (uintptr_t)p % align == 0);
+        CHECK(nt_snapshot(&now) == 0 && now.node[2].live_blocks_now >= 1);
+        nt_free(p);
+    }
     nt_free(first);
     CHECK(nt_snapshot(&now) == 0);
     CHECK(now.node[0].live_blocks_now == 0 && now.node[1].live_blocks_now == 0 &&
@@ -74,6 +80,8 @@ static int act_onnode_many(void)
     CHECK(!nt_malloc_onnode(too_much, 2) && errno == ENOMEM);
     errno = 0;
     CHECK(!nt_malloc_onnode(1, 3) && errno == EINVAL);
+    errno = 0;
+    CHECK(!nt_aligned_alloc_onnode(48, 1, 2) && errno == EINVAL);
     return 0;
 }
 
