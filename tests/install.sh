@@ -59,6 +59,47 @@ echo "pkg-config, static"
     "$(pc --variable=libdir)/libnumatally.a" $(pc --libs --static | tr ' ' '\n' | grep -v numatally)
 "$work/static"
 
+echo "C++ and Fortran, by CMake"
+mkdir "$work/languages"
+cat >"$work/languages/user.cpp" <<'END'
+#include <numatally/allocator.hpp>
+#include <vector>
+int main()
+{
+    numatally::pool pool({"installed"});
+    std::vector<int, numatally::allocator<int>> v(100, 1, pool);
+    return v[99] - 1;
+}
+END
+cat >"$work/languages/user.f90" <<'END'
+program user
+  use numatally
+  real, pointer :: a(:, :)
+  call nt_allocate(a, [10, 20], nt_on_node(nt_node_here()))
+  a = 1
+  if (sum(a) /= 200) error stop
+  call nt_deallocate(a)
+end program
+END
+cat >"$work/languages/CMakeLists.txt" <<'END'
+cmake_minimum_required(VERSION 3.20)
+project(user CXX Fortran)
+find_package(numatally 0.1 REQUIRED)
+add_executable(cxx user.cpp)
+target_link_libraries(cxx PRIVATE numatally::numatally)
+add_executable(fortran user.f90)
+target_link_libraries(fortran PRIVATE numatally::fortran)
+END
+cmake -G Ninja -S "$work/languages" -B "$work/languages/build" -DCMAKE_PREFIX_PATH="$work/usr" \
+    >"$work/configure.log"
+cmake --build "$work/languages/build" >"$work/build.log" || { cat "$work/build.log"; exit 1; }
+"$work/languages/build/cxx"
+"$work/languages/build/fortran"
+echo "Fortran, by pkg-config"
+# shellcheck disable=SC2046
+(cd "$work" && gfortran "$(pc --variable=fortran)" languages/user.f90 -o fortran $(pc --libs))
+LD_LIBRARY_PATH=$(pc --variable=libdir) "$work/fortran"
+
 echo "the manual"
 for page in "$source_dir"/docs/man/*; do
     [ -s "$work/usr/share/man/man${page##*.}/${page##*/}" ] ||

@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 flags=(-O1 -g -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wold-style-cast
     -Wnon-virtual-dtor -Werror -I "$NT_SOURCE/include" "$NT_SOURCE/tests/cxx/allocator.cpp")
-link=(-L "$NT_BUILD" -lnumatally -Wl,-rpath,"$NT_BUILD")
+link=(-L "$NT_BUILD" -lnumatally "-Wl,-rpath,$NT_BUILD")
 
 # runs COMPILER OPTION...
 runs() {
