@@ -68,7 +68,7 @@ done
 # needs no heap.
 for name in "${api[@]}"; do
     case $name in
-    nt_version | nt_reallocarray | nt_posix_memalign | nt_snapshot_diff) continue ;;
+    nt_version | nt_reallocarray | nt_posix_memalign | nt_malloc_onnode | nt_snapshot_diff) continue ;;
     esac
     for line in "    X(${name#nt_})" "    NT_FORWARD(${name#nt_}("; do
         grep -qF "$line" src/heap/*.[ch] ||
