@@ -132,12 +132,12 @@ done
 
 # A batch job, cancelled while its step waits for a rank that sleeps.
 mpi=${mpis[-1]}
-cat >batch <<END
+cat >batch.sh <<END
 #!/bin/sh
 srun -n 2 -N 1 --overcommit --mpi=$([ "$mpi" = mpich ] && echo pmi2 || echo pmix) \\
     "$tool" run --report "$work/batch.json" -- sh -c 'echo up >>"$work/up"; exec sleep 600'
 END
-sbatch --parsable -N 1 -o "$work/batch.out" batch >id || fail "sbatch: $(cat id)"
+sbatch --parsable -N 1 -o "$work/batch.out" batch.sh >id || fail "sbatch: $(cat id)"
 for _ in {1..600}; do
     [ "$(grep -c up up 2>/dev/null)" = 2 ] && break
     sleep 0.1
