@@ -17,6 +17,10 @@ docs, work = sys.argv[1:]
 found = re.findall(r"^`docs/examples/(.*?)`:\n\n```\w+\n(.*?)```\n\n```\n(.*?)```",
                    open(docs + "/languages.md").read(), re.M | re.S)
 assert [name for name, _, _ in found] == ["containers.cpp", "triad.f90", "steps.f90"]
+[(code, printed)] = re.findall(r"^```python\n(.*?)```\n\n```\n(.*?)```",
+                               open(docs + "/languages.md").read(), re.M | re.S)
+open(f"{work}/example.py", "w").write(code)
+open(f"{work}/example.out", "w").write(printed)
 for name, code, printed in found:
     assert open(f"{docs}/examples/{name}").read() == code, name
     open(f"{work}/{name}.out", "w").write(printed)
@@ -34,6 +38,10 @@ prints() {
 
 examples=$NT_SOURCE/docs/examples module=$NT_BUILD/numatally.f90
 link=(-L "$NT_BUILD" -lnumatally)
+python=/usr/bin/python3 # Debian's, which has Debian's NumPy
+[ -x $python ] || python=python3
+NUMATALLY_TOPOLOGY='' NUMATALLY_LIBRARY=$NT_BUILD/libnumatally.so \
+    PYTHONPATH=$NT_SOURCE/bindings/python PYTHONDONTWRITEBYTECODE=1 $python example.py | diff example.out -
 "${CXX:-g++}" -std=c++17 -Wall -Wextra -Werror -I"$NT_SOURCE/include" \
     "$examples/containers.cpp" "${link[@]}" -o containers
 prints containers.cpp ./containers
