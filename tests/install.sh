@@ -38,3 +38,28 @@ for library in libnumatally_openmpi.so libnumatally_mpich.so; do
     [ ! -e "$build/$library" ] || [ -e "$libdir/$library" ] ||
         { echo "$library is built and not installed"; exit 1; }
 done
+
+echo "the file for environment-modules"
+if [ -e /usr/share/modules/init/bash ]; then
+    mkdir -p "$work/modulefiles/numatally"
+    sed "s|^set prefix .*|set prefix $work/usr|" "$source_dir/docs/packaging/modulefile" \
+        >"$work/modulefiles/numatally/0.1.0"
+    cat >"$work/module.sh" <<'END'
+. /usr/share/modules/init/bash
+module use "$1/modulefiles"
+module load numatally
+[ "$(command -v numatally)" = "$1/usr/bin/numatally" ]
+numatally --version
+gcc "$2/tests/users/user.c" -o "$1/by_module" -lnumatally
+"$1/by_module"
+module unload numatally
+! command -v numatally
+END
+    env -u LD_LIBRARY_PATH -u PKG_CONFIG_PATH bash -e "$work/module.sh" "$work" "$source_dir" ||
+        { echo "the modulefile does not work"; exit 1; }
+else
+    echo "(skipped: environment-modules is not installed)"
+fi
+for recipe in package.py numatally-0.1.0-GCC-12.2.0.eb; do
+    python3 -c "import ast, sys; ast.parse(open(sys.argv[1]).read())" "$source_dir/docs/packaging/$recipe"
+done
