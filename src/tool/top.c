@@ -20,9 +20,6 @@
 
 enum { OPTION_REPORT = 256, OPTION_PROGRAM_OUTPUT }; /* no letters */
 
-#define DELAY_MIN 0.01
-#define DELAY_MAX 86400.0
-
 struct top {
     struct nt_top_options o;
     struct nt_top_run_options run;
@@ -162,7 +159,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case 'd':
-        parse_number(arg, "delay", DELAY_MIN, DELAY_MAX, &t->o.delay, state);
+        parse_number(arg, "delay", NT_DELAY_MIN, NT_DELAY_MAX, &t->o.delay, state);
         return 0;
     case 'n':
         parse_number(arg, "iterations", 1, 1e9, &number, state);

@@ -174,6 +174,9 @@ int nt__top_finish(struct nt_top_program *p);
 
 /* ---- top.c ---------------------------------------------------------------------------- */
 
+#define NT_DELAY_MIN 0.01 /* seconds */
+#define NT_DELAY_MAX 86400.0
+
 struct nt_top_options {
     double delay;      /* seconds */
     long iterations;   /* 0: no end */

@@ -280,7 +280,7 @@ static void draw_help(void)
         "  M A F N         sort by live memory, allocations, frees, name or number",
         "  a               totals per second, or as they are since the start",
         "  arrows, PgUp, PgDn, Home, End    rows and columns that are not in sight",
-        "  + -             look less often, more often",
+        "  d, + -          the seconds between looks: typed; more, less",
         "  m               bars against the node's memory, or against the fullest node",
         "  Space           pause, and go on",
         "  ? h             this; any key goes back",
@@ -318,8 +318,14 @@ static void draw_foot(const struct nt_picture *p)
 {
     char text[256];
 
+    if (p->asks) {
+        snprintf(text, sizeof text, "Seconds between looks, %g to %g (now %g): %s_",
+                 NT_DELAY_MIN, NT_DELAY_MAX, p->delay, p->typed);
+        put(LINES - 1, 0, COLS, A_BOLD, text);
+        return;
+    }
     snprintf(text, sizeof text,
-             "%s?:help  q:quit  <>:sort  r:reverse  a:%s  space:pause  +-:%gs",
+             "%s?:help  q:quit  <>:sort  r:reverse  a:%s  space:pause  d:%gs",
              p->paused ? "PAUSED  " : "",
              p->order[p->view].rates ? "as they are" : "per second", p->delay);
     put(LINES - 1, 0, COLS, look(HEADING, A_REVERSE), text);

@@ -17,6 +17,8 @@ struct nt_picture {
     bool
         close_up; /* bars are as long as the fullest node, not as the memory there is */
     double delay; /* seconds */
+    bool asks;    /* for another delay: what was typed so far */
+    char typed[12];
 
     size_t page; /* rows that there was room for: set by drawing */
 };

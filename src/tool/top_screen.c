@@ -48,6 +48,34 @@ static void change_delay(struct nt_picture *p, bool longer)
     }
 }
 
+/* A key of the line that asks for a delay. Enter takes what was typed, if it may be one; any
+ * other key that is none of a number's leaves the delay as it is. */
+static void delay_key(struct nt_picture *p, int key)
+{
+    size_t n = strlen(p->typed);
+    double wanted;
+    char *end;
+
+    if (((key >= '0' && key <= '9') || key == '.') && n + 1 < sizeof p->typed) {
+        p->typed[n] = (char)key;
+        p->typed[n + 1] = '\0';
+        return;
+    }
+    if ((key == KEY_BACKSPACE || key == 127 || key == '\b') && n > 0) {
+        p->typed[n - 1] = '\0';
+        return;
+    }
+    wanted = strtod(p->typed, &end);
+    if ((key == '\r' || key == '\n' || key == KEY_ENTER) && n > 0) {
+        if (*end != '\0' || !(wanted >= NT_DELAY_MIN && wanted <= NT_DELAY_MAX)) {
+            p->typed[0] = '\0'; /* ask again */
+            return;
+        }
+        p->delay = wanted;
+    }
+    p->asks = false;
+}
+
 /* Sort by the column `by` places behind the one that it is by; before the first is the
  * name. */
 static void sort_beside(struct nt_picture *p, int by)
@@ -142,6 +170,11 @@ static bool take_key(struct nt_picture *p, int key)
         p->help = false;
         return key != 'q';
     }
+    if (p->asks) {
+        if (key != KEY_RESIZE)
+            delay_key(p, key);
+        return true;
+    }
     if (scroll_key(p, key))
         return true;
     if (key >= '1' && key < '1' + NT_VIEWS) {
@@ -179,6 +212,11 @@ static bool take_key(struct nt_picture *p, int key)
     case '+':
     case '-':
         change_delay(p, key == '+');
+        return true;
+    case 'd':
+    case 's':
+        p->asks = true;
+        p->typed[0] = '\0';
         return true;
     case ' ':
         p->paused ^= true;
