@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "pools/sampled.h"
 
+#include "pools/guarded.h"
 #include "pools/misuse.h"
 
 #include <errno.h>
@@ -104,6 +105,17 @@ static struct nt_shard *hidden_for(const struct nt_shard *s)
             (*of)->sampling.never = (*of)->sampling.hidden = true;
     }
     return *of;
+}
+
+struct nt_shard *nt__hidden_lock(const struct nt_shard *s)
+{
+    nt__lock(&hidden.lock);
+    return s ? hidden_for(s) : NULL;
+}
+
+void nt__hidden_unlock(void)
+{
+    nt__unlock(&hidden.lock);
 }
 
 /* What class `c` was to hold when it was taken for `size`: see struct nt_sample. */
@@ -337,8 +349,10 @@ void nt__sampled_fork_unlock(enum nt_fork how)
         return;
     }
     tid = 0;
-    if (how == NT_FORK_RAW && nt__lock_raw(&hidden.lock))
+    if (how == NT_FORK_RAW && nt__lock_raw(&hidden.lock)) {
         for (unsigned i = 0; i < NT_ARENAS; i++)
             hidden.of[i] = NULL;
+        nt__guarded_forget();
+    }
     nt__lock_init(&hidden.lock, NT_RANK_SAMPLED);
 }

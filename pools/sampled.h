@@ -91,6 +91,11 @@ NT_HIDDEN void nt__sampled_pool(const struct nt_due *due, void *p);
 /* Under the pool's lock: a block of a slab with sampled blocks is freed. */
 NT_HIDDEN NT_SLOW void nt__sampled_pool_free(struct nt_slab *slab, const void *p);
 
+/* The hidden shards' lock, and the one for what `s` allocates (NULL: none is asked for, or
+ * there is no memory). guarded.c keeps its own under the same lock. */
+NT_HIDDEN struct nt_shard *nt__hidden_lock(const struct nt_shard *s);
+NT_HIDDEN void nt__hidden_unlock(void);
+
 /* Give back what holds no block, of the hidden shards. */
 NT_HIDDEN void nt__sampled_trim(void);
 

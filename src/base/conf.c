@@ -62,7 +62,7 @@ static const struct setting {
      parse_report},
     {"hugepages", "off", "off, thp or hugetlb", "what backs the memory",
      parse_hugepages},
-    {"check", "on", "on or off", "stop at a double or foreign free", parse_check},
+    {"check", "on", "on, off or full", "stop at a double or foreign free", parse_check},
     {"classes", "default",
      "default, or ascending multiples of 16 up to 512K such as 16;32;1K",
      "the size class table", parse_classes},
@@ -225,9 +225,10 @@ static const char *parse_hugepages(struct nt_text v, struct nt_conf *out)
 
 static const char *parse_check(struct nt_text v, struct nt_conf *out)
 {
-    if (!nt__text_is(v, "on") && !nt__text_is(v, "off"))
+    out->guard = nt__text_is(v, "full");
+    if (!out->guard && !nt__text_is(v, "on") && !nt__text_is(v, "off"))
         return "is unknown";
-    out->check = nt__text_is(v, "on");
+    out->check = !nt__text_is(v, "off");
     return NULL;
 }
 

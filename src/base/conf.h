@@ -30,6 +30,7 @@ struct nt_conf {
     uint32_t timeline_ms;            /* at least so long between two rows; 0: none */
     enum nt_hugepages hugepages;
     bool check;                                /* proven misuse stops the program */
+    bool guard;                                /* blocks have guards: pools/guarded.h */
     uint32_t class_count;                      /* 0: the built-in table */
     uint32_t class_bytes[NT_CONF_CLASSES_MAX]; /* ascending multiples of 16, <= 512K */
     char live[NT_CONF_PATH_MAX]; /* "": off; else the folder of the live file */

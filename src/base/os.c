@@ -78,6 +78,11 @@ void *nt__os_reserve(size_t size)
     return p == MAP_FAILED ? NULL : p;
 }
 
+bool nt__os_protect(void *at, size_t size, bool usable)
+{
+    return mprotect(at, size, usable ? RW : PROT_NONE) == 0;
+}
+
 bool nt__os_unmap(void *at, size_t size)
 {
     return munmap(at, size) == 0;

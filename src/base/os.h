@@ -39,6 +39,9 @@ NT_HIDDEN void *nt__os_reserve(size_t size);
 
 NT_HIDDEN bool nt__os_unmap(void *at, size_t size);
 
+/* Have nobody touch the range, or all again as ever; what it holds stays. */
+NT_HIDDEN bool nt__os_protect(void *at, size_t size, bool usable);
+
 /* Give the pages back; the range stays mapped and reads as zero. False, always, for part
  * of a huge page in a process that has mapped any with `hugetlb`. */
 NT_HIDDEN bool nt__os_purge(void *at, size_t size);

@@ -6,6 +6,7 @@
  * errno: kept on success, whatever the system calls in between did to it.
  */
 #include "numa/arenas.h"
+#include "pools/guarded.h"
 #include "pools/large.h"
 #include "pools/misuse.h"
 #include "pools/peak.h"
@@ -33,6 +34,10 @@ static void *take(struct nt_shard *s, size_t size, size_t align, bool zero,
                   bool *zeroed)
 {
     unsigned c = nt__sizeclass_large();
+    if (NT_UNLIKELY(nt__guarded)) {
+        *zeroed = zero;
+        return nt__guarded_malloc(s, size, align, zero);
+    }
     if (size <= NT_CLASSED_MAX && align <= NT_SLICE)
         c = align <= NT_GRAIN ? nt__sizeclass_of(size)
                               : nt__sizeclass_aligned(size, align);
@@ -224,9 +229,22 @@ static inline void free_large(struct nt_shard *s, struct nt_slab *slab, void *p)
         nt__peak_publish(s, nt__sizeclass_large());
 }
 
+static void free_guarded(struct nt_slab *slab, void *p, const char *call)
+{
+    struct nt_shard *s = nt__heap_hold();
+    if (s)
+        nt__guarded_free(s, slab, p, call);
+    nt__heap_let_go();
+    nt__figures_tick();
+}
+
 /* `p` was checked: it is a block in use of `slab`. */
 static void free_block(struct nt_slab *slab, void *p)
 {
+    if (NT_UNLIKELY(nt__guarded_has(slab))) {
+        free_guarded(slab, p, "free");
+        return;
+    }
     if (slab->pooled) {
         nt__pool_free(owner_of(slab)->pool, slab, p);
         return;
@@ -304,9 +322,12 @@ void nt_free(void *p)
 
 /* Could a request for `size` at `align` have given this block? In-place reallocs keep a
  * block for anything above half of it. */
-static bool size_fits(const struct nt_slab *slab, size_t size, size_t align)
+static bool size_fits(const struct nt_slab *slab, const void *p, size_t size,
+                      size_t align)
 {
     size_t block = slab->kind == NT_SLAB_LARGE ? slab->bytes : slab->size;
+    if (nt__guarded_has(slab))
+        return nt__max(size, 1) == nt__guarded_size(p);
     if (size > block)
         return false;
     if (slab->kind == NT_SLAB_LARGE)
@@ -324,7 +345,7 @@ static void free_checked(void *p, size_t align, size_t size, const char *call)
         if (!slab)
             return;
         if (((uintptr_t)p & (align - 1)) != 0 ||
-            !size_fits(slab, size, align > NT_SLICE ? NT_SLICE : align)) {
+            !size_fits(slab, p, size, align > NT_SLICE ? NT_SLICE : align)) {
             nt__misuse_size(call, p, size, align > 1 ? align : 0);
             return;
         }
@@ -442,8 +463,22 @@ static void *grow(void *p, size_t old, size_t size)
     return to;
 }
 
+/* It always moves: what was kept of the old address is found out. */
+static void *move_guarded(void *p, size_t size)
+{
+    size_t old = nt__guarded_size(p);
+    if (old == 0) {
+        nt__misuse(NT_MISUSE_DOUBLE_FREE, "realloc", p);
+        errno = EINVAL;
+        return NULL;
+    }
+    return move(p, old, size, NULL);
+}
+
 static void *reallocate(struct nt_slab *slab, void *p, size_t size)
 {
+    if (NT_UNLIKELY(nt__guarded_has(slab)))
+        return move_guarded(p, size);
     bool large = slab->kind == NT_SLAB_LARGE;
     struct nt_pool *pool = slab->pooled ? owner_of(slab)->pool : NULL;
     size_t old = large ? slab->bytes : slab->size;
@@ -525,6 +560,8 @@ size_t nt_usable_size(const void *p)
     const struct nt_slab *slab = nt__slab_of(p);
     if (!slab)
         return 0;
+    if (NT_UNLIKELY(nt__guarded_has(slab)))
+        return nt__guarded_size(p);
     if (slab->kind == NT_SLAB_LARGE)
         return slab->bytes;
     return nt__slab_starts(slab, p) ? slab->size : 0;
@@ -536,6 +573,8 @@ size_t nt_good_size(size_t size)
     nt__start();
     if (size > PTRDIFF_MAX)
         return 0;
+    if (nt__guarded)
+        return nt__max(size, 1);
     if (size > NT_CLASSED_MAX)
         return nt__align_up(size, nt__os_page_size());
     return nt__sizeclasses.size[nt__sizeclass_of(size)];
@@ -552,6 +591,7 @@ size_t nt_purge(void)
     }
     nt__shard_trim_idle();
     nt__pool_trim_all();
+    nt__guarded_trim();
     nt__sampled_trim();
     size_t bytes = nt__arenas_purge();
     nt__figures_tick();

@@ -6,6 +6,7 @@
 #include "numa/bind.h"
 #include "numa/promise.h"
 #include "numa/topo.h"
+#include "pools/guarded.h"
 #include "pools/peak.h"
 #include "pools/pool.h"
 #include "pools/sampled.h"
@@ -188,6 +189,7 @@ static void start_heap(void)
     nt__sizeclass_start(conf->class_bytes, conf->class_count);
     nt__arena_config.huge = (uint8_t)conf->hugepages;
     nt__arena_config.return_ms = conf->return_ms;
+    nt__guarded = conf->guard;
     nt__window_start();
     nt__arenas_start(&policy);
     nt__thread_start();
@@ -197,6 +199,8 @@ static void start_heap(void)
 static void at_end(void *unused)
 {
     (void)unused;
+    if (nt__guarded)
+        nt__guarded_look();
     nt__figures_end();
 }
 

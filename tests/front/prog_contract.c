@@ -251,9 +251,12 @@ static void check_realloc(void)
     free(p);
 }
 
-/* Page faults tell copying from moving: a copy touches each page anew, each step. */
+/* Page faults tell copying from moving: a copy touches each page anew, each step. With
+ * CONTRACT_COPIES it is known that they are copied, and not gone into. */
 static void check_growth(void)
 {
+    if (getenv("CONTRACT_COPIES") != NULL)
+        return;
     struct rusage before, after;
     unsigned char *p = malloc(MIB);
     bool good = p != NULL;
