@@ -314,6 +314,13 @@ static unsigned class_for(size_t size, size_t align)
                              : nt__sizeclass_aligned(size + 1, align);
 }
 
+/* As where a class changes slabs, which these do not. */
+static void publish(struct nt_shard *s, unsigned c, uint64_t calls)
+{
+    if (c == nt__sizeclass_large() || calls % 64 == 0)
+        nt__peak_publish(s, c);
+}
+
 static void count(struct nt_shard *s, unsigned c, const struct nt_slab *slab,
                   size_t size)
 {
@@ -321,7 +328,7 @@ static void count(struct nt_shard *s, unsigned c, const struct nt_slab *slab,
         nt__large_count(s, slab, size);
     else
         nt__count_add_two(&s->allocs[c], 1, &s->requested[c], size);
-    nt__peak_publish(s, c);
+    publish(s, c, s->allocs[c]);
 }
 
 static void uncount(struct nt_shard *s, const struct nt_shard *home,
@@ -341,7 +348,7 @@ static void uncount(struct nt_shard *s, const struct nt_shard *home,
         if (large)
             nt__count_add(&s->large_sent, bytes);
     }
-    nt__peak_publish(s, c);
+    publish(s, c, s->frees[c] + s->sent[c]);
 }
 
 /* Freed blocks go back to where they came from, all of them. */
