@@ -41,8 +41,8 @@ static void test_sums(void **unused)
 {
     (void)unused;
     struct nt_size_figures sizes[] = {
-        {32, 4, 8, 200, 256, 2, 4, 100, 128},
-        {0, 1, 1, 1000000, 1003520, 1, 1, 1000000, 1003520}};
+        {32, 4, 8, 200, 256, 2, 4, 100, 128, 0, 0, 0},
+        {0, 1, 1, 1000000, 1003520, 1, 1, 1000000, 1003520, 0, 0, 0}};
     struct nt_record r = record_of(sizes, 2, 4096);
 
     assert_null(nt__evidence_add(&e, &r));
@@ -63,14 +63,20 @@ static void test_refused(void **unused)
 {
     (void)unused;
     const struct nt_size_figures bad[] = {
-        {17, 1, 1, 10, 16, 0, 0, 0, 0},    {1 << 20, 1, 1, 10, 16, 0, 0, 0, 0},
-        {16, 2, 0, 10, 16, 0, 0, 0, 0},    {16, 1, 1, 100, 112, 0, 0, 0, 0},
-        {16, 1, 1, 16, 8, 0, 0, 0, 0},     {16, 1, 1, 16, 16, 2, 2, 32, 32},
-        {16, 0, 1, 16, 16, 0, 0, 0, 0},    {16, UINT64_MAX, 1, 16, 16, 0, 0, 0, 0},
-        {34817, 1, 1, 16, 64, 0, 0, 0, 0}, {UINT64_MAX, 1, 1, 16, 64, 0, 0, 0, 0}};
+        {17, 1, 1, 10, 16, 0, 0, 0, 0, 0, 0, 0},
+        {1 << 20, 1, 1, 10, 16, 0, 0, 0, 0, 0, 0, 0},
+        {16, 2, 0, 10, 16, 0, 0, 0, 0, 0, 0, 0},
+        {16, 1, 1, 100, 112, 0, 0, 0, 0, 0, 0, 0},
+        {16, 1, 1, 16, 8, 0, 0, 0, 0, 0, 0, 0},
+        {16, 1, 1, 16, 16, 2, 2, 32, 32, 0, 0, 0},
+        {16, 0, 1, 16, 16, 0, 0, 0, 0, 0, 0, 0},
+        {16, UINT64_MAX, 1, 16, 16, 0, 0, 0, 0, 0, 0, 0},
+        {34817, 1, 1, 16, 64, 0, 0, 0, 0, 0, 0, 0},
+        {UINT64_MAX, 1, 1, 16, 64, 0, 0, 0, 0, 0, 0, 0}};
 
     for (size_t i = 0; i < NT_ARRAY_LEN(bad); i++) {
-        struct nt_size_figures sizes[] = {{16, 1, 1, 16, 16, 1, 1, 16, 16}, bad[i]};
+        struct nt_size_figures sizes[] = {{16, 1, 1, 16, 16, 1, 1, 16, 16, 0, 0, 0},
+                                          bad[i]};
         struct nt_record r = record_of(sizes + 1, 1, 4096);
 
         assert_non_null(nt__evidence_add(&e, &r));
@@ -98,7 +104,7 @@ static void test_missed(void **unused)
             blocks = n;
         sizes[i] = (struct nt_size_figures){size,          n, blocks, blocks * size,
                                             blocks * size, n, blocks, blocks * size,
-                                            blocks * size};
+                                            blocks * size, 0, 0,      0};
         once += i < ONCE ? (double)(blocks * size) : 0;
     }
     struct nt_record r = record_of(sizes, ROWS, 16384);
