@@ -15,12 +15,10 @@ import tempfile
 import programs
 
 NAMES = ["lammps", "python3", "cc1", "redis", "z3", "sqlite3", "perl", "assembly"]
-# Finer, and realloc would find other blocks at hand than without sampling: docs/tune.md.
-SAMPLE = "4K"
 
 
 def mib(n):
-    return f"{n / 2**20:.2f}"
+    return f"{n / 2**20:.3f}"
 
 
 def error(n, standard):
@@ -37,18 +35,9 @@ def tool(build, program, folder, *arguments):
                               capture_output=True, text=True, check=False, cwd=folder)
 
 
-def recorded(build, program, folder):
-    """The verb's JSON of a record: for a program that no table is proposed for."""
-    path = os.path.join(folder, "record.json")
-    tool(build, program, folder, "run", "--children", "--sample", SAMPLE, "--report", path,
-         "--", *program.command)
-    done = tool(build, program, folder, "tune", "--json", path)
-    return json.loads(done.stdout)["at_peak"]
-
-
 def verify(build, runs, program, folder):
     """The verb's JSON; None and its complaint if there is none."""
-    done = tool(build, program, folder, "tune", "--verify", "--json", "--sample", SAMPLE,
+    done = tool(build, program, folder, "tune", "--verify", "--json",
                 "--runs", str(runs), "--", *program.command)
     if not done.stdout.strip():
         return None, (done.stderr.strip().splitlines() or ["?"])[-1]
@@ -59,10 +48,12 @@ def row(name, v):
     a = v["at_peak"]
     without, with_ = a["without"], a["with"]
     predicted, measured = a["predicted_waste_bytes"], with_["waste_bytes"]
-    asked = without["requested_bytes"]
-    print(f"| {name} | {mib(asked)} | {mib(without['waste_bytes'])} | "
-          f"{error(predicted, a['predicted_waste_bytes_error'])} | "
-          f"{error(measured, with_['waste_bytes_error'])} | "
+    print(f"| {name} | {mib(without['requested_bytes'])} | {mib(without['waste_bytes'])} | "
+          f"{error(predicted, a['predicted_waste_bytes_error'])} | ", end="")
+    if v["runs"] == 0:
+        print("| | | | none proposed |", flush=True)
+        return
+    print(f"{error(measured, with_['waste_bytes_error'])} | "
           f"{ratio(v['resident_peak_bytes'])} | {ratio(v['cpu_s'])} | "
           f"{ratio(v['time_s'])} | {'kept' if v['kept'] else 'not kept: ' + v['why']} |",
           flush=True)
@@ -88,14 +79,8 @@ def main():
             v, why = verify(build, runs, program, folder)
             if v is not None:
                 row(name, v)
-                continue
-            try:
-                a = recorded(build, program, folder)
-            except ValueError:
+            else:
                 print(f"| {name} | | | | | | | | {why} |", flush=True)
-                continue
-            print(f"| {name} | {mib(a['requested_bytes'])} | {mib(a['builtin']['waste_bytes'])}"
-                  f" | {mib(a['best']['waste_bytes'])} | | | | | none proposed |", flush=True)
 
 
 if __name__ == "__main__":

@@ -161,6 +161,7 @@ static bool make_room(struct nt_pool *pool)
 static void *take(struct nt_shard *s, size_t size, size_t align, bool zero,
                   bool *zeroed)
 {
+    const struct nt_asked asked = nt__asked(size, align);
     unsigned c = nt__sizeclass_large();
     if (size <= NT_CLASSED_MAX && align <= NT_SLICE)
         c = nt__sizeclass_aligned(size, align);
@@ -172,7 +173,7 @@ static void *take(struct nt_shard *s, size_t size, size_t align, bool zero,
     *zeroed = false;
     if (sampled)
         return nt__sampled_instead(s, size, size, p);
-    return p ? p : nt__shard_malloc(s, c, size, zeroed);
+    return p ? p : nt__shard_malloc(s, c, &asked, zeroed);
 }
 
 void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero)
@@ -187,7 +188,7 @@ void *nt__pool_malloc(struct nt_pool *pool, size_t size, size_t align, bool zero
     if (NT_UNLIKELY(!p) && s && make_room(pool))
         p = take(s, size, align, zero, &zeroed);
     struct nt_due due = {0};
-    if (s && NT_UNLIKELY(s->sampling.due != 0))
+    if (s && NT_UNLIKELY(s->sampling.due.size != 0))
         due = nt__sampled_due(s, p);
     nt__unlock(&pool->lock);
     nt__sampled_pool(&due, p);
@@ -233,7 +234,7 @@ void *nt__pool_realloc_large(struct nt_pool *pool, struct nt_slab *slab, size_t 
         p = nt__large_realloc(home, slab, size);
         if (NT_UNLIKELY(!p) && make_room(pool))
             p = nt__large_realloc(home, slab, size);
-        if (NT_UNLIKELY(home->sampling.due != 0))
+        if (NT_UNLIKELY(home->sampling.due.size != 0))
             due = nt__sampled_due(home, p);
     } else { /* see lose_shards: the old block is left there */
         struct nt_shard *here = shard_here(pool);

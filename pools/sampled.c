@@ -84,10 +84,19 @@ static uint64_t reach(struct nt_shard *s, unsigned c)
 
 /* ---- Allocations --------------------------------------------------------------------- */
 
-static struct nt_sample sample_of(struct nt_shard *s, size_t size, uint64_t interval)
+/* As samples have it. What is aligned to more than a slice is a large block. */
+static uint32_t alignment(const struct nt_asked *asked)
+{
+    return asked->align > NT_GRAIN ? (uint32_t)asked->align : 0;
+}
+
+static struct nt_sample sample_of(struct nt_shard *s, const struct nt_asked *asked,
+                                  uint64_t interval)
 {
     return (struct nt_sample){
-        .size = size,
+        .size = asked->size,
+        .held = asked->held,
+        .align = alignment(asked),
         .interval = interval,
         .home = s,
         .tid = this_thread(),
@@ -118,16 +127,14 @@ void nt__hidden_unlock(void)
     nt__unlock(&hidden.lock);
 }
 
-/* What class `c` was to hold when it was taken for `size`: see struct nt_sample. */
-static uint64_t held_by(unsigned c, size_t size)
+/* For a large block: no class serves it, whatever it holds. */
+static struct nt_asked large(size_t size)
 {
-    if (c == nt__sizeclass_large())
-        return nt__max(size, NT_CLASSED_MAX + 1);
-    return c == nt__sizeclass_of(size) ? size : nt__sizeclasses.size[c];
+    return (struct nt_asked){size, nt__max(size, NT_CLASSED_MAX + 1), 1};
 }
 
 /* A hidden shard's block, which is counted in `s` already. At no moment are two counted. */
-static void *take(struct nt_shard *s, unsigned c, size_t size)
+static void *take(struct nt_shard *s, unsigned c, const struct nt_asked *asked)
 {
     bool zeroed;
     void *p = NULL;
@@ -135,10 +142,10 @@ static void *take(struct nt_shard *s, unsigned c, size_t size)
     nt__lock(&hidden.lock);
     struct nt_shard *from = hidden_for(s);
     if (from)
-        p = nt__shard_malloc(from, c, size, &zeroed);
+        p = nt__shard_malloc(from, c, asked, &zeroed);
     if (p) {
         nt__count_add(&from->allocs[c], (uint64_t)-1);
-        nt__count_add(&from->requested[c], -(uint64_t)size);
+        nt__count_add(&from->requested[c], -(uint64_t)asked->size);
     }
     nt__unlock(&hidden.lock);
     nt__count_add(&s->allocs[c], 1);
@@ -152,18 +159,17 @@ static void put_back(struct nt_slab *slab, void *p)
     nt__unlock(&hidden.lock);
 }
 
-static void *sampled_block(struct nt_shard *s, unsigned c, size_t size, size_t room,
+static void *sampled_block(struct nt_shard *s, unsigned c, const struct nt_asked *asked,
                            uint64_t interval)
 {
     struct nt_stack stack;
-    struct nt_sample sample = sample_of(s, size, interval);
+    struct nt_sample sample = sample_of(s, asked, interval);
     nt__profile_stack(&stack);
-    void *p = take(s, c, size);
+    void *p = take(s, c, asked);
     if (!p)
         return NULL;
     sample.block = p;
     sample.block_bytes = nt__sizeclasses.size[c];
-    sample.held = held_by(c, room);
     if (nt__profile_add(&sample, &stack))
         return p;
     put_back(nt__slab_of(p), p);
@@ -180,17 +186,17 @@ static void untake(void *plain)
     slab->free = block;
 }
 
-void *nt__sampled_instead(struct nt_shard *s, size_t size, size_t room, void *plain)
+void *nt__sampled_asked(struct nt_shard *s, const struct nt_asked *asked, void *plain)
 {
     int saved = errno; /* nobody on the fast path keeps it */
     unsigned c = nt__slab_of(plain)->class;
     uint64_t interval = reach(s, c);
     void *p = NULL;
     if (interval != 0 && s->pool) {
-        s->sampling.due = size;
+        s->sampling.due = *asked;
     } else if (interval != 0) {
         s->sampling.inside = true;
-        p = sampled_block(s, c, size, room, interval);
+        p = sampled_block(s, c, asked, interval);
         s->sampling.inside = false;
     }
     errno = saved;
@@ -200,22 +206,27 @@ void *nt__sampled_instead(struct nt_shard *s, size_t size, size_t room, void *pl
     return p;
 }
 
+void *nt__sampled_instead(struct nt_shard *s, size_t size, size_t room, void *plain)
+{
+    return nt__sampled_asked(s, &(struct nt_asked){size, room, 1}, plain);
+}
+
 void nt__sampled_large(struct nt_shard *s, struct nt_slab *slab, size_t size)
 {
     int saved = errno; /* a realloc in place does not keep it */
     struct nt_stack stack;
+    const struct nt_asked asked = large(size);
     uint64_t interval = reach(s, nt__sizeclass_large());
     if (interval == 0)
         return;
     if (s->pool) {
-        s->sampling.due = size;
+        s->sampling.due = asked;
         return;
     }
     s->sampling.inside = true;
-    struct nt_sample sample = sample_of(s, size, interval);
+    struct nt_sample sample = sample_of(s, &asked, interval);
     sample.block = nt__window_slice(slab);
     sample.block_bytes = slab->bytes;
-    sample.held = held_by(nt__sizeclass_large(), size);
     nt__profile_stack(&stack);
     slab->sampled = nt__profile_add(&sample, &stack);
     s->sampling.inside = false;
@@ -282,9 +293,9 @@ void nt__sampled_large_gone(const struct nt_shard *s, struct nt_slab *slab)
 
 struct nt_due nt__sampled_due(struct nt_shard *s, void *p)
 {
-    struct nt_due due = {.size = s->sampling.due};
-    s->sampling.due = 0;
-    if (due.size == 0 || !p)
+    struct nt_due due = {.asked = s->sampling.due};
+    s->sampling.due.size = 0;
+    if (due.asked.size == 0 || !p)
         return (struct nt_due){0};
     due.interval = s->sampling.interval;
     due.slab = nt__slab_of(p);
@@ -297,16 +308,15 @@ struct nt_due nt__sampled_due(struct nt_shard *s, void *p)
 void nt__sampled_pool(const struct nt_due *due, void *p)
 {
     struct nt_stack stack;
-    if (due->size == 0)
+    if (due->asked.size == 0)
         return;
     int saved = errno;
     const struct nt_slab *slab = due->slab;
     struct nt_sample sample = {
         .block = p,
-        .size = due->size,
-        .held =
-            held_by(slab->kind == NT_SLAB_LARGE ? nt__sizeclass_large() : slab->class,
-                    due->size),
+        .size = due->asked.size,
+        .held = due->asked.held,
+        .align = alignment(&due->asked),
         .interval = due->interval,
         .block_bytes = slab->kind == NT_SLAB_LARGE ? slab->bytes : slab->size,
         .tid = this_thread(),

@@ -79,7 +79,8 @@ NT_HIDDEN NT_SLOW void nt__sampled_free(struct nt_shard *s, struct nt_slab *slab
 /* What the pool's shard found due while its lock was held, now that it is not: stacks are
  * not looked at under locks. */
 struct nt_due {
-    uint64_t size, interval; /* size 0: nothing is due */
+    struct nt_asked asked; /* size 0: nothing is due */
+    uint64_t interval;
     struct nt_slab *slab;
     int32_t node;
 };

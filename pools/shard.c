@@ -439,13 +439,15 @@ static void *refill(struct nt_shard *s, unsigned c, bool *zeroed)
     }
 }
 
-void *nt__shard_malloc(struct nt_shard *s, unsigned c, size_t size, bool *zeroed)
+void *nt__shard_malloc(struct nt_shard *s, unsigned c, const struct nt_asked *asked,
+                       bool *zeroed)
 {
     nt__sampled_sync(s);
     void *p = refill(s, c, zeroed);
-    if (!p || !nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size))
+    if (!p ||
+        !nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], asked->size))
         return p;
-    void *instead = nt__sampled_instead(s, size, size, p);
+    void *instead = nt__sampled_asked(s, asked, p);
     *zeroed &= instead == p;
     return instead;
 }

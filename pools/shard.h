@@ -27,6 +27,18 @@
 
 struct nt_pool;
 
+/* For what a block is. Its class was to hold more than the size if it was to be aligned, or
+ * given room to grow. */
+struct nt_asked {
+    size_t size, held, align;
+};
+
+static inline struct nt_asked nt__asked(size_t size, size_t align)
+{
+    return (struct nt_asked){size, align > NT_GRAIN ? nt__align_up(size, align) : size,
+                             align};
+}
+
 /* Where the next samples fall (sampled.h). The owner's. */
 struct nt_sampling {
     uint64_t drawn[NT_CLASSES]; /* requested[] + drawn[] is what was asked for */
@@ -35,7 +47,7 @@ struct nt_sampling {
     bool never;                 /* no sampling here */
     bool hidden;                /* sampled blocks come from here */
     bool inside;                /* a sample is being taken */
-    uint64_t due; /* of a pool: bytes of the block to be sampled; 0: none */
+    struct nt_asked due; /* of a pool: for the block to be sampled; size 0: none */
     /* A change of both words of a class, for readers: it goes on while `changes` is odd. */
     uint32_t changes, class;
     uint64_t total; /* their sum meanwhile */
@@ -186,10 +198,10 @@ NT_FAST bool nt__shard_by_first_touch(const struct nt_shard *s)
  * `placement`. False: no memory for its arenas, nothing changed. */
 NT_HIDDEN bool nt__shard_place(struct nt_shard *s, struct nt_placement *placement);
 
-/* A block of class `c`, for `size` bytes, by whatever way there is one; counted. NULL: no
- * memory. `*zeroed`: the block reads as zero. */
-NT_HIDDEN void *nt__shard_malloc(struct nt_shard *s, unsigned c, size_t size,
-                                 bool *zeroed);
+/* A block of class `c`, by whatever way there is one; counted. NULL: no memory. `*zeroed`: the
+ * block reads as zero. */
+NT_HIDDEN void *nt__shard_malloc(struct nt_shard *s, unsigned c,
+                                 const struct nt_asked *asked, bool *zeroed);
 
 /* Borrow and give back runs for slabs and large blocks, within the budget. As
  * nt__arenas_take and nt__arena_give. */
@@ -251,6 +263,8 @@ NT_HIDDEN void nt__shard_fork_unlock(enum nt_fork how, struct nt_shard *mine);
  * found by, `size` but where a realloc leaves room. */
 NT_HIDDEN NT_SLOW __attribute__((returns_nonnull)) void *
 nt__sampled_instead(struct nt_shard *s, size_t size, size_t room, void *plain);
+NT_HIDDEN NT_SLOW __attribute__((returns_nonnull)) void *
+nt__sampled_asked(struct nt_shard *s, const struct nt_asked *asked, void *plain);
 
 /* A block of class `c` from the current slab, counted; NULL when its list is empty. `*due`:
  * what is to be handed out is nt__sampled_instead's. */

@@ -454,7 +454,7 @@ static void read_lines(struct nt_text all, const char *source)
 
 static void complain_file(const char *path, const char *why)
 {
-    nt__warn("NUMATALLY_CONF_FILE: %.256s %s; none of its settings is used", path, why);
+    nt__warn("NUMATALLY_CONF_FILE: %.256s: %s; none of its settings is used", path, why);
 }
 
 /* Read the file into C.file. The length, or -1 after a complaint. */
@@ -473,7 +473,7 @@ static ssize_t read_file(const char *path)
     }
     if (!S_ISREG(st.st_mode)) {
         close(fd);
-        complain_file(path, "is not a regular file");
+        complain_file(path, "not a regular file");
         return -1;
     }
     while (len < sizeof C.file && n > 0) {
@@ -487,7 +487,7 @@ static ssize_t read_file(const char *path)
         complain_file(path, nt__errno_text(errno));
     close(fd);
     if (len > FILE_BYTES_MAX) {
-        complain_file(path, "is longer than 16384 bytes");
+        complain_file(path, "longer than 16384 bytes");
         return -1;
     }
     return n < 0 ? -1 : (ssize_t)len;

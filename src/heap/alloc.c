@@ -30,32 +30,34 @@
 /* ---- malloc ---------------------------------------------------------------------------- */
 
 /* From shard `s`, counted. `*zeroed`: it reads as zero; large blocks do if `zero`. */
-static void *take(struct nt_shard *s, size_t size, size_t align, bool zero,
+static void *take(struct nt_shard *s, const struct nt_asked *asked, bool zero,
                   bool *zeroed)
 {
+    size_t size = asked->size, align = asked->align;
     unsigned c = nt__sizeclass_large();
     if (NT_UNLIKELY(nt__guarded)) {
         *zeroed = zero;
         return nt__guarded_malloc(s, size, align, zero);
     }
     if (size <= NT_CLASSED_MAX && align <= NT_SLICE)
-        c = align <= NT_GRAIN ? nt__sizeclass_of(size)
+        c = align <= NT_GRAIN ? nt__sizeclass_of(asked->held)
                               : nt__sizeclass_aligned(size, align);
     *zeroed = zero;
     if (c == nt__sizeclass_large())
         return nt__large_malloc(s, size, align, zero);
-    return nt__shard_malloc(s, c, size, zeroed);
+    return nt__shard_malloc(s, c, asked, zeroed);
 }
 
 /* Any size, alignment and contents; counted; errno as it should be. */
-static void *allocate(size_t size, size_t align, bool zero)
+static void *allocate_asked(const struct nt_asked *asked, bool zero)
 {
     int saved = errno;
+    size_t size = asked->size;
     bool zeroed = false;
     if (size > NT_CLASSED_MAX)
         nt__guest_refresh();
     struct nt_shard *s = nt__heap_hold();
-    void *p = s ? take(s, size, align, zero, &zeroed) : NULL;
+    void *p = s ? take(s, asked, zero, &zeroed) : NULL;
     nt__heap_let_go();
     if (NT_UNLIKELY(!p)) {
         errno = ENOMEM;
@@ -66,6 +68,12 @@ static void *allocate(size_t size, size_t align, bool zero)
     nt__figures_tick();
     errno = saved;
     return p;
+}
+
+static void *allocate(size_t size, size_t align, bool zero)
+{
+    const struct nt_asked asked = nt__asked(size, align);
+    return allocate_asked(&asked, zero);
 }
 
 /* A block for `size` bytes with room for `room`, of a size that the fast path leaves to us:
@@ -371,14 +379,31 @@ void nt_free_aligned_sized(void *p, size_t alignment, size_t size)
 
 /* ---- realloc ------------------------------------------------------------------------------ */
 
-/* A block for what was `old` bytes large. One that grew goes on to grow, perhaps: if a block
- * with a quarter more is at hand, it gets that, so that the bytes that are copied are a few
- * times those that are kept, however small the steps (as tcmalloc's realloc has it). */
+/* The next of 20/16, 25/16 and 32/16 of a power of two: each a quarter above the one before. */
+static size_t room_for(size_t size)
+{
+    size_t octave = (size_t)1 << (63 - __builtin_clzl(size - 1));
+    size_t fifth = octave / 16 * 20, sixth = octave / 16 * 25;
+    return size <= fifth ? fifth : size <= sixth ? sixth : 2 * octave;
+}
+
+/* A block for what was `old` bytes large. One that grew by little goes on to grow, perhaps: it
+ * gets room if a block with room is at hand, so that the bytes that are copied are a few times
+ * those that are kept, however small the steps (after tcmalloc's realloc). How much goes by what
+ * is asked for alone. By the old block it would be by the table of classes, and what a record
+ * says of one table would not hold for another. */
 static void *resized(size_t old, size_t size)
 {
-    size_t room = old + old / 4;
-    void *to = size > old && size < room ? pop(size, room) : NULL;
-    return to ? to : nt__heap_malloc(size);
+    const struct nt_asked asked = {size, room_for(size), 1};
+    if (size <= old || size >= old + old / 4 || asked.held > NT_CLASSED_MAX)
+        return nt__heap_malloc(size);
+    void *p = pop(size, asked.held);
+    if (p)
+        return p;
+    if (nt__sizeclass_of(size) != nt__sizeclass_of(asked.held))
+        return nt__heap_malloc(size);
+    NT_FORWARD(malloc(size));
+    return allocate_asked(&asked, false);
 }
 
 static void *move(void *p, size_t old, size_t size, struct nt_pool *pool)

@@ -14,6 +14,7 @@
 #include "src/tool/findings.h"
 #include "src/tool/page.h"
 #include "src/tool/report.h"
+#include "src/tool/tune.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ __asm__(".pushsection .rodata\n"
         ".incbin \"dom.js\"\n"
         ".incbin \"charts.js\"\n"
         ".incbin \"sizes.js\"\n"
+        ".incbin \"tuning.js\"\n"
         ".incbin \"nodes.js\"\n"
         ".incbin \"tables.js\"\n"
         ".incbin \"job.js\"\n"
@@ -157,6 +159,10 @@ static void put_data(struct page *page)
         if (page->error == 0) {
             fputs(",\"findings\":", page->out);
             put_written(page, put_json, write_findings, r);
+        }
+        if (r->profile.nsizes > 0 && page->error == 0) {
+            fputs(",\"tuning\":", page->out);
+            put_written(page, put_json, nt__out_tuning, r);
         }
         fputs("}</script>\n", page->out);
     }

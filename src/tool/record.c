@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const later[] = {"slab_bytes_now", "reallocs_total", "cpu_ns_total"};
+static const char *const later[] = {"slab_bytes_now",     "reallocs_total",
+                                    "cpu_ns_total",       "held_bytes_total",
+                                    "at_peak_held_bytes", "align_bytes"};
 
 static char wrong[160]; /* what nt__record_read returned last */
 

@@ -46,6 +46,9 @@ void nt__tool_parse(const struct argp *argp, const char *verb, int argc, char **
 /* The word for --format, or -1. */
 int nt__tool_format(const char *word);
 
+/* Make `path` a file of these bytes: all of them, or it is as it was. 0 or a negative errno. */
+int nt__tool_write(const char *path, const char *text, size_t bytes);
+
 /* ---- program.c: the program to be run and the library it is to load -------------- */
 
 /* Find `name` as execvp would. 0 with *path (the caller frees it), or the exit status

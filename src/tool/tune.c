@@ -15,23 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    KEY_JSON = 256,
-    KEY_SVG,
-    KEY_VERIFY,
-    KEY_RUNS,
-    KEY_CLASSES,
-    KEY_TIMEOUT,
-    KEY_WITH,
-    KEY_SEARCH
-};
+enum { KEY_JSON = 256, KEY_SVG, KEY_VERIFY, KEY_TIMEOUT, KEY_WITH, KEY_SEARCH };
 
 struct tune {
     char **records;
     size_t nrecords;
     const char *output, *svg;
-    const char *n; /* -n: of classes or of runs */
-    const char *classes, *runs;
     bool json, verify;
     struct nt_verify how;
     unsigned most;
@@ -54,17 +43,8 @@ static unsigned number(const struct argp_state *state, const char *option,
     return (unsigned)v;
 }
 
-static void check(struct tune *t, const struct argp_state *state)
+static void check(const struct tune *t, const struct argp_state *state)
 {
-    if (t->n != NULL && t->verify && t->runs == NULL)
-        t->runs = t->n;
-    else if (t->n != NULL)
-        t->classes = t->n;
-    t->most = t->classes == NULL
-                  ? NT_TUNE_CLASSES_MAX
-                  : number(state, t->verify ? "--classes" : "-n, --classes", t->classes,
-                           1, NT_TUNE_CLASSES_MAX);
-    t->how.runs = t->runs == NULL ? 10 : number(state, "-n, --runs", t->runs, 3, 1000);
     if (t->verify && t->how.program == NULL)
         argp_error(state, "--verify needs a program: numatally tune --verify "
                           "[RECORD...] -- PROGRAM [ARG...]");
@@ -73,8 +53,12 @@ static void check(struct tune *t, const struct argp_state *state)
                    "\"%.64s\" stands behind --, but a program is run only by "
                    "--verify",
                    t->how.program[0]);
-    if (!t->verify && (t->how.with != NULL || t->how.search_s != 0))
-        argp_error(state, "--with and --search are for --verify: they try settings");
+    if (!t->verify && t->how.runs != 0)
+        argp_error(state, "-n, --runs is for --verify; --classes=N names fewer sizes");
+    if (!t->verify && (t->how.with != NULL || t->how.search_s != 0 ||
+                       t->how.timeout_s != 0 || t->how.sample != NULL))
+        argp_error(state, "--with, --search, --timeout and --sample are for --verify: "
+                          "it runs a program");
     if (!t->verify && t->nrecords == 0)
         argp_error(state, "no record was given: numatally tune RECORD...");
 }
@@ -108,13 +92,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         t->output = arg;
         return 0;
     case 'n':
-        t->n = arg;
+        t->how.runs = number(state, "-n, --runs", arg, 3, 1000);
         return 0;
-    case KEY_CLASSES:
-        t->classes = arg;
-        return 0;
-    case KEY_RUNS:
-        t->runs = arg;
+    case 'c':
+        t->most = number(state, "-c, --classes", arg, 1, NT_TUNE_CLASSES_MAX);
         return 0;
     case KEY_JSON:
         t->json = true;
@@ -196,7 +177,11 @@ static int propose(struct tune *t)
     const char *none = nt__tune_propose(&t->evidence, t->most, &t->proposal);
 
     if (none != NULL) {
-        nt__warn("nothing can be proposed: %s", none);
+        nt__warn("nothing can be proposed: %s",
+                 t->evidence.sampled == 0 && t->nrecords == 0
+                     ? "the program asked for too little to be sampled; --sample=1 "
+                       "samples every block"
+                     : none);
         return NT_EXIT_BAD_INPUT;
     }
     if (t->evidence.sampled < t->evidence.records)
@@ -208,17 +193,16 @@ static int propose(struct tune *t)
             "with so few classes a size that was not seen may waste %u %% of its block",
             t->proposal.guard);
     if (t->proposal.samples < 100)
-        nt__warn(
-            "there were but %.0f samples at the peak: a smaller --sample says more",
-            t->proposal.samples);
+        nt__warn("there were but %u samples at the peak: a smaller --sample says more",
+                 (unsigned)t->proposal.samples);
     return 0;
 }
 
 /* ---- output ---------------------------------------------------------------------------------- */
 
-static int complain(const char *path, int err)
+static int complain_stdout(void)
 {
-    nt__warn("%.512s cannot be written: %s", path, nt__errno_text(err));
+    nt__warn("standard output cannot be written: %s", nt__errno_text(errno));
     return NT_EXIT_BAD_INPUT;
 }
 
@@ -228,23 +212,17 @@ static int write_file(const char *path, void (*put)(FILE *, const struct nt_prop
 {
     char *text = NULL;
     size_t bytes = 0;
-    FILE *memory = nt__tool_memory(open_memstream(&text, &bytes)), *f;
-    int err = 0;
+    FILE *memory = nt__tool_memory(open_memstream(&text, &bytes));
+    int err;
 
     put(memory, p);
     if (fclose(memory) != 0)
         nt__tool_memory(NULL);
-    f = fopen(path, "we");
-    if (f == NULL) {
-        err = errno;
-    } else {
-        if (fwrite(text, 1, bytes, f) != bytes)
-            err = errno;
-        if (fclose(f) != 0 && err == 0)
-            err = errno;
-    }
+    err = nt__tool_write(path, text, bytes);
     free(text);
-    return err != 0 ? complain(path, err) : 0;
+    if (err != 0)
+        nt__warn("\"%.512s\" cannot be written: %s", path, nt__errno_text(err));
+    return err != 0 ? NT_EXIT_BAD_INPUT : 0;
 }
 
 static int put_json(json_t *root)
@@ -271,7 +249,7 @@ static int put(struct tune *t)
     if (status == 0 && (t->output != NULL || t->json))
         nt__tune_say(stderr, &t->proposal);
     if (fflush(stdout) != 0 || ferror(stdout))
-        status = complain("standard output", errno);
+        status = complain_stdout();
     return status;
 }
 
@@ -306,8 +284,10 @@ static int make_conf(void *context, const char *path, bool *is_one,
     if (status != 0)
         return status;
     *is_one = p->classes || p->return_ms != 0;
-    *out = (struct nt_waste){table->waste, table->waste_error, p->recorded.requested};
-    return write_file(path, nt__tune_conf, p);
+    *out = (struct nt_waste){.waste = table->waste, .error = table->waste_error};
+    if (t->svg != NULL)
+        status = write_file(t->svg, nt__tune_svg, p);
+    return status != 0 ? status : write_file(path, nt__tune_conf, p);
 }
 
 static int verify(struct tune *t)
@@ -316,6 +296,8 @@ static int verify(struct tune *t)
     const struct nt_verify_calls calls = {take_run, make_conf, t};
     int status = nt__verify(&t->how, &calls, &out);
 
+    if (status == NT_EXIT_NOT_KEPT && t->json)
+        put_json(nt__verified_json(&out));
     if (status != 0)
         return status;
     t->proposal.more = out.more;
@@ -328,7 +310,7 @@ static int verify(struct tune *t)
     if (!out.kept && t->output != NULL)
         nt__warn("%.512s is not written: %s", t->output, out.why);
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0)
-        status = complain("standard output", errno);
+        status = complain_stdout();
     return status != 0 ? status : out.kept ? 0 : NT_EXIT_NOT_KEPT;
 }
 
@@ -339,9 +321,8 @@ int nt__tool_tune(int argc, char **argv)
     static const struct argp_option options[] = {
         {"output", 'o', "FILE", 0,
          "write the settings to FILE instead of standard output", 0},
-        {"classes", KEY_CLASSES, "N", 0,
+        {"classes", 'c', "N", 0,
          "name at most N sizes (127, with the built-in ones above them)", 0},
-        {NULL, 'n', "N", 0, "as --classes; with --verify as --runs", 0},
         {"json", KEY_JSON, NULL, 0, "print JSON", 0},
         {"svg", KEY_SVG, "FILE", 0,
          "draw the waste against the number of classes into FILE", 0},
@@ -349,10 +330,10 @@ int nt__tool_tune(int argc, char **argv)
         {"verify", KEY_VERIFY, NULL, 0,
          "run PROGRAM with and without the settings; keep them only if they are better",
          0},
-        {"runs", KEY_RUNS, "N", 0, "so many pairs of runs (10)", 0},
+        {"runs", 'n', "N", 0, "so many pairs of runs (10)", 0},
         {"timeout", KEY_TIMEOUT, "SECONDS", 0, "end a run that takes longer (600)", 0},
         {"sample", 's', "BYTES", 0,
-         "for what is proposed, sample one block for each so many bytes (4K)", 0},
+         "for what is proposed, sample one block for each so many bytes (512)", 0},
         {"with", KEY_WITH, "KEY:VALUE", 0,
          "try this setting, too, such as hugepages:thp or return:10000", 0},
         {"search", KEY_SEARCH, "SECONDS", OPTION_ARG_OPTIONAL,
@@ -371,12 +352,15 @@ int nt__tool_tune(int argc, char **argv)
                "proposed; 2: bad usage; 3: --verify found the settings no better; 125, "
                "126, 127: PROGRAM could not be run, as of numatally run.",
     };
-    static struct tune t = {.how = {.timeout_s = 600, .sample = "4K"}};
+    static struct tune t = {.most = NT_TUNE_CLASSES_MAX};
     int status;
 
     argp_err_exit_status = NT_EXIT_USAGE;
     t.records = nt__tool_memory(calloc((size_t)argc + 1, sizeof *t.records));
     nt__tool_parse(&argp, "numatally tune", argc, argv, ARGP_IN_ORDER, &t);
+    t.how.runs = t.how.runs != 0 ? t.how.runs : 10;
+    t.how.timeout_s = t.how.timeout_s != 0 ? t.how.timeout_s : 600;
+    t.how.sample = t.how.sample != NULL ? t.how.sample : "512";
     status = t.nrecords > 0 ? read_records(&t, t.records, t.nrecords) : 0;
     if (t.evidence.records == 0 && t.nrecords > 0)
         return status;

@@ -12,9 +12,11 @@
  *   tune_trial.c      one run of the program, measured
  *   tune_stats.c      intervals
  *
- * What is minimised is memory: the bytes that blocks are larger than what was asked for, of
- * the blocks in use when most bytes were. How often a size is asked for does not matter; a
- * class more or less costs malloc and free nothing. With several records these are added up,
+ * What is minimised is memory: the bytes by which blocks are larger than what their classes were
+ * to hold, of the blocks in use when most bytes were. That is what was asked for, rounded up to
+ * its alignment, or with the room that a realloc gives: what is the same with any table, so that
+ * the waste of one can be said before it is used. How often a size is asked for does not matter;
+ * a class more or less costs malloc and free nothing. With several records these are added up,
  * each at its own peak.
  */
 #ifndef NT_TOOL_TUNE_H
@@ -24,17 +26,21 @@
 #include "src/track/profile.h"
 
 #define NT_TUNE_CLASSES_MAX 127 /* in a table; as NT_CONF_CLASSES_MAX */
+#define NT_TUNE_Z 1.96          /* standard errors in half of an interval of 95 % */
 
 /* ---- tune_evidence.c ------------------------------------------------------------------ */
 
 /* Blocks of one row of sizes. */
 struct nt_tune_blocks {
-    double samples, blocks, requested, allocated; /* the last three: estimates */
+    double samples;                 /* and estimates: */
+    double blocks, held, allocated; /* held: bytes that their classes were to hold */
 };
 
 struct nt_evidence {
     struct nt_tune_blocks peak[NT_SIZE_ROWS], all[NT_SIZE_ROWS];
     struct nt_tune_blocks expected[NT_SIZE_ROWS]; /* as peak, with what was missed */
+    uint64_t align[NT_SIZE_ROWS]; /* the largest asked for; 0: any class */
+    double requested_at_peak;
     double missed;           /* the part of the samples that these sizes would have */
     size_t records, sampled; /* records; those with sizes */
     uint64_t interval;       /* the largest, bytes */
@@ -59,17 +65,19 @@ uint64_t nt__evidence_size(size_t row);
 
 /* ---- tune_propose.c ------------------------------------------------------------------- */
 
-/* Of the blocks at the peak. */
+/* Of the blocks at the peak: by how much they are larger than what their classes were to hold;
+ * what these were to hold beyond what was asked for, to be aligned or to grow, which no table
+ * changes; and what was asked for. */
 struct nt_waste {
     double waste, error; /* bytes; the standard error */
-    double requested;
+    double room, requested;
 };
 
 /* A table of classes, and what it would do at the peak. */
 struct nt_tune_table {
     size_t count;
     uint32_t size[NT_TUNE_CLASSES_MAX]; /* ascending, to 512 KiB */
-    double bytes, waste, waste_error;   /* of blocks; of these not asked for */
+    double bytes, waste, waste_error;   /* of blocks; as struct nt_waste */
     size_t used;                        /* classes that any sample was of */
 };
 
@@ -107,11 +115,19 @@ bool nt__tune_table(const struct nt_evidence *e, unsigned most,
 void nt__tune_conf(FILE *out, const struct nt_proposal *p);
 json_t *nt__tune_json(const struct nt_proposal *p);
 
+/* For the page: what would be proposed by one record, and the curve of the picture. `null`: it
+ * was not sampled. 0. */
+int nt__out_tuning(FILE *out, const struct nt_record *r);
+
 /* One line for people. */
 void nt__tune_say(FILE *out, const struct nt_proposal *p);
 
 /* ---- tune_svg.c ------------------------------------------------------------------------ */
 
 void nt__tune_svg(FILE *out, const struct nt_proposal *p);
+
+/* The best tables of rising numbers of classes, into tables[0..NT_TUNE_CLASSES_MAX): how many
+ * they are. */
+size_t nt__tune_curve(const struct nt_proposal *p, struct nt_tune_table *tables);
 
 #endif

@@ -9,6 +9,7 @@
 struct search {
     const struct nt_classes_problem *p;
     int64_t *sum;         /* of blocks, below each position */
+    int64_t *beyond;      /* the first size that may not follow each */
     int64_t *best;        /* twice the least cost up to each position, with the price */
     uint32_t *queue;      /* positions that may be followed, and */
     int64_t *turn;        /* from which size on each is better than the one before it */
@@ -17,19 +18,28 @@ struct search {
 
 /* ---- one pass with a price -------------------------------------------------------------- */
 
-/* The first size that may not follow `position`. */
-static int64_t beyond(const struct nt_classes_problem *p, size_t position)
+/* For each position the first size that may not follow it. */
+static void fill_beyond(const struct nt_classes_problem *p, int64_t *beyond)
 {
-    if (p->guard >= 100 || position >= p->n)
-        return INT64_MAX;
-    /* size - first <= size * guard / 100, of the first size that it would serve */
-    return (int64_t)(p->size[position] * 100 / (100 - p->guard)) + 1;
+    int64_t must = INT64_MAX; /* what is above the next that must be */
+
+    beyond[p->n] = INT64_MAX;
+    for (size_t i = p->n; i-- > 0;) {
+        int64_t size = (int64_t)p->size[i];
+
+        if (p->must != NULL && p->must[i])
+            must = size + 1;
+        beyond[i] = must;
+        /* size - first <= size * guard / 100, of the first size that it would serve */
+        if (p->guard < 100 && size * 100 / (int64_t)(100 - p->guard) + 1 < must)
+            beyond[i] = size * 100 / (int64_t)(100 - p->guard) + 1;
+    }
 }
 
 /* The least size from which on `later` is the better one of two to follow. */
 static int64_t turns_at(const struct search *s, uint32_t earlier, uint32_t later)
 {
-    int64_t end = beyond(s->p, earlier), turn = INT64_MAX;
+    int64_t end = s->beyond[earlier], turn = INT64_MAX;
     int64_t blocks = 2 * (s->sum[later] - s->sum[earlier]);
     int64_t more = s->best[later] - s->best[earlier];
 
@@ -70,16 +80,15 @@ static size_t pass(const struct search *s, int64_t price2, uint32_t *before)
 
 /* ---- the price --------------------------------------------------------------------------- */
 
-/* The least number of classes that the guard allows. */
-static size_t fewest(const struct nt_classes_problem *p)
+/* The least number of classes that is allowed. */
+static size_t fewest(const struct nt_classes_problem *p, const int64_t *beyond)
 {
     size_t count = 0;
 
     for (size_t at = 0; at < p->n; count++) {
         size_t next = at;
-        int64_t end = beyond(p, at);
 
-        while (next + 1 < p->n && (int64_t)p->size[next + 1] < end)
+        while (next + 1 < p->n && (int64_t)p->size[next + 1] < beyond[at])
             next++;
         at = next + 1;
     }
@@ -200,20 +209,21 @@ size_t nt__classes_best(const struct nt_classes_problem *p, uint32_t *chosen)
     size_t n = p->n + 1, count = 0;
 
     errno = 0;
-    if (fewest(p) > p->most)
-        return 0;
+    s.beyond = calloc(n, sizeof *s.beyond);
     s.sum = calloc(n, sizeof *s.sum);
     s.best = calloc(n, sizeof *s.best);
     s.queue = calloc(n, sizeof *s.queue);
     s.turn = calloc(n, sizeof *s.turn);
     s.few = calloc(n, sizeof *s.few);
     s.many = calloc(n, sizeof *s.many);
-    if (s.sum != NULL && s.best != NULL && s.queue != NULL && s.turn != NULL &&
-        s.few != NULL && s.many != NULL) {
+    if (s.beyond != NULL && s.sum != NULL && s.best != NULL && s.queue != NULL &&
+        s.turn != NULL && s.few != NULL && s.many != NULL) {
         for (size_t i = 0; i < p->n; i++)
             s.sum[i + 1] = s.sum[i] + (int64_t)p->blocks[i];
-        count = search(&s, chosen);
+        fill_beyond(p, s.beyond);
+        count = fewest(p, s.beyond) <= p->most ? search(&s, chosen) : 0;
     }
+    free(s.beyond);
     free(s.sum);
     free(s.best);
     free(s.queue);

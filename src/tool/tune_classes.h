@@ -24,7 +24,8 @@
  *
  * The guard. What was not seen may be asked for tomorrow: so no size given, whether any block
  * asked for it or not, is to waste more than a part of its class. A class then may follow
- * another only so far; the property above holds with such costs infinite.
+ * another only so far, and not beyond a size that must be a class; the property above holds
+ * with such costs infinite.
  */
 #ifndef NT_TOOL_TUNE_CLASSES_H
 #define NT_TOOL_TUNE_CLASSES_H
@@ -40,7 +41,8 @@ struct nt_classes_problem {
     const uint64_t *size, *blocks;
     size_t n; /* 1 or more, below 2^32 */
     uint64_t class_cost;
-    unsigned most; /* 1 to 256 */
+    const bool *must; /* these sizes are to be classes; NULL: none need be */
+    unsigned most;    /* 1 to 256 */
     unsigned
         guard; /* of 100 bytes of a class, the most that a size may waste; 100: none */
 };

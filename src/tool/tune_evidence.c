@@ -32,15 +32,21 @@ static size_t row_of(uint64_t up_to)
 }
 
 /* Can so many blocks of this row ask for so much? Estimates are rounded, each by itself. */
-static bool possible(size_t row, uint64_t blocks, uint64_t requested,
+static bool possible(size_t row, uint64_t blocks, uint64_t requested, uint64_t held,
                      uint64_t allocated, uint64_t samples)
 {
     if (samples > blocks + 1 || (samples == 0) != (blocks == 0))
         return false;
-    if ((double)allocated + 1 < (double)requested)
+    if ((double)held + 1 < (double)requested || (double)allocated + 1 < (double)held)
         return false;
     return row == NT_SIZE_ROWS - 1 ||
-           (double)requested <= ((double)blocks + 1) * (double)nt__evidence_size(row);
+           (double)held <= ((double)blocks + 1) * (double)nt__evidence_size(row);
+}
+
+/* Records of before it was kept have no `held`. */
+static uint64_t held_or(uint64_t held, uint64_t requested)
+{
+    return held != 0 ? held : requested;
 }
 
 /* What is wrong with a row; `last` is the one before it. */
@@ -53,11 +59,16 @@ static const char *wrong_row(const struct nt_size_figures *s, size_t last)
     if (last != SIZE_MAX && row <= last)
         return "is out of order";
     if (!possible(row, s->allocations_total, s->requested_bytes_total,
+                  held_or(s->held_bytes_total, s->requested_bytes_total),
                   s->allocated_bytes_total, s->samples_total) ||
         !possible(row, s->at_peak_blocks, s->at_peak_requested_bytes,
+                  held_or(s->at_peak_held_bytes, s->at_peak_requested_bytes),
                   s->at_peak_allocated_bytes, s->at_peak_samples) ||
         s->at_peak_samples > s->samples_total)
         return "contradicts itself";
+    if (s->align_bytes != 0 &&
+        (!nt__is_pow2(s->align_bytes) || s->up_to_bytes % NT_SIZE_GRAIN != 0))
+        return "has an alignment that is no power of two";
     return NULL;
 }
 
@@ -83,17 +94,20 @@ static void add_sizes(struct nt_evidence *e, const struct nt_profile *p)
 {
     for (size_t i = 0; i < p->nsizes; i++) {
         const struct nt_size_figures *s = &p->sizes[i];
-        struct nt_tune_blocks *peak = &e->peak[row_of(s->up_to_bytes)];
-        struct nt_tune_blocks *all = &e->all[row_of(s->up_to_bytes)];
+        size_t row = row_of(s->up_to_bytes);
+        struct nt_tune_blocks *peak = &e->peak[row], *all = &e->all[row];
 
         peak->samples += (double)s->at_peak_samples;
         peak->blocks += (double)s->at_peak_blocks;
-        peak->requested += (double)s->at_peak_requested_bytes;
+        peak->held +=
+            (double)held_or(s->at_peak_held_bytes, s->at_peak_requested_bytes);
         peak->allocated += (double)s->at_peak_allocated_bytes;
         all->samples += (double)s->samples_total;
         all->blocks += (double)s->allocations_total;
-        all->requested += (double)s->requested_bytes_total;
+        all->held += (double)held_or(s->held_bytes_total, s->requested_bytes_total);
         all->allocated += (double)s->allocated_bytes_total;
+        e->requested_at_peak += (double)s->at_peak_requested_bytes;
+        e->align[row] = nt__max(e->align[row], s->align_bytes);
     }
     e->sampled++;
     if (p->interval_bytes > e->interval)
@@ -163,46 +177,63 @@ const char *nt__evidence_add(struct nt_evidence *e, const struct nt_record *r)
     return NULL;
 }
 
-/* Sizes that the samples missed will be asked for, too, and a table that was made for those
- * seen alone looks better than it is. How much of all there is of them, the samples say
- * themselves: as many bytes as the samples stand for that are the only one of their row (Good
- * and Turing, 1953). Not blocks so large that all are sampled. Where they are, nobody knows:
- * they are spread evenly over the octaves, as far as a block could be missed there. */
-void nt__evidence_expect(struct nt_evidence *e)
+/* The power of two that a row lies below. */
+static unsigned octave_of(size_t row)
 {
-    static double share[NT_SIZE_ROWS];
-    double once = 0, some = 0, requested = 0, shares = 0, missed;
-    size_t rows = NT_SIZE_ROWS - 1;
+    return (unsigned)(64 - __builtin_clzll(nt__evidence_size(row) - 1));
+}
 
-    while (rows > 0 && e->all[rows - 1].samples <= 0)
-        rows--;
-    for (size_t i = 0; i < rows; i++) {
+/* Rows [from, to), an octave. */
+static void expect(struct nt_evidence *e, size_t from, size_t to)
+{
+    double once = 0, some = 0, shares = 0, missed, share[NT_SIZE_ROWS];
+
+    for (size_t i = from; i < to; i++) {
         const struct nt_tune_blocks *b = &e->peak[i];
         double size = (double)nt__evidence_size(i);
-        double width = i > 0 ? size - (double)nt__evidence_size(i - 1) : size;
 
-        once += b->blocks > b->samples && b->samples < 2 ? b->requested : 0;
-        some += b->blocks > b->samples ? b->requested : 0;
-        requested += b->requested;
-        share[i] =
-            b->samples <= 0 ? width / size * exp(-size / (double)e->interval) : 0;
+        once += b->blocks > b->samples && b->samples < 2 ? b->held : 0;
+        some += b->blocks > b->samples ? b->held : 0;
+        share[i] = b->samples <= 0 ? exp(-size / (double)e->interval) : 0;
         shares += share[i];
     }
     missed = some > 0 && shares > 0 ? once / some : 0;
-    for (size_t i = 0; i < NT_SIZE_ROWS; i++) {
-        struct nt_tune_blocks *to = &e->expected[i];
+    e->missed += missed * some;
+    for (size_t i = from; i < to; i++) {
+        struct nt_tune_blocks *b = &e->expected[i];
 
-        *to = e->peak[i];
-        if (i < rows && to->blocks > to->samples) {
-            to->blocks *= 1 - missed;
-            to->requested *= 1 - missed;
-            to->allocated *= 1 - missed;
-        } else if (i < rows && share[i] > 0) {
-            double size = (double)nt__evidence_size(i) - NT_SIZE_GRAIN / 2.0;
-
-            to->requested = once * share[i] / shares;
-            to->blocks = to->requested / size;
+        if (b->blocks > b->samples) {
+            b->blocks *= 1 - missed;
+            b->held *= 1 - missed;
+            b->allocated *= 1 - missed;
+        } else if (share[i] > 0 && missed > 0) {
+            b->held = once * share[i] / shares;
+            b->blocks = b->held / ((double)nt__evidence_size(i) - NT_SIZE_GRAIN / 2.0);
         }
     }
-    e->missed = requested > 0 ? missed * some / requested : 0;
+}
+
+/* Sizes that the samples missed will be asked for, too, and a table that was made for those
+ * seen alone looks better than it is. How much of all there is of them, the samples say
+ * themselves: as many bytes as the samples stand for that are the only one of their row (Good
+ * and Turing, 1953). Not blocks so large that all are sampled. Where they are, nobody knows: in
+ * each octave there are as many as its own samples say, spread evenly over the rows without a
+ * sample, as far as a block could be missed there. */
+void nt__evidence_expect(struct nt_evidence *e)
+{
+    double held = 0;
+    size_t rows = NT_SIZE_ROWS - 1, from = 0;
+
+    memcpy(e->expected, e->peak, sizeof e->expected);
+    e->missed = 0;
+    while (rows > 0 && e->all[rows - 1].samples <= 0)
+        rows--;
+    for (size_t i = 0; i < rows; i++) {
+        held += e->peak[i].held;
+        if (i + 1 == rows || octave_of(i + 1) != octave_of(i)) {
+            expect(e, from, i + 1);
+            from = i + 1;
+        }
+    }
+    e->missed = held > 0 ? e->missed / held : 0;
 }

@@ -5,8 +5,6 @@
 #include <inttypes.h>
 #include <time.h>
 
-#define Z 1.96 /* standard errors in half of an interval of 95 % */
-
 static double mib(double bytes)
 {
     return bytes / (double)NT_MIB;
@@ -52,20 +50,22 @@ static void put_classes(FILE *out, const struct nt_proposal *p)
 {
     const struct nt_tune_table *a = &p->builtin, *b = &p->best;
 
-    fprintf(out,
-            "# classes. Of the blocks in use at the peak, %.2f MiB were asked for; of "
-            "their bytes are\n# wasted\n"
-            "#   with the built-in classes  %.2f MiB, %.1f %%, by %zu of them (%.2f as "
-            "recorded)\n"
-            "#   with the best table        %.2f MiB, %.1f %%, by %zu\n"
-            "# It saves %.2f +- %.2f MiB (95 %% of 100 such intervals hold the truth; "
-            "from %.0f samples).\n"
-            "# In these figures are sizes that the samples missed, estimated to be "
-            "%.1f %% of all.\n",
-            mib(p->recorded.requested), mib(a->waste), percent(a->waste, a->bytes),
-            a->used, mib(p->recorded.waste), mib(b->waste), percent(b->waste, b->bytes),
-            b->used, mib(p->saved), mib(Z * p->saved_error), p->samples,
-            100 * p->evidence->missed);
+    fprintf(
+        out,
+        "# classes. Of the blocks in use at the peak, %.2f MiB were asked for; %.2f "
+        "MiB more are room\n# for alignment and for what grows, whatever the table. "
+        "Beyond that are wasted\n"
+        "#   with the built-in classes  %.2f MiB, %.1f %%, by %zu of them (%.2f as "
+        "recorded)\n"
+        "#   with the best table        %.2f MiB, %.1f %%, by %zu\n"
+        "# It saves %.2f +- %.2f MiB (95 %% of 100 such intervals hold the truth; "
+        "from %.0f samples).\n"
+        "# In these figures are sizes that the samples missed, estimated to be "
+        "%.1f %% of all.\n",
+        mib(p->recorded.requested), mib(p->recorded.room), mib(a->waste),
+        percent(a->waste, a->bytes), a->used, mib(p->recorded.waste), mib(b->waste),
+        percent(b->waste, b->bytes), b->used, mib(p->saved),
+        mib(NT_TUNE_Z * p->saved_error), p->samples, 100 * p->evidence->missed);
     if (!p->classes) {
         fputs("# That is too little to be worth a table: the built-in one stays.\n",
               out);
@@ -135,17 +135,53 @@ json_t *nt__tune_json(const struct nt_proposal *p)
     if (p->return_ms != 0)
         json_object_set_new(settings, "return", json_integer((json_int_t)p->return_ms));
     return nt__tool_memory(json_pack(
-        "{s:i, s:I, s:I, s:I, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o}, "
+        "{s:i, s:I, s:I, s:I, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, "
+        "s:o}, "
         "s:{s:f, "
         "s:f}}",
         "tune", 1, "records", (json_int_t)p->evidence->records, "sampled_records",
         (json_int_t)p->evidence->sampled, "interval_bytes",
         (json_int_t)p->evidence->interval, "settings", settings, "at_peak", "samples",
-        p->samples, "requested_bytes", p->recorded.requested, "recorded_waste_bytes",
-        p->recorded.waste, "saved_bytes", p->saved, "saved_bytes_error", p->saved_error,
-        "guard_percent", (int)p->guard, "sizes", sizes, "builtin", table(&p->builtin),
-        "best", table(&p->best), "return", "saves_ns", p->return_saves_ns,
-        "returned_bytes", p->evidence->returned));
+        p->samples, "requested_bytes", p->recorded.requested, "room_bytes",
+        p->recorded.room, "recorded_waste_bytes", p->recorded.waste, "saved_bytes",
+        p->saved, "saved_bytes_error", p->saved_error, "guard_percent", (int)p->guard,
+        "sizes", sizes, "builtin", table(&p->builtin), "best", table(&p->best),
+        "return", "saves_ns", p->return_saves_ns, "returned_bytes",
+        p->evidence->returned));
+}
+
+/* Classes and waste, a point of the curve. */
+static json_t *point(const struct nt_tune_table *t)
+{
+    return json_pack("[i, f]", (int)t->count, t->waste);
+}
+
+int nt__out_tuning(FILE *out, const struct nt_record *r)
+{
+    static struct nt_evidence e;
+    static struct nt_proposal p;
+    static struct nt_tune_table tables[NT_TUNE_CLASSES_MAX];
+    json_t *line = json_array(), *root;
+    size_t n;
+
+    e = (struct nt_evidence){0};
+    if (nt__evidence_add(&e, r) != NULL ||
+        nt__tune_propose(&e, NT_TUNE_CLASSES_MAX, &p) != NULL) {
+        json_decref(line);
+        fputs("null", out);
+        return 0;
+    }
+    n = nt__tune_curve(&p, tables);
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(line, point(&tables[i]));
+    root = nt__tool_memory(json_pack(
+        "{s:b, s:f, s:f, s:f, s:f, s:o, s:o, s:o}", "proposed", p.classes,
+        "requested_bytes", p.recorded.requested, "room_bytes", p.recorded.room,
+        "saved_bytes", p.saved, "saved_bytes_error", p.saved_error, "builtin",
+        point(&p.builtin), "best", point(&p.best), "curve", line));
+    json_dumpf(root, out, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    json_decref(root);
+    return 0;
 }
 
 void nt__tune_say(FILE *out, const struct nt_proposal *p)

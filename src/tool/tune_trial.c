@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GRACE_S 2 /* from SIGTERM to SIGKILL */
+#define GRACE_S 2 /* between two steps of ending a run */
 
 /* What the process that starts them is told. */
 struct order {
@@ -103,12 +103,51 @@ static _Noreturn void become(const struct nt_trials *t, const struct order *orde
 
 /* ---- the process that starts them -------------------------------------------------------- */
 
-/* Wait for the end of `pid`; its group is ended when the time is up, or a signal or the tool's
- * end asks for it: then we end, too. */
+/* Kill the children of a process. False: they cannot be known. */
+static bool kill_children(pid_t parent)
+{
+    char path[64];
+    FILE *f;
+    int pid;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    f = fopen(path, "re");
+    if (f == NULL)
+        return false;
+    while (fscanf(f, "%d", &pid) == 1)
+        kill(pid, SIGKILL);
+    fclose(f);
+    return true;
+}
+
+/* End what the program left behind and is ours by now (PR_SET_CHILD_SUBREAPER): it would disturb
+ * the next run, or outlive the last. What these leave comes to us in turn. */
+static void end_rest(void)
+{
+    while (kill_children(getpid()) && waitpid(-1, NULL, 0) > 0)
+        ;
+}
+
+/* Three steps to the end of a run. In the first it is asked, so that it leaves nothing behind. Of
+ * one that is sampled `numatally run` is the parent, and has to clear up: it goes last. */
+static void press(pid_t pid, unsigned step)
+{
+    if (step == 0)
+        kill(-pid, SIGTERM);
+    else if (step == 1)
+        kill_children(pid);
+    else
+        kill(-pid, SIGKILL);
+}
+
+/* Wait for the end of `pid`; it is ended when the time is up, or a signal or the tool's end asks
+ * for it: then we end, too. */
 static void wait_for(const struct nt_trials *t, pid_t pid, const sigset_t *waited,
                      struct nt_trial *out)
 {
     double until = now() + (double)t->timeout_s;
+    unsigned step = 0;
+    bool stop = false;
     struct rusage use;
 
     for (;;) {
@@ -120,19 +159,17 @@ static void wait_for(const struct nt_trials *t, pid_t pid, const sigset_t *waite
         if (got == pid)
             break;
         sig = sigtimedwait(waited, NULL, &pause);
-        if (sig == SIGCHLD || (sig < 0 && now() < until))
-            continue;
-        if (sig > 0 || out->late) {
-            kill(-pid, SIGKILL);
-            if (sig > 0)
-                _exit(1);
-        } else {
-            kill(-pid, SIGTERM);
-        }
-        out->late = true;
+        stop |= sig > 0 && sig != SIGCHLD;
+        if (now() < until && (!stop || step > 0))
+            continue; /* Ctrl-C comes to us, and again from the tool */
+        out->late = !stop;
+        press(pid, step++);
         until = now() + GRACE_S;
     }
-    kill(-pid, SIGKILL); /* what it left running would disturb the next */
+    kill(-pid, SIGKILL);
+    end_rest();
+    if (stop)
+        _exit(1);
     out->cpu_s = (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
                  (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
     out->rss_bytes = (double)use.ru_maxrss * 1024;
@@ -166,11 +203,13 @@ static _Noreturn void serve(const struct nt_trials *t, int channel)
     struct order order;
 
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     sigemptyset(&waited);
     sigaddset(&waited, SIGCHLD);
     sigaddset(&waited, SIGTERM);
     sigaddset(&waited, SIGINT);
     sigaddset(&waited, SIGHUP);
+    sigaddset(&waited, SIGQUIT);
     signal(SIGCHLD, SIG_DFL);
     sigprocmask(SIG_BLOCK, &waited, &mask);
     while (recv(channel, &order, sizeof order, MSG_WAITALL) == (ssize_t)sizeof order) {

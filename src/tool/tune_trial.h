@@ -5,7 +5,8 @@
  * The runs are started by a process of their own, forked before the tool has read anything: the
  * resident peak that the kernel reports of a program includes what its parent had when it
  * forked, and the tool may have much by then. It runs one at a time, in a process group of its
- * own that is ended when the time is up or the tool is. The program's output goes to /dev/null;
+ * own that is ended when the time is up or the tool is; and so is whatever it left behind when it
+ * ended. The program's output goes to /dev/null;
  * its input is the tool's, from the beginning, if that is a file, else empty.
  */
 #ifndef NT_TOOL_TUNE_TRIAL_H

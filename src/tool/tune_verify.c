@@ -5,6 +5,7 @@
 #include "src/tool/tune_trial.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,6 @@
 #define SLOWER_MAX 1.02 /* the upper end of the interval of the ratio */
 #define LARGER_MAX 1.02
 #define SEARCH_PAIRS ((size_t)5)
-#define Z 1.96
-
 struct verify {
     const struct nt_verify *how;
     const struct nt_verify_calls *calls;
@@ -138,13 +137,20 @@ struct side {
     const char *more;
 };
 
-static int compare(struct verify *v, const struct side side[2], size_t n,
+/* `n` pairs, and none is begun that may end after `until`. How many there were is left in
+ * out->pairs. */
+static int compare(struct verify *v, const struct side side[2], size_t n, double until,
                    struct nt_compared *out)
 {
-    double *a = v->values;
+    double *a = v->values, begin = now();
     struct nt_trial t;
 
-    for (size_t i = 0; i < n; i++)
+    out->pairs = 0;
+    for (size_t i = 0; i < n; i++) {
+        double spent = now() - begin;
+
+        if (i > 0 && begin + spent + spent / (double)i > until)
+            break;
         for (size_t k = 0; k < 2; k++) {
             size_t which = (i + k) % 2;
             int status = run(v, side[which].kind, side[which].more, &t);
@@ -155,13 +161,18 @@ static int compare(struct verify *v, const struct side side[2], size_t n,
             a[(2 + which) * n + i] = t.cpu_s;
             a[(4 + which) * n + i] = t.rss_bytes;
         }
-    out->wall = nt__stats_ratio(a, a + n, n);
-    out->cpu = nt__stats_ratio(a + 2 * n, a + 3 * n, n);
-    out->rss = nt__stats_ratio(a + 4 * n, a + 5 * n, n);
+        out->pairs++;
+    }
+    v->all -= (unsigned)(2 * (n - out->pairs));
+    if (out->pairs < 3)
+        return 0;
+    out->wall = nt__stats_ratio(a, a + n, out->pairs);
+    out->cpu = nt__stats_ratio(a + 2 * n, a + 3 * n, out->pairs);
+    out->rss = nt__stats_ratio(a + 4 * n, a + 5 * n, out->pairs);
     for (size_t k = 0; k < 2; k++) {
-        out->wall_s[k] = nt__stats_median(a + k * n, n);
-        out->cpu_s[k] = nt__stats_median(a + (2 + k) * n, n);
-        out->rss_bytes[k] = nt__stats_median(a + (4 + k) * n, n);
+        out->wall_s[k] = nt__stats_median(a + k * n, out->pairs);
+        out->cpu_s[k] = nt__stats_median(a + (2 + k) * n, out->pairs);
+        out->rss_bytes[k] = nt__stats_median(a + (4 + k) * n, out->pairs);
     }
     return 0;
 }
@@ -184,7 +195,8 @@ static void decide(struct nt_verified *o)
 {
     double saved = o->without.waste - o->with.waste;
     double error =
-        Z * Z * (o->without.error * o->without.error + o->with.error * o->with.error);
+        NT_TUNE_Z * NT_TUNE_Z *
+        (o->without.error * o->without.error + o->with.error * o->with.error);
     bool less_waste = saved > 0 && saved * saved > error;
     bool more_waste = saved < 0 && saved * saved > error;
 
@@ -213,8 +225,9 @@ static int search(struct verify *v)
     static const char *const settings[] = {"hugepages:thp", "return:0", "return:100",
                                            "return:10000"};
     struct nt_verified *o = v->out;
-    double begin = now(), one = (begin - v->begin_s) / v->done;
-    bool taken[2] = {false, false}; /* of hugepages, of return */
+    double begin = now(), until = begin + v->how->search_s;
+    double one = (begin - v->begin_s) / v->done; /* a run */
+    bool taken[2] = {false, false};              /* of hugepages, of return */
 
     for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++) {
         struct nt_tried *t = &o->tried[o->ntried];
@@ -224,14 +237,14 @@ static int search(struct verify *v)
 
         if (taken[i > 0])
             continue;
-        if (now() - begin + 2 * SEARCH_PAIRS * one > v->how->search_s)
+        if (now() + 2 * SEARCH_PAIRS * one > until)
             return 0;
         nt__fmt_into(more, sizeof more, "%s%s%s", o->more,
                      o->more[0] != '\0' ? "," : "", settings[i]);
         t->setting = settings[i];
         v->all += 2 * SEARCH_PAIRS;
-        status = compare(v, side, SEARCH_PAIRS, &t->is);
-        if (status != 0)
+        status = compare(v, side, SEARCH_PAIRS, until, &t->is);
+        if (status != 0 || t->is.pairs < 3)
             return status;
         o->ntried++;
         t->kept = worse(&t->is) == NULL && (t->is.cpu.high < 1 || t->is.rss.high < 1);
@@ -256,17 +269,18 @@ static int runs(struct verify *v)
         status = search(v);
     if (status != 0)
         return status;
-    if (!is_one && o->more[0] == '\0') {
-        nt__warn(
-            "there is nothing to verify: the defaults are as good as what could be "
-            "proposed");
-        return NT_EXIT_NOT_KEPT;
-    }
     o->predicted = predicted.waste;
     o->predicted_error = predicted.error;
+    if (!is_one && o->more[0] == '\0') {
+        o->why =
+            "there is nothing to verify: the defaults are as good as what could be "
+            "proposed";
+        nt__warn("%s", o->why);
+        return NT_EXIT_NOT_KEPT;
+    }
     status = record(v, NT_TRIAL_RECORD_WITH, &o->with);
     if (status == 0)
-        status = compare(v, side, v->how->runs, &o->is);
+        status = compare(v, side, v->how->runs, INFINITY, &o->is);
     if (status == 0) {
         o->exit_status = WEXITSTATUS(v->expected);
         decide(o);
@@ -294,7 +308,7 @@ static int make_dir(struct verify *v)
 
 static void take_signals(void (*handler)(int))
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     struct sigaction act = {.sa_handler = handler};
 
     for (size_t i = 0; i < NT_ARRAY_LEN(signals); i++)

@@ -5,8 +5,9 @@
  * First it runs once, sampled, if no records were given: these make the proposal. Then once
  * more, sampled, with it: that measures the waste. Then so many pairs of runs, with and without,
  * the first of a pair by turns: they measure time and peak memory. Before these a search may try
- * settings that only a run can judge, one after the other, each beside what was best so far. The proposal is kept only
- * if it is better than nothing and not slower; what decides is in docs/tune.md.
+ * settings that only a run can judge, one after the other, each beside what was best so far. The
+ * proposal is kept only if it is better than nothing and not slower; what decides is in
+ * docs/tune.md.
  */
 #ifndef NT_TOOL_TUNE_VERIFY_H
 #define NT_TOOL_TUNE_VERIFY_H
@@ -27,6 +28,7 @@ struct nt_verify {
 
 /* What pairs of runs said: 0 is without or before, 1 is with. */
 struct nt_compared {
+    size_t pairs;                             /* fewer than 3: nothing is said */
     struct nt_interval wall, cpu, rss;        /* ratios */
     double wall_s[2], cpu_s[2], rss_bytes[2]; /* medians */
 };

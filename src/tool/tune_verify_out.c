@@ -2,8 +2,6 @@
 #include "src/base/base.h"
 #include "src/tool/tune_verify.h"
 
-#define Z 1.96
-
 static void row(FILE *out, const char *name, const char *unit, const double median[2],
                 double scale, const struct nt_interval *ratio)
 {
@@ -16,7 +14,8 @@ static void tried(FILE *out, const struct nt_verified *v)
 {
     if (v->how.search_s == 0)
         return;
-    fprintf(out, "Searched, each setting in 5 pairs beside the best before it:\n");
+    fprintf(out,
+            "Searched, each setting in up to 5 pairs beside the best before it:\n");
     for (size_t i = 0; i < v->ntried; i++) {
         const struct nt_tried *t = &v->tried[i];
 
@@ -46,9 +45,9 @@ void nt__verified_text(FILE *out, const struct nt_verified *v)
         out,
         "%-22s %10.3f %10.3f MiB  sampled, +- %.3f and %.3f; predicted %.3f +- %.3f\n",
         "Waste at the peak", v->without.waste / (double)NT_MIB,
-        v->with.waste / (double)NT_MIB, Z * v->without.error / (double)NT_MIB,
-        Z * v->with.error / (double)NT_MIB, v->predicted / (double)NT_MIB,
-        Z * v->predicted_error / (double)NT_MIB);
+        v->with.waste / (double)NT_MIB, NT_TUNE_Z * v->without.error / (double)NT_MIB,
+        NT_TUNE_Z * v->with.error / (double)NT_MIB, v->predicted / (double)NT_MIB,
+        NT_TUNE_Z * v->predicted_error / (double)NT_MIB);
     if (v->exit_status != 0)
         fprintf(out, "\nThe program ended with status %d each time.\n", v->exit_status);
     fprintf(out, "\n%s: %s.\n", v->kept ? "Kept" : "Not kept", v->why);
@@ -71,8 +70,9 @@ static void put_compared(json_t *object, const struct nt_compared *is)
 
 static json_t *waste(const struct nt_waste *w)
 {
-    return json_pack("{s:f, s:f, s:f}", "waste_bytes", w->waste, "waste_bytes_error",
-                     w->error, "requested_bytes", w->requested);
+    return json_pack("{s:f, s:f, s:f, s:f}", "waste_bytes", w->waste,
+                     "waste_bytes_error", w->error, "room_bytes", w->room,
+                     "requested_bytes", w->requested);
 }
 
 json_t *nt__verified_json(const struct nt_verified *v)
@@ -80,12 +80,13 @@ json_t *nt__verified_json(const struct nt_verified *v)
     json_t *rows = json_array();
     json_t *root = nt__tool_memory(json_pack(
         "{s:b, s:s, s:i, s:i, s:s, s:{s:o, s:o, s:f, s:f}, s:o}", "kept", v->kept,
-        "why", v->why, "runs", (int)v->how.runs, "exit_status", v->exit_status, "more",
+        "why", v->why, "runs", (int)v->is.pairs, "exit_status", v->exit_status, "more",
         v->more, "at_peak", "without", waste(&v->without), "with", waste(&v->with),
         "predicted_waste_bytes", v->predicted, "predicted_waste_bytes_error",
         v->predicted_error, "searched", rows));
 
-    put_compared(root, &v->is);
+    if (v->is.pairs > 0) /* else there was nothing to verify */
+        put_compared(root, &v->is);
     for (size_t i = 0; i < v->ntried; i++) {
         json_t *row = json_pack("{s:s, s:b}", "setting", v->tried[i].setting, "taken",
                                 v->tried[i].kept);

@@ -55,9 +55,10 @@ struct nt_site;
 
 struct nt_sample {
     const void *block;
-    uint64_t size; /* asked for, not 0 */
-    uint64_t held; /* what its class was to hold: more, if it was aligned or given room
-                          to grow */
+    uint64_t size;  /* asked for, not 0 */
+    uint64_t held;  /* what its class was to hold: more, if it was aligned or given room
+                          to grow; no table of classes has a say in it */
+    uint32_t align; /* asked for; 0: none beyond NT_GRAIN's */
     uint64_t interval; /* by which it was sampled */
     uint64_t block_bytes;
     void *home; /* the shard that counted it */
@@ -108,7 +109,11 @@ struct nt_fmt;
     X(at_peak_blocks, 'n', "Blocks, at peak", "estimate of the blocks in use then")    \
     X(at_peak_requested_bytes, 'b', "At peak", "estimate of the bytes asked for then") \
     X(at_peak_allocated_bytes, 'b', "Blocks' bytes, at peak",                          \
-      "estimate of the block bytes in use then")
+      "estimate of the block bytes in use then")                                       \
+    X(held_bytes_total, 'b', "Held", "estimate of what their classes were to hold")    \
+    X(at_peak_held_bytes, 'b', "Held, at peak",                                        \
+      "estimate of what the classes of those in use then were to hold")                \
+    X(align_bytes, 'b', "Alignment", "the largest asked for; 0: none above 16")
 
 /* The sampled blocks of a row of sizes. */
 struct nt_size_figures {

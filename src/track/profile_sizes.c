@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sampled blocks by the size that their class was to hold: what a table of size classes is
- * to be made from (numatally tune). It is what was asked for, but of aligned blocks and of
- * those that a realloc gave room to grow it is taken to be the block's own size: that the class
- * is larger than what was asked for is then no fault of the table's. The rows are a plain array, mapped with the first sample; each has
- * three tallies, and its figures at the peak are kept as those of sites are (profile.h).
+ * to be made from (numatally tune). It is what was asked for, rounded up to the alignment, or
+ * with the room that a realloc gave: so it is the same whatever the table. The rows are a plain
+ * array, mapped with the first sample; each has three tallies, and its figures at the peak are
+ * kept as those of sites are (profile.h).
  */
 #include "src/track/profile_tables.h"
 
@@ -39,11 +39,19 @@ static void keep_peak(struct size_row *row)
     row->at_peak = row->live;
 }
 
+/* Large blocks are in the last row, whatever they hold. */
+static double held_by(const struct nt_sample *sample)
+{
+    uint64_t held = sample->held > NT_SIZE_MAX ? sample->size : sample->held;
+    return sample->weight.blocks * (double)held;
+}
+
 static void add_to(struct size_tally *tally, const struct nt_sample *sample)
 {
     tally->samples++;
     tally->blocks += sample->weight.blocks;
     tally->bytes += sample->weight.bytes;
+    tally->held += held_by(sample);
     tally->block_bytes += sample->weight.blocks * (double)sample->block_bytes;
 }
 
@@ -58,6 +66,8 @@ void nt__profile_size_in(const struct nt_sample *sample)
     keep_peak(row);
     add_to(&row->allocated, sample);
     add_to(&row->live, sample);
+    if (sample->align > row->align)
+        row->align = sample->align;
 }
 
 void nt__profile_size_out(const struct nt_sample *sample)
@@ -74,6 +84,7 @@ void nt__profile_size_out(const struct nt_sample *sample)
     }
     live->blocks -= sample->weight.blocks;
     live->bytes -= sample->weight.bytes;
+    live->held -= held_by(sample);
     live->block_bytes -= sample->weight.blocks * (double)sample->block_bytes;
 }
 
@@ -102,6 +113,9 @@ size_t nt__profile_sizes(struct nt_size_figures *out, size_t max)
                 .at_peak_blocks = rounded(peak->blocks),
                 .at_peak_requested_bytes = rounded(peak->bytes),
                 .at_peak_allocated_bytes = rounded(peak->block_bytes),
+                .held_bytes_total = rounded(row->allocated.held),
+                .at_peak_held_bytes = rounded(peak->held),
+                .align_bytes = row->align,
             };
         n++;
     }

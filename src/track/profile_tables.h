@@ -30,13 +30,14 @@ struct pair {
 
 struct size_tally {
     uint64_t samples;
-    double blocks, bytes, block_bytes;
+    double blocks, bytes, held, block_bytes;
 };
 
 /* A row of sizes. */
 struct size_row {
     struct size_tally allocated, live, at_peak;
-    uint64_t peak; /* as in struct nt_site */
+    uint64_t peak;  /* as in struct nt_site */
+    uint32_t align; /* the largest */
 };
 
 /* An open hash table: rows of `size` bytes, those in use spread by their hash. */

@@ -42,7 +42,9 @@ static inline void *room_malloc(struct nt_shard *s, size_t size)
 {
     bool zeroed, due;
     void *p = nt__shard_pop(s, size, &due);
-    return p ? p : nt__shard_malloc(s, nt__sizeclass_of(size), size, &zeroed);
+    return p ? p
+             : nt__shard_malloc(s, nt__sizeclass_of(size),
+                                &(struct nt_asked){size, size, 1}, &zeroed);
 }
 
 static inline void room_free(struct nt_shard *s, void *p)

@@ -34,7 +34,7 @@ static void test_every_class(void **state)
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
         size_t size = nt__sizeclasses.size[c];
         bool zeroed;
-        char *p = nt__shard_malloc(s, c, size, &zeroed);
+        char *p = nt__shard_malloc(s, c, &(struct nt_asked){size, size, 1}, &zeroed);
         assert_non_null(p);
         assert_int_equal((uintptr_t)p % NT_GRAIN, 0);
         for (size_t i = 0; zeroed && i < size; i++)

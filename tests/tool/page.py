@@ -113,6 +113,8 @@ class Pages(unittest.TestCase):
                     self.check_history(record)
                     self.check_nodes(record)
                     self.check_sizes(record)
+                    if len(all_records) == 1:
+                        self.check_tuning(name)
                     self.check_tables(record)
                     self.check_profile(record)
                     self.check_job(record)
@@ -245,6 +247,19 @@ class Pages(unittest.TestCase):
             self.table("occupancy", held, SLABS, None)
         elif rows:
             self.assertIn("does not say", self.browser.find("#occupancy").text)
+
+    def check_tuning(self, name):
+        with open(f"{FOLDER}/{name}.tuning") as lines:
+            said = lines.readline()
+        points = self.browser.js("return test.values('#tuning circle')")
+        if not said:
+            self.assertEqual([], points)
+            return
+        at_peak = json.loads(said)["at_peak"]
+        self.assertEqual([round(at_peak[table]["waste_bytes"]) for table in ("builtin", "best")],
+                         [round(n) for _, n in points])
+        waste = [float(row["Waste"]) for row in self.browser.rows("tuning")]
+        self.assertEqual(sorted(waste, reverse=True), waste)
 
     def check_tables(self, record):
         for panel, columns, head in (("pools", POOLS, ("Pool", "name")),

@@ -90,6 +90,7 @@ for record in *.json; do
     cmp -s out "$kept/${record%.json}.html" || fail "another page on standard output"
     try 0 "$tool" report --format json -o "$kept/$record" "$record"
     try 0 "$tool" report --findings --format json -o "$kept/${record%.json}.findings" "$record"
+    "$tool" tune --json "$record" >"$kept/${record%.json}.tuning" 2>/dev/null
     try 0 "$tool" report --format text -o "$kept/${record%.json}.txt" "$record"
 done
 [ "$(stat -c %s "$kept/plain.html")" -lt $((200 * 1024)) ] ||

@@ -35,6 +35,8 @@ static uint64_t price(const struct nt_classes_problem *p, const bool *in)
     size_t from = 0;
 
     for (size_t i = 0; i < p->n; i++) {
+        if (!in[i] && p->must != NULL && p->must[i])
+            return UINT64_MAX;
         if (!in[i])
             continue;
         if (!allowed(p, from, i))
@@ -90,7 +92,8 @@ static void check(const struct nt_classes_problem *p, uint64_t least)
     free(in);
 }
 
-static void make(struct nt_classes_problem *p, uint64_t *size, uint64_t *blocks)
+static void make(struct nt_classes_problem *p, uint64_t *size, uint64_t *blocks,
+                 bool *must)
 {
     static const unsigned guards[] = {100, 100, 75, 50, 25, 12, 0};
     uint64_t at = 0, step = random_below(2) ? 1 : 40,
@@ -100,7 +103,9 @@ static void make(struct nt_classes_problem *p, uint64_t *size, uint64_t *blocks)
         at += 16 * (1 + random_below(step));
         size[i] = at;
         blocks[i] = random_below(3) ? random_below(most) : 0;
+        must[i] = random_below(5) == 0;
     }
+    p->must = random_below(2) != 0 ? must : NULL;
     p->size = size;
     p->blocks = blocks;
     p->most = 1 + (unsigned)random_below(p->n + 2);
@@ -113,9 +118,10 @@ static void test_brute_force(void **unused)
     (void)unused;
     for (int round = 0; round < 20000; round++) {
         uint64_t size[12], blocks[12];
+        bool must[12];
         struct nt_classes_problem p = {.n = 1 + random_below(12)};
 
-        make(&p, size, blocks);
+        make(&p, size, blocks, must);
         check(&p, least_of_all(&p));
     }
 }
@@ -141,6 +147,8 @@ static uint64_t least_by_rows(const struct nt_classes_problem *p)
                 cost = best[j] + blocks * p->size[i] - sizes + p->class_cost;
                 if (allowed(p, j, i) && cost < next[i + 1])
                     next[i + 1] = cost;
+                if (p->must != NULL && p->must[i])
+                    break;
             }
         }
         free(best);
@@ -157,11 +165,12 @@ static void test_rows(void **unused)
     (void)unused;
     enum { MOST = 300 };
     uint64_t size[MOST], blocks[MOST];
+    bool must[MOST];
 
     for (int round = 0; round < 200; round++) {
         struct nt_classes_problem p = {.n = 1 + random_below(MOST)};
 
-        make(&p, size, blocks);
+        make(&p, size, blocks, must);
         p.most = 1 + (unsigned)random_below(40);
         check(&p, least_by_rows(&p));
     }
@@ -181,7 +190,7 @@ static void test_monotone(void **unused)
         blocks[i] = 1 + random_below(1000);
     }
     for (unsigned most = 1; most <= 256; most++) {
-        struct nt_classes_problem p = {size, blocks, N, 0, most, 100};
+        struct nt_classes_problem p = {size, blocks, N, 0, NULL, most, 100};
         size_t count = nt__classes_best(&p, chosen);
         uint64_t waste = nt__classes_waste(&p, chosen, count);
 
@@ -189,7 +198,7 @@ static void test_monotone(void **unused)
         assert_true(waste < last);
         last = waste;
     }
-    struct nt_classes_problem all = {size, blocks, 256, 0, 256, 100};
+    struct nt_classes_problem all = {size, blocks, 256, 0, NULL, 256, 100};
     assert_int_equal(nt__classes_best(&all, chosen), 256);
     assert_int_equal(nt__classes_waste(&all, chosen, 256), 0);
 }
@@ -208,7 +217,7 @@ static void test_million(void **unused)
         blocks[i] = random_below(200);
     }
     for (unsigned most = 32; most <= 127; most += 95) {
-        struct nt_classes_problem p = {size, blocks, N, 0, most, 100};
+        struct nt_classes_problem p = {size, blocks, N, 0, NULL, most, 100};
         size_t count = nt__classes_best(&p, chosen);
         uint64_t waste = nt__classes_waste(&p, chosen, count);
 

@@ -41,16 +41,21 @@ static void test_sums(void **unused)
 {
     (void)unused;
     struct nt_size_figures sizes[] = {
-        {32, 4, 8, 200, 256, 2, 4, 100, 128},
-        {0, 1, 1, 1000000, 1003520, 1, 1, 1000000, 1003520}};
+        {32, 4, 8, 200, 256, 2, 4, 100, 128, 220, 110, 0},
+        {0, 1, 1, 1000000, 1003520, 1, 1, 1000000, 1003520, 0, 0, 0}}; /* of before */
     struct nt_record r = record_of(sizes, 2, 4096);
+    struct nt_waste waste;
 
     assert_null(nt__evidence_add(&e, &r));
     assert_null(nt__evidence_add(&e, &r));
     assert_int_equal(e.records, 2);
     assert_int_equal(e.sampled, 2);
-    assert_true(fabs(e.peak[1].blocks - 8) < 1e-9 &&
-                fabs(e.all[1].requested - 400) < 1e-9);
+    assert_true(fabs(e.peak[1].blocks - 8) < 1e-9 && fabs(e.all[1].held - 440) < 1e-9);
+    assert_true(fabs(e.peak[1].held - 220) < 1e-9 &&
+                fabs(e.peak[NT_SIZE_ROWS - 1].held - 2000000) < 1e-9);
+    nt__evidence_waste(&e, &waste);
+    assert_true(fabs(waste.waste - 36 - 7040) < 1e-9 && fabs(waste.room - 20) < 1e-9 &&
+                fabs(waste.requested - 2000200) < 1e-9);
     assert_true(fabs(e.peak[NT_SIZE_ROWS - 1].allocated - 2007040) < 1e-9);
     assert_string_equal(e.program, "a");
     strcpy(r.snapshot.program, "b");
@@ -62,15 +67,25 @@ static void test_sums(void **unused)
 static void test_refused(void **unused)
 {
     (void)unused;
-    const struct nt_size_figures bad[] = {
-        {17, 1, 1, 10, 16, 0, 0, 0, 0},    {1 << 20, 1, 1, 10, 16, 0, 0, 0, 0},
-        {16, 2, 0, 10, 16, 0, 0, 0, 0},    {16, 1, 1, 100, 112, 0, 0, 0, 0},
-        {16, 1, 1, 16, 8, 0, 0, 0, 0},     {16, 1, 1, 16, 16, 2, 2, 32, 32},
-        {16, 0, 1, 16, 16, 0, 0, 0, 0},    {16, UINT64_MAX, 1, 16, 16, 0, 0, 0, 0},
-        {34817, 1, 1, 16, 64, 0, 0, 0, 0}, {UINT64_MAX, 1, 1, 16, 64, 0, 0, 0, 0}};
+    static const uint64_t bad[][12] = {{17, 1, 1, 10, 16},
+                                       {1 << 20, 1, 1, 10, 16},
+                                       {16, 2, 0, 10, 16},
+                                       {16, 1, 1, 100, 112},
+                                       {16, 1, 1, 16, 8},
+                                       {16, 1, 1, 16, 16, 2, 2, 32, 32},
+                                       {16, 0, 1, 16, 16},
+                                       {16, UINT64_MAX, 1, 16, 16},
+                                       {34817, 1, 1, 16, 64},
+                                       {UINT64_MAX, 1, 1, 16, 64},
+                                       {16, 1, 1, 16, 16, 1, 1, 16, 16, 14, 16},
+                                       {16, 1, 1, 8, 16, 1, 1, 8, 16, 40, 8},
+                                       {16, 1, 1, 16, 16, 1, 1, 16, 16, 16, 16, 48},
+                                       {0, 1, 1, 16, 16, 1, 1, 16, 16, 16, 16, 3}};
 
     for (size_t i = 0; i < NT_ARRAY_LEN(bad); i++) {
-        struct nt_size_figures sizes[] = {{16, 1, 1, 16, 16, 1, 1, 16, 16}, bad[i]};
+        struct nt_size_figures sizes[2] = {{.up_to_bytes = 16}};
+
+        memcpy(&sizes[1], bad[i], sizeof sizes[1]);
         struct nt_record r = record_of(sizes + 1, 1, 4096);
 
         assert_non_null(nt__evidence_add(&e, &r));
@@ -82,8 +97,9 @@ static void test_refused(void **unused)
     }
 }
 
-/* What the rows of one sample make is expected of rows without any. What all make stays the
- * same, and so does what was sampled block by block. */
+/* What the rows of one sample make is expected of rows of their octave without any: all but that
+ * of 32 bytes, which is alone in its octave. What all make stays the same, and so does what was
+ * sampled block by block. */
 static void test_missed(void **unused)
 {
     (void)unused;
@@ -98,23 +114,24 @@ static void test_missed(void **unused)
             blocks = n;
         sizes[i] = (struct nt_size_figures){size,          n, blocks, blocks * size,
                                             blocks * size, n, blocks, blocks * size,
-                                            blocks * size};
-        once += i < ONCE ? (double)(blocks * size) : 0;
+                                            blocks * size, 0, 0,      0};
+        once += i > 0 && i < ONCE ? (double)(blocks * size) : 0;
     }
     struct nt_record r = record_of(sizes, ROWS, 16384);
     assert_null(nt__evidence_add(&e, &r));
     nt__evidence_expect(&e);
     for (size_t i = 0; i < NT_SIZE_ROWS; i++) {
-        requested += e.peak[i].requested;
-        expected += e.expected[i].requested;
+        requested += e.peak[i].held;
+        expected += e.expected[i].held;
         if (e.peak[i].samples <= 0)
-            unseen += e.expected[i].requested;
+            unseen += e.expected[i].held;
     }
     assert_true(fabs(expected / requested - 1) < 1e-9);
     assert_true(fabs(unseen / once - 1) < 1e-9);
     assert_true(fabs(e.missed - once / requested) < 1e-9);
     assert_true(fabs(e.expected[2 * ROWS - 1].blocks - 940) < 1e-9);
-    assert_true(e.expected[0].blocks > 0 && e.expected[200].blocks <= 0);
+    assert_true(e.expected[2].blocks > 0 && e.expected[200].blocks <= 0);
+    assert_true(e.expected[0].blocks <= 0); /* there is nothing of its octave */
     /* Where every block is sampled nothing is missed. */
     for (size_t i = 0; i < ROWS; i++) {
         sizes[i].at_peak_blocks = sizes[i].at_peak_samples;

@@ -27,7 +27,7 @@ static void add(size_t row, double blocks, double size)
 
     b->samples += blocks;
     b->blocks += blocks;
-    b->requested += blocks * size;
+    b->held += blocks * size;
     b->allocated += blocks * size;
     e.all[row] = *b;
 }
@@ -52,10 +52,12 @@ static void check_table(const struct nt_tune_table *t, size_t listed)
         assert_int_equal(nt__sizeclasses.size[i], t->size[i]);
     for (size_t row = 0; row + 1 < NT_SIZE_ROWS; row++) {
         uint64_t size = nt__evidence_size(row);
-        uint64_t class = nt__sizeclasses.size[nt__sizeclass_of(size)];
+        unsigned c = nt__sizeclass_aligned(size, nt__max(e.align[row], 16));
+        uint64_t class = c < nt__sizeclasses.count ? nt__sizeclasses.size[c]
+                                                   : nt__align_up(size, 65536);
 
         assert_true(class >= size);
-        waste += e.peak[row].blocks * (double)class - e.peak[row].requested;
+        waste += e.peak[row].blocks * (double)class - e.peak[row].held;
     }
     assert_true(fabs(waste - t->waste) <= 1e-6 * (waste + 1));
 }
@@ -74,6 +76,8 @@ static void test_tables(void **unused)
 
             add(row, (double)(1 + random_below(round % 2 ? 100000 : 50)),
                 (double)nt__evidence_size(row) - (double)random_below(16));
+            if (random_below(8) == 0)
+                e.align[row] = (uint64_t)32 << random_below(12);
         }
         unsigned classes = 1 + (unsigned)random_below(127);
         assert_null(nt__tune_propose(&e, classes, &p));
@@ -88,6 +92,37 @@ static void test_tables(void **unused)
         }
         if (classes == 127)
             assert_true(p.best.waste <= p.builtin.waste);
+    }
+}
+
+/* Many blocks of a size were aligned: it is a class. For a few it need not be. */
+static void test_aligned(void **unused)
+{
+    (void)unused;
+    static const struct {
+        size_t row, align;
+        double blocks;
+        bool is_class;
+    } cases[] = {{2047 + 48, 65536, 1, true}, /* 128 KiB */
+                 {255, 4096, 300, true},      /* 4 KiB */
+                 {1279, 4096, 50, true},      /* 20 KiB */
+                 {255, 4096, 2, false}};
+
+    for (size_t i = 0; i < NT_ARRAY_LEN(cases); i++) {
+        double size = (double)nt__evidence_size(cases[i].row);
+        bool found = false;
+
+        begin();
+        add(cases[i].row, cases[i].blocks, size);
+        e.align[cases[i].row] = cases[i].align;
+        add(16, 100000, 264);                 /* what makes a table worth it, */
+        add(cases[i].row + 1, 40, size + 16); /* and would serve both */
+        assert_null(nt__tune_propose(&e, 127, &p));
+        assert_true(p.classes);
+        for (size_t k = 0; k < p.best.count; k++)
+            found |= (double)p.best.size[k] >= size && (double)p.best.size[k] <= size;
+        assert_int_equal(found, cases[i].is_class);
+        check_table(&p.best, p.listed);
     }
 }
 
@@ -114,6 +149,33 @@ static void test_one(void **unused)
     begin();
     e.sampled = 0;
     assert_non_null(nt__tune_propose(&e, 127, &p));
+}
+
+/* Sizes that were not in use at the peak, but often at other times, have classes, too. */
+static void test_other_times(void **unused)
+{
+    (void)unused;
+    static const size_t sizes[] = {6400, 7008, 7600};
+
+    for (int often = 0; often < 2; often++) {
+        size_t found = 0;
+
+        begin();
+        add(1040 / 16 - 1, 100000, 1040);
+        add(8192 / 16 - 1, 10000, 8192);
+        for (size_t i = 0; i < NT_ARRAY_LEN(sizes); i++) {
+            struct nt_tune_blocks *b = &e.all[sizes[i] / 16 - 1];
+
+            b->samples = b->blocks = often ? 10000 : 1;
+            b->held = b->blocks * (double)sizes[i];
+        }
+        assert_null(nt__tune_propose(&e, 127, &p));
+        assert_true(p.classes);
+        for (size_t k = 0; k < NT_ARRAY_LEN(sizes); k++)
+            for (size_t i = 0; i < p.listed; i++)
+                found += p.best.size[i] == sizes[k];
+        assert_int_equal(found == NT_ARRAY_LEN(sizes), often);
+    }
 }
 
 /* A threshold is a matter of choice, but not that it follows what was given back. */
@@ -144,8 +206,8 @@ static void test_return(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_one),
+        cmocka_unit_test(test_tables),  cmocka_unit_test(test_one),
+        cmocka_unit_test(test_aligned), cmocka_unit_test(test_other_times),
         cmocka_unit_test(test_return),
     };
 

@@ -195,6 +195,23 @@ static void test_sizes(void **state)
         assert_int_equal(after.requested_bytes_total - before.requested_bytes_total,
                          rows[i].size);
     }
+    /* An aligned block is in the row of what it was rounded up to, and the row knows. */
+    struct nt_sample aligned = {.block = (void *)0xb000000,
+                                .size = 1000,
+                                .held = 1024,
+                                .align = 256,
+                                .interval = 1,
+                                .block_bytes = 1280};
+    const struct nt_stack stack = stack_of(SITE);
+    assert_true(nt__profile_add(&aligned, &stack));
+    struct nt_size_figures row = size_row(1024);
+    assert_int_equal(row.align_bytes, 256);
+    assert_int_equal(row.requested_bytes_total, 1000);
+    assert_int_equal(row.held_bytes_total, 1024);
+    assert_int_equal(row.at_peak_held_bytes, 1024);
+    assert_int_equal(row.at_peak_allocated_bytes, 1280);
+    assert_int_equal(size_row(0).held_bytes_total, size_row(0).requested_bytes_total);
+    assert_true(drop(0xb000000));
     /* At the peak are those in use then, whatever comes and goes afterwards. */
     add(at + 4096, 1ull << 40, SITE);
     assert_int_equal(size_row(16).at_peak_requested_bytes, 17);

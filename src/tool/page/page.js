@@ -88,7 +88,7 @@ function findingsPanel(concluded) {
 /* ---- panels ------------------------------------------------------------------------ */
 
 /* In the order of the page; each makes its part, or null. */
-function panels({record, profile, findings}) {
+function panels({record, profile, findings, tuning}) {
     return [
         findingsPanel(findings),
         jobPanel(record),
@@ -102,6 +102,7 @@ function panels({record, profile, findings}) {
         profile && profile.total.samples_total > 0 && lifetimesPanel(profile),
         profile && remotePanel(profile),
         sizesPanel(record),
+        tuning && tuningPanel(tuning),
         occupancyPanel(record),
         threadsPanel(record),
         poolsPanel(record),
