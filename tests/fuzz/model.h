@@ -99,8 +99,7 @@ static void let(unsigned i, void (*what)(struct fuzz_bytes *), struct fuzz_bytes
         sem_init(&w->go, 0, 0);
         sem_init(&w->done, 0, 0);
         FUZZ_CHECK(pthread_create(&w->thread, NULL, work, w) == 0);
-                               &cpu); /* as far as it can be had */
-                               w->runs = true;
+        w->runs = true;
     }
     w->work = what;
     w->bytes = b;
