@@ -49,7 +49,7 @@ static size_t size_of(struct fuzz_bytes *b)
         size = (size_t)n * 64;
         break;
     default:
-        size = (size_t)(n % 4096) * 4096 + (n >> 12) - 8;
+        size = (size_t)(n % 1024) * 4096 + (n >> 10) - 32;
     }
     if (size > (size_t)1 << 40)
         size = 0;

@@ -18,7 +18,7 @@
 
 enum { BLOCKS = 96, POOLS = 4, THREADS = 4, NO_POOL = -1, UNTOUCHED = 4711 };
 
-#define BYTES_MAX ((size_t)32 << 20) /* in use at once */
+#define BYTES_MAX ((size_t)16 << 20) /* in use at once */
 #define CALLS_MAX 4000               /* of one input */
 #define WHOLE 8192                   /* larger blocks are not looked at byte by byte */
 #define STRIDE 509
