@@ -15,6 +15,9 @@
  *   errors     NULL only where it must be or may be, with the errno that is documented;
  *              errno is left alone otherwise
  *
+ * Built once more with -DFUZZ_MALLOC, with malloc and its family in place of nt_malloc's: there
+ * the counters have libc's own blocks, too, and are not compared.
+ *
  * Nothing is kept from one input to the next but the counters, of which the model keeps the
  * sums, and what the allocator itself keeps: all blocks and pools are given back.
  */
@@ -88,7 +91,7 @@ static void do_malloc(struct fuzz_bytes *b)
 
     if (block->bytes != NULL)
         return;
-    accept(block, nt_malloc(size), size, 16, NO_POOL, false);
+    accept(block, CALL(malloc)(size), size, 16, NO_POOL, false);
     FUZZ_CHECK(good == block->usable);
 }
 
@@ -100,7 +103,7 @@ static void do_calloc(struct fuzz_bytes *b)
 
     if (block->bytes != NULL)
         return;
-    bytes = nt_calloc(count_of, size);
+    bytes = CALL(calloc)(count_of, size);
     check_zeroes(bytes, count_of * size);
     accept(block, bytes, count_of * size, 16, NO_POOL, false);
 }
@@ -114,13 +117,13 @@ static void do_aligned(struct fuzz_bytes *b)
     if (block->bytes != NULL)
         return;
     if (fuzz_byte(b) % 2 == 0) {
-        bytes = nt_aligned_alloc(alignment, size);
+        bytes = CALL(aligned_alloc)(alignment, size);
     } else if (alignment < sizeof(void *)) {
-        FUZZ_CHECK(nt_posix_memalign(&bytes, alignment, size) == EINVAL &&
+        FUZZ_CHECK(CALL(posix_memalign)(&bytes, alignment, size) == EINVAL &&
                    bytes == NULL);
         return;
     } else {
-        FUZZ_CHECK(nt_posix_memalign(&bytes, alignment, size) == 0);
+        FUZZ_CHECK(CALL(posix_memalign)(&bytes, alignment, size) == 0);
     }
     accept(block, bytes, size, alignment, NO_POOL, false);
 }
@@ -134,31 +137,31 @@ static void do_refused(struct fuzz_bytes *b)
 
     switch (fuzz_byte(b) % 8) {
     case 0:
-        got = nt_malloc(size);
+        got = CALL(malloc)(size);
         break;
     case 1:
-        got = nt_calloc(size / 2, 3);
+        got = CALL(calloc)(size / 2, 3);
         break;
     case 2:
-        got = nt_calloc(3, size);
+        got = CALL(calloc)(3, size);
         break;
     case 3:
-        got = nt_reallocarray(block->bytes, size, 2);
+        got = CALL(reallocarray)(block->bytes, size, 2);
         break;
     case 4:
         got = block->pool != NO_POOL && block->bytes != NULL
                   ? nt_pool_realloc(m.pool[block->pool].pool, block->bytes, size)
-                  : nt_realloc(block->bytes, size);
+                  : CALL(realloc)(block->bytes, size);
         break;
     case 5:
-        got = nt_aligned_alloc(alignment_of(b), size);
+        got = CALL(aligned_alloc)(alignment_of(b), size);
         break;
     case 6:
-        FUZZ_CHECK(nt_posix_memalign(&out, 64, size) == ENOMEM && out == &out);
+        FUZZ_CHECK(CALL(posix_memalign)(&out, 64, size) == ENOMEM && out == &out);
         FUZZ_CHECK(errno == UNTOUCHED);
         return;
     default:
-        got = nt_aligned_alloc(3 * alignment_of(b), 100);
+        got = CALL(aligned_alloc)(3 * alignment_of(b), 100);
         FUZZ_CHECK(got == NULL && errno == EINVAL);
         return;
     }
@@ -170,13 +173,13 @@ static void do_free(struct fuzz_bytes *b)
     struct block *block = block_of(b), old = *block;
 
     if (old.bytes == NULL) {
-        nt_free(NULL);
+        CALL(free)(NULL);
         return;
     }
     drop(block);
     switch (fuzz_byte(b) % 3) {
     case 0:
-        nt_free(old.bytes);
+        CALL(free)(old.bytes);
         break;
     case 1:
         if (old.alignment == 16)
@@ -185,7 +188,7 @@ static void do_free(struct fuzz_bytes *b)
             nt_free_aligned_sized(old.bytes, old.alignment, old.size);
         break;
     default:
-        FUZZ_CHECK(nt_realloc(old.bytes, 0) == NULL);
+        FUZZ_CHECK(CALL(realloc)(old.bytes, 0) == NULL);
     }
     FUZZ_CHECK(errno == UNTOUCHED);
 }
@@ -205,9 +208,9 @@ static void do_realloc(struct fuzz_bytes *b)
     if (pool != NULL && divisor != 0)
         bytes = nt_pool_realloc(pool->pool, old.bytes, size);
     else if (divisor == 1)
-        bytes = nt_reallocarray(old.bytes, 1, size);
+        bytes = CALL(reallocarray)(old.bytes, 1, size);
     else
-        bytes = nt_realloc(old.bytes, size);
+        bytes = CALL(realloc)(old.bytes, size);
     if (bytes == NULL) {
         FUZZ_CHECK(pool != NULL && pool->limit != 0 && errno == ENOMEM);
         return;
@@ -218,7 +221,7 @@ static void do_realloc(struct fuzz_bytes *b)
 
         FUZZ_CHECK(errno == UNTOUCHED);
         block->size = size;
-        block->usable = nt_usable_size(bytes);
+        block->usable = usable_of(bytes);
         if (block->alignment > 16) /* is kept where it stays */
             block->alignment = 16;
         for (int i = 0; i < 2; i++)
@@ -440,7 +443,7 @@ static void give_back(struct fuzz_bytes *b)
         if (bytes == NULL || block->pool != NO_POOL)
             continue;
         drop(block);
-        nt_free(bytes);
+        CALL(free)(bytes);
     }
     for (int i = 0; i < POOLS; i++) {
         if (m.pool[i].pool == NULL)
