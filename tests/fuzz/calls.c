@@ -382,6 +382,7 @@ static void do_look(struct fuzz_bytes *b)
         }
         check_sums();
         check_pools();
+        check_threads();
         break;
     case 2:
         nt_purge();

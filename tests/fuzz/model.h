@@ -302,13 +302,42 @@ static void check_pool(const struct pool *p, const struct nt_pool_figures *f)
     FUZZ_CHECK(p->limit == 0 || f->committed_bytes_now <= p->limit);
 }
 
+/* Of the threads' blocks, as they are in the first row of the pools. */
+static void check_threads(void)
+{
+    static struct nt_thread_figures threads[THREADS + 1];
+    long n = nt_snapshot_threads(threads, THREADS + 1);
+    struct sums all = {0};
+
+    FUZZ_CHECK(n <= THREADS + 1);
+    for (long i = 0; i < n; i++) {
+        all.allocations += threads[i].allocations_total;
+        all.frees += threads[i].frees_total;
+    }
+    FUZZ_CHECK(!EXACT || all.allocations == m.figures[0].allocations_total);
+    FUZZ_CHECK(!EXACT || all.frees == m.figures[0].frees_total);
+}
+
 /* Names are not to be relied on: a pool is known by its name having been set to its number. */
 static void check_pools(void)
 {
     long n = nt_snapshot_pools(m.figures, sizeof m.figures / sizeof *m.figures);
     unsigned found = 0, there = 0;
+    struct sums all = {0};
 
     FUZZ_CHECK(n <= (long)(sizeof m.figures / sizeof *m.figures));
+    for (long i = 0; i < n; i++) {
+        all.live_blocks += m.figures[i].live_blocks_now;
+        all.live_bytes += m.figures[i].live_bytes_now;
+        all.allocations += m.figures[i].allocations_total;
+        all.frees += m.figures[i].frees_total;
+    }
+    if (EXACT) {
+        FUZZ_CHECK(all.live_blocks == m.sums.live_blocks);
+        FUZZ_CHECK(all.live_bytes == m.sums.live_bytes);
+        FUZZ_CHECK(all.allocations <= m.sums.allocations); /* pools that are gone */
+        FUZZ_CHECK(all.allocations - all.frees == m.sums.live_blocks);
+    }
     for (long i = 1; i < n; i++)
         for (unsigned k = 0; k < POOLS; k++)
             if (m.pool[k].pool != NULL && m.figures[i].name[0] == (char)('0' + k)) {
