@@ -366,13 +366,34 @@ static void do_pool_malloc(struct fuzz_bytes *b)
 /* ---- the rest ---------------------------------------------------------------------------------- */
 
 static unsigned reported;
+static uint64_t limit;
+
+static void crossed(uint64_t live_bytes, void *context)
+{
+    FUZZ_CHECK(context == &limit && live_bytes > limit);
+    if (EXACT && limit % 3 == 0) { /* it may allocate, free, and look */
+        void *p = nt_malloc(1000);
+
+        FUZZ_CHECK(p != NULL);
+        add(&m.sums, 1000, nt_usable_size(p));
+        take(&m.sums, nt_usable_size(p));
+        if (live_bytes + nt_usable_size(p) > m.peak)
+            m.peak = live_bytes + nt_usable_size(p);
+        nt_free(p);
+        nt_mark("crossed");
+    }
+}
 
 static void do_look(struct fuzz_bytes *b)
 {
     unsigned how = fuzz_byte(b);
     char name[2] = {'a', '\0'};
 
-    switch (how % 8) {
+    switch (how % 9) {
+    case 8:
+        limit = (uint64_t)how << 10;
+        FUZZ_CHECK(nt_on_limit(limit, how & 1 ? crossed : NULL, &limit) == 0);
+        break;
     case 0:
     case 1:
         for (unsigned k = 0; k < POOLS; k++) {
@@ -383,6 +404,7 @@ static void do_look(struct fuzz_bytes *b)
         check_sums();
         check_pools();
         check_threads();
+        check_samples();
         break;
     case 2:
         nt_purge();
@@ -486,7 +508,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             last = who % THREADS;
         let(last, call, &b);
     }
-    FUZZ_CHECK(nt_sample(0) == 0);
+    FUZZ_CHECK(nt_sample(0) == 0 && nt_on_limit(0, NULL, NULL) == 0);
     for (unsigned i = 0; i < THREADS; i++)
         if (i == 0 || workers[i].runs)
             let(i, leave_policy, NULL);

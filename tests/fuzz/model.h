@@ -318,6 +318,24 @@ static void check_threads(void)
     FUZZ_CHECK(!EXACT || all.frees == m.figures[0].frees_total);
 }
 
+/* A sampled block that is in use is one of those that are in use. */
+static void check_samples(void)
+{
+    static struct nt_sample_figures samples[BLOCKS];
+    long n = nt_snapshot_samples(samples, BLOCKS);
+
+    FUZZ_CHECK(!EXACT || n <= BLOCKS);
+    for (long i = 0; EXACT && i < n; i++) {
+        const struct block *b = m.block;
+
+        while (b < m.block + BLOCKS && (uintptr_t)b->bytes != samples[i].address)
+            b++;
+        FUZZ_CHECK(b < m.block + BLOCKS);
+        FUZZ_CHECK(samples[i].requested_bytes <= b->usable);
+        FUZZ_CHECK(samples[i].block_bytes == b->usable);
+    }
+}
+
 /* Names are not to be relied on: a pool is known by its name having been set to its number. */
 static void check_pools(void)
 {
