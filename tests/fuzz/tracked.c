@@ -116,12 +116,19 @@ static void check(void)
     FUZZ_CHECK(memcmp(f.sizes, m.sums.sizes, sizeof f.sizes) == 0);
 }
 
+/* All are as the first, and that is `value`. */
+static void check_bytes(unsigned value, const unsigned char *bytes, size_t size)
+{
+    FUZZ_CHECK(size == 0 ||
+               (bytes[0] == value && memcmp(bytes, bytes + 1, size - 1) == 0));
+}
+
 /* ---- calls ------------------------------------------------------------------------------ */
 
 static void do_get(struct fuzz_bytes *b)
 {
     unsigned i = fuzz_byte(b) % BLOCKS, how = fuzz_byte(b) % 4;
-    size_t size = fuzz_word(b) >> fuzz_byte(b) % 16, alignment = (size_t)1 << how;
+    size_t size = fuzz_word(b) >> (4 + fuzz_byte(b) % 12), alignment = (size_t)1 << how;
     bool fails = m.fails;
     unsigned char *p;
 
@@ -133,8 +140,8 @@ static void do_get(struct fuzz_bytes *b)
         break;
     case 1:
         p = m.tracked.calloc(m.tracked.context, 1, size);
-        for (size_t k = 0; p != NULL && k < size; k++)
-            FUZZ_CHECK(p[k] == 0);
+        if (p != NULL)
+            check_bytes(0, p, size);
         break;
     case 2:
         p = m.tracked.realloc(m.tracked.context, NULL, size);
@@ -170,8 +177,7 @@ static void do_free(struct fuzz_bytes *b)
         m.tracked.free(m.tracked.context, NULL);
         return;
     }
-    for (size_t k = 0; k < m.block[i].size; k++)
-        FUZZ_CHECK(p[k] == (unsigned char)i);
+    check_bytes(i, p, m.block[i].size);
     m.block[i].bytes = NULL;
     if (fuzz_byte(b) % 2 != 0 && !m.block[i].foreign)
         FUZZ_CHECK(m.tracked.realloc(m.tracked.context, p, 0) == NULL);
@@ -190,7 +196,7 @@ static void do_realloc(struct fuzz_bytes *b)
     unsigned i = fuzz_byte(b) % BLOCKS;
     unsigned char *old = m.block[i].bytes, *p;
     size_t was = m.block[i].size;
-    size_t size = (fuzz_word(b) >> fuzz_byte(b) % 16) + 1;
+    size_t size = (fuzz_word(b) >> (4 + fuzz_byte(b) % 12)) + 1;
     uintptr_t from = (uintptr_t)old;
     bool fails = m.fails;
 
@@ -202,8 +208,7 @@ static void do_realloc(struct fuzz_bytes *b)
         m.sums.failed_total++;
         return;
     }
-    for (size_t k = 0; k < size && k < was; k++)
-        FUZZ_CHECK(p[k] == (unsigned char)i);
+    check_bytes(i, p, size < was ? size : was);
     memset(p, (int)i, size);
     m.block[i].bytes = p;
     m.block[i].size = size;
