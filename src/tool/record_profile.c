@@ -71,8 +71,8 @@ static bool get_samples(const json_t *profile, struct nt_profile *p)
             !nt__record_u64(o, "requested_bytes", &s->requested_bytes) ||
             !nt__record_u64(o, "block_bytes", &s->block_bytes) ||
             !nt__record_u64(o, "site", &s->site) ||
-            !nt__record_u64(o, "born_ns", &s->born_ns) ||
-            !get_i32(o, "tid", &s->tid) || !get_i32(o, "node", &s->node))
+            !nt__record_u64(o, "born_ns", &s->born_ns) || !get_i32(o, "tid", &s->tid) ||
+            !get_i32(o, "node", &s->node))
             return false;
     }
     return true;
