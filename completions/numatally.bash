@@ -14,7 +14,7 @@ __numatally_options() {
 }
 
 _numatally() {
-    local tool=$1 line=${COMP_LINE:0:COMP_POINT} current option value words i
+    local tool=${1/#\~\//$HOME/} line=${COMP_LINE:0:COMP_POINT} current option value words i
     read -ra words <<<"$line"
     [[ $line == *[[:blank:]] ]] && words+=("")
     current=${words[-1]}
@@ -40,6 +40,7 @@ _numatally() {
             mapfile -t COMPREPLY < <(compgen -W "${value//|/ }" -- "${current#*=}")
         else
             mapfile -t COMPREPLY < <(compgen -f -- "${current#*=}")
+            compopt -o filenames 2>/dev/null
         fi
         return
     fi

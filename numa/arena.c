@@ -274,7 +274,7 @@ bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices)
 }
 
 /* Is there a row of extents of at least `units` units from `u` on? */
-static bool is_free_from(const struct nt_arena *a, uint32_t u, uint32_t units)
+static bool is_free_from(const struct nt_arena *a, uint32_t u, size_t units)
 {
     while (units != 0 && nt__extent_at(a, u)) {
         uint32_t length = nt__window_unit(u)->length;
@@ -307,7 +307,7 @@ bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices, size_t more,
     unsigned at = (unsigned)(((uintptr_t)end >> NT_SLICE_SHIFT) % NT_UNIT_SLICES);
     size_t want = more - slices;
     size_t here = at == 0 ? 0 : nt__min(want, NT_UNIT_SLICES - at);
-    uint32_t units = (uint32_t)((want - here + NT_UNIT_SLICES - 1) / NT_UNIT_SLICES);
+    size_t units = (want - here + NT_UNIT_SLICES - 1) / NT_UNIT_SLICES;
     uint32_t next = u + (at != 0);
     *clean = true;
     nt__lock(&a->lock);

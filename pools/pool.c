@@ -231,9 +231,12 @@ void *nt__pool_realloc_large(struct nt_pool *pool, struct nt_slab *slab, size_t 
     struct nt_due due = {0};
     if (slab->home->state != NT_SHARD_LOST) {
         struct nt_shard *home = slab->home;
+        const void *old = nt__window_slice(slab);
         p = nt__large_realloc(home, slab, size);
         if (NT_UNLIKELY(!p) && make_room(pool))
             p = nt__large_realloc(home, slab, size);
+        if (p && p != old) /* one block more, and one freed, from here */
+            nt__count_add(&pool->freed_by[nt__topo_here()][home->slot], 1);
         if (NT_UNLIKELY(home->sampling.due.size != 0))
             due = nt__sampled_due(home, p);
     } else { /* see lose_shards: the old block is left there */

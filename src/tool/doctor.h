@@ -33,11 +33,12 @@ struct nt_diagnosis {
     const char *advice; /* what to do; "": nothing */
 };
 
-/* What an ELF file says; all zero for a file that is none. */
+/* What an ELF program or library says; all zero for a file that is neither. */
 struct nt_binary {
     bool is_elf;
     int elf_class, machine; /* as in elf.h */
-    char *interpreter;      /* NULL: linked statically */
+    char *interpreter;      /* NULL: linked statically, or a library */
+    bool library;           /* it is to be loaded, not run */
     char *runpath;          /* DT_RUNPATH, else DT_RPATH; NULL: neither */
     bool rpath;             /* it is DT_RPATH */
     bool go, rust;

@@ -118,6 +118,8 @@ static void read_dynamic(struct nt_binary *b, Elf *elf, Elf_Scn *section,
     GElf_Dyn entry;
     for (size_t i = 0; i < n && gelf_getdyn(data, (int)i, &entry) != NULL; i++) {
         const char *text;
+        if (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_PIE) != 0)
+            b->library = false;
         if (entry.d_tag != DT_RUNPATH && entry.d_tag != DT_RPATH)
             continue;
         text = elf_strptr(elf, head->sh_link, entry.d_un.d_val);
@@ -168,11 +170,13 @@ void nt__binary_read(struct nt_binary *b, const char *path)
     Elf *elf = fstat(fd, &st) == 0 && S_ISREG(st.st_mode)
                    ? elf_begin(fd, ELF_C_READ_MMAP, NULL)
                    : NULL;
-    if (elf != NULL && elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &head) != NULL) {
+    if (elf != NULL && elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &head) != NULL &&
+        (head.e_type == ET_EXEC || head.e_type == ET_DYN)) {
         b->is_elf = true;
         b->elf_class = gelf_getclass(elf);
         b->machine = head.e_machine;
         read_interpreter(b, elf);
+        b->library = head.e_type == ET_DYN && b->interpreter == NULL;
         read_sections(b, elf);
     }
     elf_end(elf);

@@ -10,6 +10,7 @@
 #include "src/base/base.h"
 #include "src/base/fmt.h"
 #include "src/tool/doctor.h"
+#include "src/tool/tool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -112,13 +113,19 @@ void nt__check_sanitizer(struct nt_doctor *d)
                  {NT_HAS_MSAN, "libmsan", "MemorySanitizer"},
                  {0, "libhwasan", "HWAddressSanitizer"},
                  {0, "liblsan", "LeakSanitizer"}};
-    const char *found = NULL;
+    const char *found = NULL, *at = d->libraries;
+    char name[256];
+    bool missing;
     if (!d->binary.is_elf)
         return;
     for (size_t i = 0; i < NT_ARRAY_LEN(known); i++)
-        if ((d->binary.has & known[i].has) != 0 ||
-            (d->libraries != NULL && strstr(d->libraries, known[i].library) != NULL))
+        if ((d->binary.has & known[i].has) != 0)
             found = known[i].name;
+    while (next_library(&at, name, sizeof name, &missing))
+        for (size_t i = 0; i < NT_ARRAY_LEN(known); i++)
+            if (strncmp(basename(name), known[i].library, strlen(known[i].library)) ==
+                0)
+                found = known[i].name;
     if (found != NULL)
         nt__doctor_say(
             d, "sanitizer", NT_LEVEL_PROBLEM, found,
@@ -204,9 +211,7 @@ static void say_launcher(struct nt_doctor *d, const char *name)
 
 void nt__check_mpi(struct nt_doctor *d)
 {
-    /* The last three as in src/base/guest.c, by which the library knows them. */
-    static const char *const launchers[] = {"mpirun", "mpiexec", "orterun", "prterun",
-                                            "srun"};
+    /* As in src/base/guest.c, by which the library knows them. */
     static const char *const names[] = {"libmpi", "libucm.so", "libfabric.so"};
     const char *at = d->libraries, *found = NULL;
     char name[256];
@@ -214,11 +219,10 @@ void nt__check_mpi(struct nt_doctor *d)
     bool missing;
     if (!d->binary.is_elf)
         return;
-    for (size_t i = 0; i < NT_ARRAY_LEN(launchers); i++)
-        if (strcmp(basename(d->words[0]), launchers[i]) == 0) {
-            say_launcher(d, launchers[i]);
-            return;
-        }
+    if (nt__tool_is_launcher(d->words[0])) {
+        say_launcher(d, basename(d->words[0]));
+        return;
+    }
     while (found == NULL && next_library(&at, name, sizeof name, &missing))
         for (size_t i = 0; i < NT_ARRAY_LEN(names); i++)
             if (strncmp(basename(name), names[i], strlen(names[i])) == 0)

@@ -44,11 +44,15 @@ static bool is_several(const struct nt_doctor *d)
 static void say_incomplete(struct nt_doctor *d, bool memory)
 {
     hwloc_bitmap_t set = hwloc_bitmap_alloc();
+    bool cpus = false;
     for (size_t i = 0; i < d->machine.nodes; i++) {
         const struct nt_machine_node *n = &d->machine.node[i];
         if (memory ? !n->has_memory : hwloc_bitmap_iszero(n->cpus))
             hwloc_bitmap_set(set, (unsigned)n->id);
+        cpus |= !hwloc_bitmap_iszero(n->cpus);
     }
+    if (!cpus && !memory) /* without /sys nobody knows whose they are */
+        hwloc_bitmap_zero(set);
     char *list = list_of(set);
     bool one = hwloc_bitmap_weight(set) == 1;
     if (hwloc_bitmap_iszero(set))

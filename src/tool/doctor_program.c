@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,37 +35,88 @@
 
 /* ---- finding it ------------------------------------------------------------------------- */
 
-/* What "#!/usr/bin/env [-S] [NAME=VALUE] PROGRAM" looks for; NULL: nothing. */
+/* What "#!/usr/bin/env PROGRAM" looks for; behind -S the first word that is neither an option
+ * nor NAME=VALUE. Without -S the kernel makes one word of the rest of the line. NULL: who
+ * knows. */
 static char *word_of_env(const char *line)
 {
-    char *copy = nt__form("%.*s", (int)strcspn(line, "\n"), line), *rest = copy, *word;
-    char *found = NULL;
-    strsep(&rest, " \t");
-    while (found == NULL && (word = strsep(&rest, " \t")) != NULL)
-        if (*word != '\0' && *word != '-' && strchr(word, '=') == NULL)
-            found = nt__form("%s", word);
+    char *copy = nt__form("%.*s", (int)strcspn(line, "\n"), line), *found = NULL;
+    char *rest = copy + strcspn(copy, " \t"), *word;
+    size_t end = strlen(copy);
+
+    while (end > 0 && strchr(" \t", copy[end - 1]) != NULL)
+        copy[--end] = '\0';
+    rest += strspn(rest, " \t");
+    if (*rest != '-')
+        found = *rest != '\0' ? nt__form("%s", rest) : NULL;
+    else if (strncmp(rest, "-S", 2) == 0 || strncmp(rest, "--split-string", 14) == 0)
+        while (found == NULL && (word = strsep(&rest, " \t")) != NULL)
+            if (*word != '\0' && *word != '-' && strchr(word, '=') == NULL)
+                found = nt__form("%s", word);
     free(copy);
     return found;
 }
 
-/* The file that is executed for the script `path`: NULL if it is none, or none was found. */
+/* Who is executed for the script `path`: a path, or what env looks for. NULL: it is none. */
 static char *interpreter_of(const char *path)
 {
-    char head[256] = "", interpreter[256], *found = NULL, *word;
+    char head[256] = "", interpreter[256], *word;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     ssize_t n = fd >= 0 ? read(fd, head, sizeof head - 1) : -1;
     if (fd >= 0)
         close(fd);
     if (n < 4 || !nt__program_script(head, interpreter, sizeof interpreter))
         return NULL;
-    if (strcmp(basename(interpreter), "env") == 0 &&
-        (word = word_of_env(head + 2 + strspn(head + 2, " \t"))) != NULL) {
-        int err = nt__program_seek(word, &found);
-        free(word);
-        if (err == 0)
-            return found;
-    }
-    return nt__form("%s", interpreter);
+    char *line = head + 2 + strspn(head + 2, " \t");
+    /* A path that is cut off is none for the kernel. */
+    if (line + strlen(interpreter) == head + sizeof head - 1)
+        return NULL;
+    if (strcmp(basename(interpreter), "env") == 0 && (word = word_of_env(line)) != NULL)
+        return word;
+    return nt__form("%s%s", strchr(interpreter, '/') == NULL ? "./" : "", interpreter);
+}
+
+/* Say that `name`, which is to run the script, cannot. */
+static void say_no_interpreter(struct nt_doctor *d, const char *name, int err)
+{
+    bool carriage = name[strlen(name) - 1] == '\r';
+    nt__doctor_say(
+        d, "program", NT_LEVEL_PROBLEM,
+        nt__form("%s -> \"%s\" %s", d->scripts, name,
+                 err == ENOENT ? "was not found" : nt__errno_text(err)),
+        "Its first line names an interpreter that cannot be run, so it does "
+        "not start, with or without the library.",
+        carriage ? "Its lines end in a carriage return, which is taken for a "
+                   "part of the name: take them out (dos2unix)."
+        : strpbrk(name, " \t") != NULL
+            ? "Without -S, env takes the rest of the line for one name: "
+              "#!/usr/bin/env -S PROGRAM ARGUMENTS."
+            : "Install it, or correct the line; behind env it is looked for in "
+              "PATH.");
+    free(d->path);
+    d->path = NULL;
+}
+
+static void say_program(struct nt_doctor *d)
+{
+    if (d->binary.is_elf)
+        nt__doctor_say(d, "program", NT_LEVEL_OK, d->scripts,
+                       strcmp(d->scripts, d->path) == 0
+                           ? "It is an ELF file."
+                           : "A script: what is said below is about its interpreter.",
+                       "");
+    else if (access(d->path, R_OK) != 0)
+        nt__doctor_say(
+            d, "program", NT_LEVEL_NOTE, d->scripts,
+            "It may be executed but not read, so nothing more can be said of "
+            "it.",
+            "Run doctor as somebody who may read it.");
+    else
+        nt__doctor_say(
+            d, "program", NT_LEVEL_NOTE, d->scripts,
+            "It is no ELF program, so nothing more can be said of it; a shell may "
+            "take it for a script.",
+            "Begin a script with #! and its interpreter.");
 }
 
 void nt__check_program(struct nt_doctor *d)
@@ -84,26 +136,20 @@ void nt__check_program(struct nt_doctor *d)
     }
     d->scripts = nt__form("%s", d->path);
     for (int depth = 0; depth < SCRIPTS_MOST; depth++) {
-        char *next = interpreter_of(d->path);
+        char *next = interpreter_of(d->path), *found;
         if (next == NULL)
             break;
-        d->scripts = nt__form("%s -> %s", d->scripts, next);
+        if ((err = nt__program_seek(next, &found)) != 0) {
+            say_no_interpreter(d, next, err);
+            return;
+        }
+        free(next);
+        d->scripts = nt__form("%s -> %s", d->scripts, found);
         free(d->path);
-        d->path = next;
+        d->path = found;
     }
     nt__binary_read(&d->binary, d->path);
-    if (d->binary.is_elf)
-        nt__doctor_say(d, "program", NT_LEVEL_OK, d->scripts,
-                       strcmp(d->scripts, d->path) == 0
-                           ? "It is an ELF file."
-                           : "A script: what is said below is about its interpreter.",
-                       "");
-    else
-        nt__doctor_say(
-            d, "program", NT_LEVEL_NOTE, d->scripts,
-            "It is no ELF file, so nothing more can be said of it; a shell may "
-            "take it for a script.",
-            "Begin a script with #! and its interpreter.");
+    say_program(d);
 }
 
 /* ---- the loader ----------------------------------------------------------------------------- */
@@ -157,10 +203,22 @@ static void ask_loader(struct nt_doctor *d)
     free(with);
 }
 
+/* Was this tool loaded by the loader `name`? It is asked in memory, where no /proc is needed;
+ * only the program itself has one. */
+static int is_interpreter(struct dl_phdr_info *info, size_t size, void *name)
+{
+    (void)size;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type == PT_INTERP)
+            return strcmp((const char *)(info->dlpi_addr + p->p_vaddr), name) == 0;
+    }
+    return 0;
+}
+
 void nt__check_loader(struct nt_doctor *d)
 {
     const struct nt_binary *b = &d->binary;
-    struct nt_binary self;
     if (!b->is_elf)
         return;
     if (b->elf_class != ELFCLASS64 || b->machine != OWN_MACHINE) {
@@ -174,14 +232,18 @@ void nt__check_loader(struct nt_doctor *d)
             "Build numatally for that machine, or the program for this one.");
         return;
     }
+    if (b->library) {
+        nt__doctor_say(d, "loader", NT_LEVEL_NOTE, "none",
+                       "It is a library, or a loader, which preloads into the program "
+                       "that it is given; what that is was not looked at.",
+                       "Name the program itself.");
+        return;
+    }
     if (b->interpreter == NULL) {
         say_static(d);
         return;
     }
-    nt__binary_read(&self, "/proc/self/exe");
-    bool ours =
-        self.interpreter != NULL && strcmp(self.interpreter, b->interpreter) == 0;
-    nt__binary_free(&self);
+    bool ours = dl_iterate_phdr(is_interpreter, b->interpreter) != 0;
     if (access(b->interpreter, X_OK) != 0)
         nt__doctor_say(
             d, "loader", NT_LEVEL_PROBLEM, b->interpreter,

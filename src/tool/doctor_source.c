@@ -3,6 +3,7 @@
  * Where doctor's knowledge comes from. Files of the system are read below a root, so that a
  * test, or the copy of somebody else's /proc and /sys, can stand for the machine.
  */
+#include "src/base/base.h"
 #include "src/base/fmt.h"
 #include "src/tool/doctor.h"
 #include "src/tool/report.h"
@@ -133,11 +134,16 @@ bool nt__doctor_may(const struct nt_doctor *d, const char *path, int rights)
 static _Noreturn void become(char *const *command, const char *const *changes, int out,
                              bool with_output)
 {
+    /* These make the loader say what was not asked. */
+    static const char *const talk[] = {"LD_DEBUG", "LD_DEBUG_OUTPUT", "LD_SHOW_AUXV",
+                                       "LD_VERBOSE", "LD_WARN"};
     int nowhere = open("/dev/null", O_RDWR);
 
     dup2(nowhere, STDIN_FILENO);
     dup2(with_output ? out : nowhere, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
+    for (size_t i = 0; i < NT_ARRAY_LEN(talk); i++)
+        unsetenv(talk[i]);
     for (; *changes != NULL; changes++)
         if (putenv((char *)*changes) != 0)
             _exit(NT_EXIT_TOOL);

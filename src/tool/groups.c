@@ -40,7 +40,7 @@ uint64_t nt__errors_add(uint64_t a, uint64_t b)
     double x = (double)a, y = (double)b;
     double error = nt__estimate_root(x * x + y * y) + 0.5;
 
-    return error < 0x1p64 ? (uint64_t)error : UINT64_MAX;
+    return error < 0x1p63 ? (uint64_t)error : INT64_MAX; /* of JSON */
 }
 
 void nt__groups_add(struct nt_groups *groups, int side, const struct nt_row *row,
@@ -52,10 +52,14 @@ void nt__groups_add(struct nt_groups *groups, int side, const struct nt_row *row
     struct nt_group *group = find(groups, &like);
     uint64_t *to = group->values[side];
 
-    for (size_t i = 0; i < row->n; i++)
-        to[i] = i < group->n[side] && nt__column_is_error(&c[i])
-                    ? nt__errors_add(to[i], row->values[i])
-                    : to[i] + row->values[i];
+    for (size_t i = 0; i < row->n; i++) {
+        if (i >= group->n[side])
+            to[i] = row->values[i];
+        else if (nt__column_is_error(&c[i]))
+            to[i] = nt__errors_add(to[i], row->values[i]);
+        else /* as much as JSON can hold */
+            to[i] = nt__min(to[i] + row->values[i], (uint64_t)INT64_MAX);
+    }
     if (row->n > group->n[side])
         group->n[side] = row->n;
 }

@@ -20,7 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -80,6 +82,13 @@ static int search_path(const char *name, char **path)
 
 bool nt__program_gains_rights(const char *path, const struct stat *st)
 {
+    struct statvfs at;
+
+    if (statvfs(path, &at) == 0 && (at.f_flag & ST_NOSUID) != 0)
+        return false;
+    /* Capabilities make it secure even where they are not gained. */
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+        return geteuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0;
     if ((st->st_mode & S_ISUID) != 0 && st->st_uid != geteuid())
         return true;
     if ((st->st_mode & S_ISGID) != 0 && st->st_gid != getegid())

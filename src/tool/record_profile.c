@@ -17,6 +17,19 @@ static bool get_u32(const json_t *object, const char *key, uint32_t *out)
     return true;
 }
 
+/* Not negative. */
+static bool get_i32(const json_t *object, const char *key, int32_t *out)
+{
+    uint32_t v = 0;
+
+    if (!get_u32(object, key, &v))
+        return false;
+    if (v > INT32_MAX)
+        return nt__record_refuse("is too large", key);
+    *out = (int32_t)v;
+    return true;
+}
+
 static bool get_site(const json_t *object, struct nt_site_figures *out)
 {
     size_t depth, n;
@@ -46,7 +59,6 @@ static bool get_sites(const json_t *profile, struct nt_profile *p)
 static bool get_samples(const json_t *profile, struct nt_profile *p)
 {
     const json_t *rows;
-    uint64_t tid, node;
 
     if (!nt__record_rows(profile, "samples", sizeof *p->samples, &rows, &p->samples,
                          &p->nsamples))
@@ -59,11 +71,9 @@ static bool get_samples(const json_t *profile, struct nt_profile *p)
             !nt__record_u64(o, "requested_bytes", &s->requested_bytes) ||
             !nt__record_u64(o, "block_bytes", &s->block_bytes) ||
             !nt__record_u64(o, "site", &s->site) ||
-            !nt__record_u64(o, "born_ns", &s->born_ns) ||
-            !nt__record_u64(o, "tid", &tid) || !nt__record_u64(o, "node", &node))
+            !nt__record_u64(o, "born_ns", &s->born_ns) || !get_i32(o, "tid", &s->tid) ||
+            !get_i32(o, "node", &s->node))
             return false;
-        s->tid = (int32_t)tid;
-        s->node = (int32_t)node;
     }
     return true;
 }

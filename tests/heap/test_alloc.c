@@ -164,6 +164,10 @@ static void test_realloc_grows(void **state)
     }
     assert_true(all(p, 9, size));
     nt_free(p);
+    /* So much more that the number of its units has no bit below 2^32. */
+    p = nt_malloc(2 * NT_MIB);
+    ASSERT_FAILS(nt_realloc(p, ((size_t)1 << 53) + 2 * NT_MIB), ENOMEM);
+    nt_free(p);
 }
 
 static void test_aligned(void **state)

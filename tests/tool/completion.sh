@@ -18,7 +18,8 @@ cd "$work" || exit 1
 in_bash() {
     # shellcheck disable=SC2016  # for the inner shell
     bash --norc -c '. "$1/numatally.bash"; COMP_LINE=$2; COMP_POINT=${#2}
-        _numatally numatally 2>/dev/null; printf "%s\n" "${COMPREPLY[@]}"' - "$completions" "$1"
+        compopt() { echo "$*" >compopt; }
+        _numatally "${2%% *}" 2>/dev/null; printf "%s\n" "${COMPREPLY[@]}"' - "$completions" "$1"
 }
 in_fish() {
     # shellcheck disable=SC2016
@@ -96,6 +97,13 @@ for shell in bash zsh fish; do
     offers $shell "numatally run -- numatal" | grep -qx numatally || fail "$shell: no commands"
     [ -z "$(offers $shell "numatally run -- numatally --membi")" ] ||
         fail "$shell: our options for another program"
+    # The line is the shell's: a tilde is not expanded yet.
+    # shellcheck disable=SC2088
+    same "$shell: the tool below ~" "$(options "$tool" doctor)" \
+        "$(HOME=$(dirname "$tool") offers $shell "~/numatally doctor --" 2>&1)"
     echo "$shell: $(wc -l <verbs) verbs"
 done
+rm -f compopt
+offers bash "numatally run --report=a-f" >/dev/null
+grep -qs filenames compopt || fail "bash: folders are no folders behind --report="
 echo "ok"

@@ -255,6 +255,12 @@ lacks problem settings
 look 0 env NUMATALLY_CONF="live:$work" "${doctor[@]}"
 lacks problem live
 
+if unshare -m true 2>/dev/null; then # no /sys at all: nobody knows whose the cpus are
+    look 0 unshare -m sh -c 'mount -t tmpfs none /sys && exec "$@"' - "$tool" doctor --json
+    is note files '/sys/devices/system/node is missing'
+    lacks note nodes
+fi
+
 # ---- settings: the library's own complaints
 bad() {
     look 1 env "$2" "${doctor[@]}"

@@ -82,6 +82,26 @@ look 0 doctor -- ./by-env
 is ok program "\./by-env -> .*bin/sh"
 look 0 timeout 60 "${doctor[@]}" -- ./loop
 is note program 'loop -> '
+# Interpreters that are not there; each is tried.
+lost() { # LINE VALUE ADVICE
+    printf "$1" >lost && chmod +x lost
+    look 1 doctor -- ./lost
+    is problem program "\./lost -> $2"
+    out "$3"
+    lacks ok loader
+    ./lost 2>/dev/null && fail "it starts: $1"
+}
+lost '#!/nonexistent/sh\n' '"/nonexistent/sh" was not found' 'correct the line'
+lost '#!/bin/sh\r\necho\r\n' '"/bin/sh.*" was not found' 'dos2unix'
+lost '#!/usr/bin/env nt-no-such-program\n' '"nt-no-such-program" was not found' 'in PATH'
+lost '#!/usr/bin/env sh -e\n' '"sh -e" was not found' 'env -S PROGRAM'
+lost "#!$work\n" '"/.*" Is a directory' 'correct the line'
+printf '#!/%0300d\n' 1 >cut-off && chmod +x cut-off # no interpreter for the kernel: the shell's
+look 0 doctor -- ./cut-off
+is note program '\./cut-off$'
+printf '#!./plain' >no-newline && chmod +x no-newline
+look 0 doctor -- ./no-newline
+is ok program '\./no-newline -> \./plain'
 
 # ---- the loader
 if "${CC:-cc}" -static -fno-builtin -o static main.c 2>/dev/null; then
@@ -131,6 +151,26 @@ compile -Wl,--dynamic-linker="$work/ld-other.so" -o other-loader main.c
 look 0 doctor -- ./other-loader
 is note loader ld-other.so
 
+loader=$interpreter
+look 0 doctor -- "$loader" ./plain
+is note loader none
+out 'Name the program itself'
+counts -- "$loader" ./plain || fail "by the loader itself it was not counted"
+"${CC:-cc}" -c main.c && chmod +x main.o
+look 0 doctor -- ./main.o
+is note program 'main.o'
+out 'It is no ELF program'
+look 0 env LD_DEBUG=all LD_DEBUG_OUTPUT="$work/debug" LD_VERBOSE=1 LD_WARN=1 "${doctor[@]}" -- ./plain
+is ok library
+is ok loader
+is ok libraries '3, all found' # as without
+if unshare -m true 2>/dev/null; then
+    look 1 unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' - "${doctor[@]}" -- ./plain
+    is problem library '/proc/self/exe'
+    is ok libraries
+    lacks note loader
+fi
+
 # ---- rights
 cp plain secure
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
@@ -144,7 +184,19 @@ if "${nobody[@]}" true 2>/dev/null; then
     chown 0:65534 secure && chmod 2755 secure
     look 1 doctor -- ./secure
     is problem rights
+    # Where nothing can be gained the loader takes the library.
+    if setpriv --no-new-privs true 2>/dev/null; then
+        look 0 setpriv --no-new-privs "${doctor[@]}" -- ./secure
+        is ok rights
+        setpriv --no-new-privs "$tool" run --report counted.json -- ./secure 2>/dev/null
+        grep -qE '"allocations_total":[0-9]{4}' counted.json || fail "no-new-privs: not counted"
+    fi
     chown 0:0 secure && chmod 755 secure
+    chmod 111 secure && chmod 777 runtime
+    look 0 "${nobody[@]}" "${doctor[@]}" -- ./secure
+    is note program './secure'
+    out 'not read'
+    chmod 755 secure
     if "$python" -c 'import os
 os.setxattr("secure", "security.capability", bytes.fromhex("0100000200040000000000000000000000000000"))' 2>/dev/null; then
         chmod 777 runtime
@@ -213,6 +265,10 @@ if "${CC:-cc}" -fsanitize=undefined -o ubsan main.c 2>/dev/null; then
     look 0 doctor -- ./ubsan
     is ok sanitizer
     counts -- ./ubsan || fail "a program with UBSan was not counted"
+    mkdir libasan && compile -shared -fPIC -o libasan/libplain.so nothing.c
+    compile -o near main.c -Wl,--no-as-needed libasan/libplain.so
+    look 0 doctor -- ./near # by the folder's name only
+    is ok sanitizer
 fi
 if clang -fsanitize=address -o clang-asan main.c 2>/dev/null; then # its runtime is inside
     look 1 doctor -- ./clang-asan
@@ -269,6 +325,9 @@ is note mpi 'rank 3 is in the environment'
 cp plain mpirun
 look 0 doctor -- ./mpirun
 is note mpi 'mpirun is a launcher'
+cp plain mpiexec.hydra
+look 0 doctor -- ./mpiexec.hydra
+is note mpi 'mpiexec.hydra is a launcher'
 
 # ---- real programs, where they are
 if type -P redis-server >/dev/null && ldd "$(type -P redis-server)" | grep -q jemalloc; then
