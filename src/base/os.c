@@ -78,9 +78,21 @@ void *nt__os_reserve(size_t size)
     return p == MAP_FAILED ? NULL : p;
 }
 
+/* By rights, not by mapping anew: of a mapping that is refused for want of memory the
+ * kernel has unmapped first what was there, and others might come to lie in our stretch. */
+bool nt__os_open(void *at, size_t size)
+{
+    return mprotect(at, size, RW) == 0;
+}
+
 bool nt__os_unmap(void *at, size_t size)
 {
     return munmap(at, size) == 0;
+}
+
+bool nt__os_is_mapped(void *at, size_t size)
+{
+    return madvise(at, size, MADV_NORMAL) == 0; /* ENOMEM where there is a gap */
 }
 
 bool nt__os_purge(void *at, size_t size)
