@@ -181,10 +181,10 @@ static const struct {
     {SEAM_posix_fallocate, EINTR},
 };
 
-/* Every k up to 40, then fewer and fewer. */
+/* Every k at first, then fewer and fewer. */
 static uint64_t after(uint64_t k)
 {
-    return t.thorough || k < 40 ? k + 1 : k + k / 8;
+    return t.thorough || k < 10 ? k + 1 : k + k / 4;
 }
 
 static void one_by_one(const struct scenario *s, int call, uint64_t most, int error)
@@ -203,7 +203,7 @@ static void one_by_one(const struct scenario *s, int call, uint64_t most, int er
         }
         seam.from = true;
         /* A call that is tried until it is not interrupted would be for ever. */
-        if (error != EINTR && (k < 8 || t.thorough))
+        if (error != EINTR && (k < 4 || t.thorough))
             run(s);
         seam.from = false;
     }
@@ -233,7 +233,10 @@ static void scenario(const struct scenario *s)
     for (int c = 0; c < SEAM_COUNT; c++)
         one_by_one(s, c, made[c], 0);
     for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++)
-        one_by_one(s, others[i].call, made[others[i].call], others[i].error);
+        if (t.thorough || made[others[i].call] < 6)
+            one_by_one(s, others[i].call, made[others[i].call], others[i].error);
+        else
+            one_by_one(s, others[i].call, 6, others[i].error);
     at_random(s);
     printf("%-16s %5u runs:", s->name, t.runs - runs);
     for (int c = 0; c < SEAM_COUNT; c++)
@@ -320,6 +323,7 @@ int main(int argc, char **argv)
     t.thorough = getenv("NT_FAULTS_LONG") != NULL;
     t.calls = mmap(NULL, SEAM_COUNT * sizeof *t.calls, PROT_READ | PROT_WRITE,
                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    setvbuf(stdout, NULL, _IOLBF, 0);
     make_folder();
     if (argc == 4)
         again(argv);
