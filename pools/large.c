@@ -229,7 +229,8 @@ static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
         target->moved = 1;
         /* Behind the last page its run may hold what was there before. */
         slab->clean = kept == slab->run_slices << NT_SLICE_SHIFT;
-    } else if (!nt__os_is_mapped(to, kept)) { /* it went, and there is no memory for it */
+    } else if (!nt__os_is_mapped(to,
+                                 kept)) { /* it went, and there is no memory for it */
         target->moved = 1;
         nt__large_free(s, target, to);
         return NULL;

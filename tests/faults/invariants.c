@@ -31,13 +31,15 @@ static const char *check_extents(const struct nt_arena *a)
 static const char *check_partial(const struct nt_arena *a)
 {
     for (unsigned n = 0; n < NT_UNIT_SLICES; n++)
-        for (uint32_t u = a->partial[n]; u != NT_NO_UNIT; u = nt__window_unit(u)->next) {
+        for (uint32_t u = a->partial[n]; u != NT_NO_UNIT;
+             u = nt__window_unit(u)->next) {
             const struct nt_unit *unit = nt__window_unit(u);
             if (unit->arena != a->index + 1)
                 return "a unit in the list of an arena that it does not name";
             for (unsigned i = 0; i < NT_UNIT_SLICES; i++)
                 if ((unit->used >> i & 1) == 0 &&
-                    !is_there(nt__window_unit_address(u) + ((size_t)i << NT_SLICE_SHIFT),
+                    !is_there(nt__window_unit_address(u) +
+                                  ((size_t)i << NT_SLICE_SHIFT),
                               NT_SLICE))
                     return "free slices that are not mapped";
         }

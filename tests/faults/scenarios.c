@@ -242,7 +242,8 @@ static void pools(void)
 static void onnode(void)
 {
     static const char *const policy[] = {"bind:0", "interleave:all", "preferred:1",
-                                         "preferred-many:0-1", "weighted-interleave:all"};
+                                         "preferred-many:0-1",
+                                         "weighted-interleave:all"};
     struct held h[40];
     size_t n = 0;
     may_be_wrong = true;
@@ -311,7 +312,8 @@ static void forks(void)
     if (pid == 0) {
         struct ledger before = ledger;
         small();
-        must(ledger.blocks == before.blocks && ledger.bytes == before.bytes, "in a child");
+        must(ledger.blocks == before.blocks && ledger.bytes == before.bytes,
+             "in a child");
         _exit(ledger.wrong ? 1 : 0);
     }
     int status = 0;
@@ -349,8 +351,7 @@ static void watches(void)
     for (int i = 0; i < 2; i++) {
         struct timespec pause = {.tv_nsec = 12000000};
         medium();
-        while (nanosleep(&pause, &pause) != 0)
-            ;
+        (void)nanosleep(&pause, NULL);
     }
     reports();
 }
@@ -387,6 +388,7 @@ const struct scenario scenarios[] = {
     {"report", reports, "report:%s/report,report_signal:USR1", false, false, true},
     {"live", watches, "live:%s", false, false, true},
     {"timeline", watches, "report:every=10ms;%s/t-%%p.csv", false, false, true},
-    {"sampling", samples, "sample_stack:frames,report:%s/report.json", false, false, true},
+    {"sampling", samples, "sample_stack:frames,report:%s/report.json", false, false,
+     true},
 };
 const unsigned scenarios_count = COUNT(scenarios);

@@ -15,7 +15,7 @@ struct scenario {
     void (*run)(void);
     const char *conf; /* NUMATALLY_CONF; "%s" in it is a folder */
     bool nodes;       /* on a machine with two */
-    bool no_place; /* in a stretch that the kernel chose */
+    bool no_place;    /* in a stretch that the kernel chose */
     bool may_warn;    /* what was asked for by name may be missed by name */
 };
 
@@ -25,8 +25,8 @@ extern const unsigned scenarios_count;
 /* What is in use just now, as far as scenarios know, and what they had. */
 struct ledger {
     int64_t blocks, bytes;
-    uint64_t taken; /* blocks, by calls that are no realloc */
-    bool reallocs;  /* what was taken can't be told from `taken` */
+    uint64_t taken;    /* blocks, by calls that are no realloc */
+    bool reallocs;     /* what was taken can't be told from `taken` */
     const char *wrong; /* NULL: nothing was */
 };
 extern struct ledger ledger;

@@ -110,8 +110,8 @@ WRAP(int, -1, sched_getcpu, (void), ())
 WRAP(int, -1, sigaction,
      (int number, const struct sigaction *now, struct sigaction *old),
      (number, now, old))
-WRAP(int, -1, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *t),
-     (set, info, t))
+WRAP(int, -1, sigtimedwait,
+     (const sigset_t *set, siginfo_t *info, const struct timespec *t), (set, info, t))
 WRAP(int, -1, kill, (pid_t pid, int number), (pid, number))
 WRAP(int, -1, nanosleep, (const struct timespec *t, struct timespec *left), (t, left))
 WRAP(int, -1, openat, (int dir, const char *path, int flags, mode_t mode),
@@ -145,9 +145,11 @@ WRAP_RETURNED(pthread_getaffinity_np, (pthread_t t, size_t size, cpu_set_t *set)
 WRAP_RETURNED(pthread_setaffinity_np, (pthread_t t, size_t size, const cpu_set_t *set),
               (t, size, set))
 WRAP_RETURNED(pthread_create,
-              (pthread_t * t, const pthread_attr_t *how, void *(*run)(void *), void *arg),
+              (pthread_t * t, const pthread_attr_t *how, void *(*run)(void *),
+               void *arg),
               (t, how, run, arg))
-WRAP_RETURNED(pthread_key_create, (pthread_key_t * key, void (*end)(void *)), (key, end))
+WRAP_RETURNED(pthread_key_create, (pthread_key_t * key, void (*end)(void *)),
+              (key, end))
 WRAP_RETURNED(pthread_setspecific, (pthread_key_t key, const void *value), (key, value))
 
 /* ---- What fails by halves -------------------------------------------------------------- */
@@ -200,7 +202,8 @@ int __wrap_open(const char *path, int flags, mode_t mode)
 {
     int error = fails(SEAM_open);
     if (error == 0)
-        return __real_open(seam.nodes && strcmp(path, NODE_FOLDER) == 0 ? seam.folder : path,
+        return __real_open(seam.nodes && strcmp(path, NODE_FOLDER) == 0 ? seam.folder
+                                                                        : path,
                            flags, mode);
     errno = error;
     return -1;

@@ -81,10 +81,12 @@ extern struct seam {
     bool from;       /* and all that come after it */
     int error;       /* 0: the usual one of the call */
     uint64_t random; /* with `any`: the seed, and one in `at` fails */
-    bool torn; /* a mapping that was to be replaced is gone when the call fails: as in Linux
+    bool
+        torn; /* a mapping that was to be replaced is gone when the call fails: as in Linux
                   before 6.12 when memory is charged strictly, and of mremap in all */
     bool no_place; /* where the library would like to be, others are */
-    bool nodes; /* the memory of a machine with two nodes: binding works and does nothing,
+    bool
+        nodes; /* the memory of a machine with two nodes: binding works and does nothing,
                    and what the kernel says of its nodes lies in `folder` */
     char folder[64];
 } seam;
