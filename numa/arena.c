@@ -258,11 +258,15 @@ void nt__arena_give(struct nt_arena *a, void *run, size_t slices, bool clean)
     nt__unlock(&a->lock);
 }
 
-bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices)
+void nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices, bool clean)
 {
     size_t bytes = slices << NT_SLICE_SHIFT;
-    if (nt__guest_mpi() || !nt__os_remap(run, bytes))
-        return false;
+    bool anew = !nt__guest_mpi() && nt__os_remap(run, bytes);
+    if (!anew) {
+        if (nt__guest_mpi() || nt__os_is_mapped(run, bytes))
+            nt__arena_give(a, run, slices, clean);
+        return;
+    }
     nt__bind(run, bytes, &a->policy, a->home);
     nt__lock(&a->lock);
     nt__figure_set(&a->returned, a->returned + bytes);
@@ -270,7 +274,6 @@ bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices)
                 (unsigned)(((uintptr_t)run >> NT_SLICE_SHIFT) % NT_UNIT_SLICES), slices,
                 true);
     nt__unlock(&a->lock);
-    return true;
 }
 
 /* Is there a row of extents of at least `units` units from `u` on? */

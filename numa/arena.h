@@ -95,8 +95,10 @@ NT_HIDDEN bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices,
 
 /* Give a run back with its pages returned to the system and its mapping made anew.
  * For runs that pages were moved into: the kernel does not merge such mappings with
- * their neighbours. False: the system refused, and nothing was given. */
-NT_HIDDEN bool nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices);
+ * their neighbours. Where the system refuses, the run is given as nt__arena_give does; and if it
+ * took the mapping all the same, the run stays lent for ever. */
+NT_HIDDEN void nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices,
+                                   bool clean);
 
 /* Purge what has been free for longer than the delay, if it is time to look: true. That
  * is extents, and units at least half of which is free, unless huge pages were asked for. */

@@ -9,6 +9,7 @@ static struct {
     unsigned count, placements;
     struct nt_arena *arena[NT_ARENAS];
     struct nt_placement *placement[NT_PLACEMENTS];
+    struct nt_placement process; /* the first: there is always room for it */
 } arenas = {.lock = NT_LOCK_INIT(NT_RANK_PLACEMENTS)};
 
 /* Threads on a slot are served from there if the policy has it, else from the nearest
@@ -23,8 +24,8 @@ static void fill_serve(struct nt_placement *p)
 
 static struct nt_placement *make_placement(const struct nt_policy *policy)
 {
-    struct nt_placement *p = NULL;
-    if (arenas.placements < NT_PLACEMENTS)
+    struct nt_placement *p = arenas.placements == 0 ? &arenas.process : NULL;
+    if (!p && arenas.placements < NT_PLACEMENTS)
         p = nt__meta_alloc(sizeof *p, NT_CACHE_LINE);
     if (!p)
         return NULL;

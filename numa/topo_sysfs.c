@@ -43,12 +43,12 @@ static bool read_text(int dir, const char *name, char *text, size_t max)
     if (fd < 0)
         return false;
     size_t length = 0;
-    ssize_t n;
+    ssize_t n = 0;
     while (length < max - 1 && (n = read(fd, text + length, max - 1 - length)) > 0)
         length += (size_t)n;
     close(fd);
     text[length] = '\0';
-    return true;
+    return n >= 0; /* half a list would be another machine */
 }
 
 static bool add_node(void *context, unsigned long id)

@@ -17,17 +17,17 @@ struct nt_window nt__window;
 
 static struct {
     struct nt_lock lock;
-    size_t size;     /* bytes the window may reach */
+    size_t size;     /* bytes the window may reach; 0: there was no place for it yet */
     bool reserved;   /* the kernel chose the place and holds it for us */
     size_t headered; /* bytes of window whose headers are mapped */
     uint32_t holes;  /* first hole; units linked by nt_unit.next, lengths in .length */
 } window = {.lock = NT_LOCK_INIT(NT_RANK_WINDOW), .holes = NT_NO_UNIT};
 
-/* Open [at, at+size): in a reservation of ours by replacing it. */
+/* Open [at, at+size): in a reservation of ours by the rights to it. */
 static bool open_range(void *at, size_t size, bool hugetlb)
 {
     if (window.reserved && !hugetlb)
-        return nt__os_remap(at, size);
+        return nt__os_protect(at, size, true);
     return nt__os_map_at(at, size, hugetlb);
 }
 
@@ -79,7 +79,7 @@ static void reserve_place(void)
         if (!p)
             continue;
         char *base = (char *)nt__align_up((uintptr_t)p + ahead, NT_UNIT);
-        if (!nt__os_remap(base - ahead, ahead)) {
+        if (!nt__os_protect(base - ahead, ahead, true)) {
             nt__os_unmap(p, size + ahead + NT_UNIT);
             continue;
         }
@@ -90,7 +90,7 @@ static void reserve_place(void)
     }
 }
 
-void nt__window_start(void)
+static void find_place(void)
 {
     /* 32 TiB and up is free in 47-bit address spaces, sanitizers included; 8 TiB is
      * for valgrind, which keeps its clients below 16; 128 GiB for 39-bit kernels. */
@@ -109,6 +109,11 @@ void nt__window_start(void)
             return;
     }
     reserve_place();
+}
+
+void nt__window_start(void)
+{
+    find_place();
 }
 
 static bool grow_headers(size_t end)
@@ -166,6 +171,8 @@ uint32_t nt__window_map(uint32_t units, size_t align, bool hugetlb)
 {
     size_t size = (size_t)units << NT_UNIT_SHIFT;
     nt__lock(&window.lock);
+    if (NT_UNLIKELY(window.size == 0)) /* there may be memory by now */
+        find_place();
     uint32_t first = hole_take(units, align, hugetlb);
     /* Skip past whatever else is mapped there, a bounded number of times. */
     for (int tries = 0; first == NT_NO_UNIT && tries < 64; tries++) {

@@ -102,7 +102,9 @@ static void *take_run(struct nt_shard *s, size_t slices, size_t align, bool *cle
 static void give(struct nt_slab *slab, void *run, size_t slices)
 {
     struct nt_arena *a = nt__arenas_get(slab->arena);
-    if (!slab->moved || !nt__arena_give_anew(a, run, slices))
+    if (slab->moved)
+        nt__arena_give_anew(a, run, slices, slab->clean);
+    else
         nt__arena_give(a, run, slices, slab->clean);
 }
 
@@ -227,6 +229,11 @@ static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
         target->moved = 1;
         /* Behind the last page its run may hold what was there before. */
         slab->clean = kept == slab->run_slices << NT_SLICE_SHIFT;
+    } else if (!nt__os_is_mapped(to,
+                                 kept)) { /* it went, and there is no memory for it */
+        target->moved = 1;
+        nt__large_free(s, target, to);
+        return NULL;
     } else { /* trying may have replaced the target's mapping */
         const struct nt_arena *a = nt__arenas_get(target->arena);
         target->moved = 1;

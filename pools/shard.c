@@ -110,7 +110,9 @@ static void release(struct nt_shard *s, struct nt_slab *slab)
     bool moved = slab->moved;
     nt__shard_let_go(s, slab->class, slices);
     nt__slab_close(slab);
-    if (!moved || !nt__arena_give_anew(a, run, slices))
+    if (moved)
+        nt__arena_give_anew(a, run, slices, untouched);
+    else
         nt__arena_give(a, run, slices, untouched);
     nt__shard_charge(s, -(size_t)slices);
 }

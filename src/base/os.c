@@ -88,6 +88,11 @@ bool nt__os_unmap(void *at, size_t size)
     return munmap(at, size) == 0;
 }
 
+bool nt__os_is_mapped(void *at, size_t size)
+{
+    return madvise(at, size, MADV_NORMAL) == 0; /* ENOMEM where there is a gap */
+}
+
 bool nt__os_purge(void *at, size_t size)
 {
     if (__atomic_load_n(&reserved_pages, __ATOMIC_RELAXED) &&

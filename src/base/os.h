@@ -31,16 +31,23 @@ NT_HIDDEN void *nt__os_map(size_t size);
  * reserved 2 MiB pages (fails when there are too few). */
 NT_HIDDEN bool nt__os_map_at(void *at, size_t size, bool hugetlb);
 
-/* Map at `at`, replacing what is there: gives the memory back, merges mappings. */
+/* Map at `at`, replacing what is there: gives the memory back, merges mappings. False:
+ * nothing may be mapped there any more, see nt__os_is_mapped. */
 NT_HIDDEN bool nt__os_remap(void *at, size_t size);
 
 /* Take `size` bytes of address space that nothing can be stored in. */
 NT_HIDDEN void *nt__os_reserve(size_t size);
 
+/* Have nobody touch the range, or all, as ever; what it holds stays. So a part of what was
+ * reserved is opened: by rights, not by mapping anew, for of a mapping that is refused for want
+ * of memory the kernel has unmapped first what was there, and others might come to lie in our
+ * stretch. False: it is as before. */
+NT_HIDDEN bool nt__os_protect(void *at, size_t size, bool usable);
+
 NT_HIDDEN bool nt__os_unmap(void *at, size_t size);
 
-/* Have nobody touch the range, or all again as ever; what it holds stays. */
-NT_HIDDEN bool nt__os_protect(void *at, size_t size, bool usable);
+/* Is all of the range mapped? False, too, if the kernel does not say. */
+NT_HIDDEN bool nt__os_is_mapped(void *at, size_t size);
 
 /* Give the pages back; the range stays mapped and reads as zero. False, always, for part
  * of a huge page in a process that has mapped any with `hugetlb`. */
@@ -56,7 +63,8 @@ NT_HIDDEN bool nt__os_advise_huge(void *at, size_t size);
 /* Move the pages of [from, from+size) to `to` by page table, replacing what is
  * mapped there; `from` stays mapped and reads as zero. False: nothing was moved, as before
  * Linux 5.7 (others could take the place of `from` meanwhile) and in every process that has
- * mapped anything with `hugetlb`; `to` may be a new mapping then, without its policy. */
+ * mapped anything with `hugetlb`; `to` may be a new mapping then, without its policy, or,
+ * where there was no memory for one, none: nt__os_is_mapped tells. */
 NT_HIDDEN bool nt__os_move(void *from, void *to, size_t size);
 
 /* Milliseconds of a clock that never goes back, a few ms coarse, never 0. */

@@ -47,7 +47,8 @@ struct thread {
 };
 
 static struct {
-    pthread_key_t key;
+    pthread_key_t key; /* if `keyed` */
+    bool keyed;        /* else none was left: the end of a thread is not noticed */
     struct nt_lock lock;
     struct thread *first; /* all under `lock`, the entries too */
     struct thread *free;
@@ -99,6 +100,12 @@ static struct thread *free_entry(void)
     return t;
 }
 
+/* The calling thread's entry; NULL: it has none, or it is not to be found. */
+static struct thread *entry(void)
+{
+    return threads.keyed ? pthread_getspecific(threads.key) : NULL;
+}
+
 NT_SLOW static struct nt_shard *attach(void)
 {
     nt__start();
@@ -128,7 +135,8 @@ NT_SLOW static struct nt_shard *attach(void)
         return NULL;
     }
     /* Past the 32nd key this allocates: from the shard that the thread now has. */
-    pthread_setspecific(threads.key, t);
+    if (NT_LIKELY(threads.keyed))
+        pthread_setspecific(threads.key, t);
     return s;
 }
 
@@ -144,9 +152,9 @@ static void fill_gone(void)
 
 /* Runs as the thread ends. Should it allocate again, it finds nt__shard_gone: a shard
  * taken in the last round of destructors would be nobody's for ever. */
-static void detach(void *entry)
+static void detach(void *ended)
 {
-    struct thread *t = entry;
+    struct thread *t = ended;
     struct nt_shard *s = t->shard;
     nt__lock(&threads.lock);
     fill_gone();
@@ -167,7 +175,7 @@ static void detach(void *entry)
 NT_SLOW static struct nt_shard *change(struct nt_shard *old,
                                        struct nt_placement *placement, unsigned slot)
 {
-    struct thread *t = pthread_getspecific(threads.key);
+    struct thread *t = entry();
     struct nt_shard *s = t ? nt__shard_acquire(placement, slot) : NULL;
     if (!s)
         return old;
@@ -205,7 +213,7 @@ struct nt_shard *nt__thread_shard(void)
 
 void nt__thread_start(void)
 {
-    pthread_key_create(&threads.key, detach);
+    threads.keyed = pthread_key_create(&threads.key, detach) == 0;
 }
 
 void nt__thread_counts(uint64_t *now, uint64_t *total)
@@ -410,7 +418,7 @@ int nt_thread_name(const char *name)
         return -EINVAL;
     int saved = errno;
     nt__start();
-    struct thread *t = nt__thread_shard() ? pthread_getspecific(threads.key) : NULL;
+    struct thread *t = nt__thread_shard() ? entry() : NULL;
     if (t) {
         nt__lock(&threads.lock);
         nt__name_copy(t->name, sizeof t->name, name ? name : "");

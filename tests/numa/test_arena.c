@@ -124,7 +124,7 @@ static void step_give(unsigned a, struct run *r)
     size_t slices = r->slices - keep;
     expect(r, 0, r->mark);
     if (r->mark != 0 && draw(4) == 0)
-        assert_true(nt__arena_give_anew(&model.arena[a], at, slices));
+        nt__arena_give_anew(&model.arena[a], at, slices, false);
     else
         nt__arena_give(&model.arena[a], at, slices, r->mark == 0);
     model.lent[a] -= slices;
