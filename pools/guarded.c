@@ -66,13 +66,14 @@ static struct known *find(const void *block)
     }
 }
 
+/* Its block is not in the table. */
 static void put(struct known k)
 {
     size_t i = place_of(k.block & ~(uintptr_t)USED);
-    while (all.table[i].block != 0)
+    while (all.table[i].block > WAS)
         i = (i + 1) & (all.slots - 1);
+    all.taken += all.table[i].block == 0;
     all.table[i] = k;
-    all.taken++;
 }
 
 /* Twice the room. The old table stays mapped: together they are no larger than the new one,
@@ -205,7 +206,7 @@ static bool keep(struct bin *b, void *p)
 static void *fresh(struct nt_shard *from, unsigned c)
 {
     bool zeroed;
-    void *p = nt__shard_malloc(from, c, 0, &zeroed);
+    void *p = nt__shard_malloc(from, c, &(struct nt_asked){0, 0, 1}, &zeroed);
     if (p)
         nt__count_add(&from->allocs[c], (uint64_t)-1);
     return p;
@@ -288,11 +289,14 @@ static void give_large(void *p)
 /* Nobody can touch it from now on. */
 static void let_wait(struct nt_slab *slab, void *p)
 {
-    if (!slab->fenced || !nt__os_protect(p, slab->bytes, false)) {
+    /* With an MPI nothing is taken away, so what waits stays in memory. */
+    bool stays = nt__guest_mpi();
+    if (!slab->fenced || (stays && slab->bytes > NT_MIB) ||
+        !nt__os_protect(p, slab->bytes, false)) {
         give_large(p);
         return;
     }
-    if (!nt__guest_mpi())
+    if (!stays)
         nt__os_purge(p, slab->bytes);
     if (all.waits < NT_GUARDED_WAIT) {
         all.waiting[all.waits++] = p;

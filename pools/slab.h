@@ -81,7 +81,7 @@ struct nt_slab {
     uint8_t clean;  /* what is not carved reads as zero */
     uint8_t moved;  /* its mapping is made anew when it is freed: nt__arena_give_anew */
     uint8_t sampled; /* sampled.h: a hidden shard's; L, pools': sampled blocks in it */
-    uint8_t fenced; /* L: a page of it, or all, cannot be touched: guarded.c */
+    uint8_t fenced;  /* L: a page of it, or all, cannot be touched: guarded.c */
     uint8_t plain; /* blocks of a thread's shard: not L, pooled or hidden, not closed */
     uint16_t arena; /* index of the arena it is from */
 

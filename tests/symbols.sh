@@ -112,4 +112,13 @@ for library in "$build"/libnumatally_{openmpi,mpich}.so; do
     readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE '^(libc|ld-linux.*)\.so' &&
         wrong "$library needs more than libc"
 done
+
+# Nothing to be written that is executed, and no table of addresses that stays writable.
+for file in "$build"/libnumatally*.so "$build/numatally"; do
+    segments=$(readelf -lW "$file")
+    grep -q GNU_RELRO <<<"$segments" || wrong "$file has no RELRO"
+    grep -qE 'GNU_STACK .* RW ' <<<"$segments" || wrong "$file has an executable stack"
+    ! grep -qE 'LOAD .* RWE ' <<<"$segments" || wrong "$file has a segment that is written and run"
+    readelf -dW "$file" | grep -qw NOW || wrong "$file is not bound at once"
+done
 exit "$bad"

@@ -102,8 +102,8 @@ NT_API size_t nt_purge(void);
 NT_API void *nt_malloc_onnode(size_t size, int node) NT_MALLOC NT_ALLOC_SIZE(1);
 
 /* The same at a multiple of `alignment`, as nt_aligned_alloc. */
-NT_API void *nt_aligned_alloc_onnode(size_t alignment, size_t size,
-                                     int node) NT_MALLOC NT_ALLOC_SIZE(2);
+NT_API void *nt_aligned_alloc_onnode(size_t alignment, size_t size, int node) NT_MALLOC
+    NT_ALLOC_SIZE(2);
 
 /* ---- Explicit pools ----------------------------------------------------- */
 

@@ -454,7 +454,8 @@ static void read_lines(struct nt_text all, const char *source)
 
 static void complain_file(const char *path, const char *why)
 {
-    nt__warn("NUMATALLY_CONF_FILE: %.256s: %s; none of its settings is used", path, why);
+    nt__warn("NUMATALLY_CONF_FILE: %.256s: %s; none of its settings is used", path,
+             why);
 }
 
 /* Read the file into C.file. The length, or -1 after a complaint. */
