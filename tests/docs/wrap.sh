@@ -27,8 +27,8 @@ name != "" && /^```/ {
 }
 name != "" && open { print > out }' "$NT_SOURCE/docs/wrap.md"
 
-for file in "$NT_SOURCE"/docs/examples/*.c; do
-    name=$(basename "$file" .c)
+for name in printing recycling node_bound; do
+    file=$NT_SOURCE/docs/examples/$name.c
     diff "$file" "$work/$name.c"
     "${CC:-cc}" -std=c17 -Wall -Wextra -Werror -I"$NT_SOURCE/include" -o "$work/$name" \
         "$file" -L"$NT_BUILD" -lnumatally
@@ -38,9 +38,7 @@ for file in "$NT_SOURCE"/docs/examples/*.c; do
     diff "$work/$name.out" "$work/printed"
     NUMATALLY_TOPOLOGY=2x1 "$work/$name" >"$work/printed"
     diff "$work/$name.out" "$work/printed"
-    count=$((${count:-0} + 1))
 done
-[ "$count" = 3 ]
 
 # One that does not release, and one that is killed a second after it was done with the rest:
 # what a report and a live file say.
