@@ -34,6 +34,26 @@ if(NUMATALLY_DEBIAN)
 endif()
 install(FILES ${manual_1} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT Tools)
 install(FILES ${manual_3} DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
+# What is a page of docs/, too.
+find_program(LOWDOWN lowdown)
+if(LOWDOWN)
+  if(NUMATALLY_DEBIAN)
+    set(compressed .gz)
+  endif()
+  function(nt_manual name section source summary)
+    set(page ${PROJECT_BINARY_DIR}/${name}.${section}${compressed})
+    add_custom_command(OUTPUT ${page} DEPENDS docs/${source} cmake/manual.sh
+      COMMAND sh ${PROJECT_SOURCE_DIR}/cmake/manual.sh ${name} ${section} ${summary}
+              ${PROJECT_SOURCE_DIR}/docs/${source} ${page} VERBATIM)
+    add_custom_target(manual_${name} ALL DEPENDS ${page})
+    install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT Tools)
+  endfunction()
+  nt_manual(numatally.conf 5 tuning.md "settings of libnumatally_malloc")
+  nt_manual(numatally-figures 7 counters.md "what numatally counts, and how exactly")
+  nt_manual(numatally-nodes 7 numa.md "what numatally does with NUMA nodes")
+else()
+  message(STATUS "lowdown was not found: the manual's sections 5 and 7 are left out")
+endif()
 # Where each shell looks for the completion of a command that it does not know yet.
 install(FILES completions/numatally.bash RENAME numatally COMPONENT Tools
         DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)

@@ -18,6 +18,14 @@ for page in "$source_dir"/docs/man/*; do
         { echo "${page##*/} is not installed in its section"; exit 1; }
 done
 
+for page in numatally.conf.5 numatally-figures.7 numatally-nodes.7; do
+    [ -e "$build/$page" ] || { echo "(left out: $page; no lowdown)"; continue; }
+    file=$work/usr/share/man/man${page##*.}/$page
+    [ -s "$file" ] || { echo "$page is not installed in its section"; exit 1; }
+    MANWIDTH=80 man -l "$file" >"$work/page" 2>/dev/null
+    grep -q "^ *${page%.*} - " "$work/page" || { echo "$page has no name"; exit 1; }
+done
+
 echo "completion"
 for file in bash-completion/completions/numatally zsh/site-functions/_numatally \
     fish/vendor_completions.d/numatally.fish; do
