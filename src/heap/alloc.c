@@ -382,7 +382,7 @@ void nt_free_aligned_sized(void *p, size_t alignment, size_t size)
 /* The next of 20/16, 25/16 and 32/16 of a power of two: each a quarter above the one before. */
 static size_t room_for(size_t size)
 {
-    size_t octave = (size_t)1 << (63 - __builtin_clzl(size - 1));
+    size_t octave = (size_t)1 << (63 - __builtin_clzl((size - 1) | 1));
     size_t fifth = octave / 16 * 20, sixth = octave / 16 * 25;
     return size <= fifth ? fifth : size <= sixth ? sixth : 2 * octave;
 }

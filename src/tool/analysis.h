@@ -59,9 +59,9 @@
 #define NT_GROWTH_LATE 0.25
 /* ... by a quarter of the memory in all: less is the sway of what goes on. */
 #define NT_GROWTH_SHARE 0.25
-/* ... with two points a part at least, as one may be of an odd moment; and one part may be
- * without, if nothing ran, but not the last. */
-#define NT_GROWTH_POINTS 2
+/* ... with a point in each part; one part may be without, if nothing ran, but not the last. A
+ * busy machine leaves no more than one to some of a short run. */
+#define NT_GROWTH_POINTS 1
 #define NT_GROWTH_PARTS 6
 
 /* Waste inside blocks: the built-in classes above 128 bytes waste an eighth at most, and a

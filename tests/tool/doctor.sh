@@ -269,7 +269,7 @@ bad() {
     is ok library
 }
 bad 'NUMATALLY_CONF: unknown setting "chekc" is ignored; did you mean "check"' NUMATALLY_CONF=chekc:off
-bad 'check:maybe is unknown; it may be on or off' NUMATALLY_CONF=check:maybe
+bad 'check:maybe is unknown; it may be on, off or full' NUMATALLY_CONF=check:maybe
 bad '"colour" has no value' NUMATALLY_CONF=colour
 bad 'policy:bind:700' NUMATALLY_CONF=policy:bind:700
 bad 'NUMATALLY_TOPOLOGY' NUMATALLY_TOPOLOGY=garbage
