@@ -19,7 +19,9 @@ for s in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
           signal.SIGUSR2, signal.SIGTERM, signal.SIGWINCH, signal.SIGALRM,
           signal.SIGRTMIN):
     signal.signal(s, note)
-ready = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+# There by its name only when it is known here: the first signal may come at once.
+ready = os.open(sys.argv[1] + ".new", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+os.rename(sys.argv[1] + ".new", sys.argv[1])
 while not got["SIGTERM"]: # ctest guards against for ever
     time.sleep(0.05)
 time.sleep(0.3) # for those that come twice
