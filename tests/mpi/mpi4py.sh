@@ -16,13 +16,15 @@ from mpi4py import MPI
 comm = MPI.COMM_WORLD
 mine, all = np.ones(1000000) * comm.rank, np.empty(1000000)
 comm.Allreduce(mine, all)
-print(comm.allgather([comm.rank, all.sum()]))
+found = comm.allgather([comm.rank, all.sum()])
+if comm.rank == 0:  # lines of several may run into each other
+    print(found)
 PY
 try 0 ranks openmpi 3 $python sum.py
-sort out >plain
+cp out plain
 NUMATALLY_CONF=report:$work/rank-%r.json \
     try 0 ranks openmpi 3 "$tool" run --report job.json -- $python sum.py
-sort out | cmp -s - plain || fail "it prints something else"
+cmp -s out plain || fail "it prints something else"
 job job.json "len(row) == 3 and all(x['end'] == 'finalized' for x in row.values())"
 python3 "$here/sums.py" job.json rank-?.json >sums || fail "$(cat sums)"
 cat sums
