@@ -38,7 +38,7 @@
 
 #define GATE_S 60
 #define PAUSE_MS 1
-#define NOTED_MS 1000 /* so long MPI_Abort waits for `numatally run` */
+#define NOTED_MS 3000 /* so long MPI_Abort waits for `numatally run` */
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -351,7 +351,7 @@ static void leave_by_abort(int code)
     const struct timespec pause = {0, PAUSE_MS * 1000000L};
     const int32_t what = code;
     const char *folder;
-    char name[64];
+    char name[64], job[4096];
 
     if (M.left || loaded() == NULL || !find_heap())
         return;
@@ -361,8 +361,12 @@ static void leave_by_abort(int code)
     if (folder == NULL || !leave_file(folder, name, &what, sizeof what, NULL, 0) ||
         !is_there(folder, NT_LEAVE_END))
         return;
+    /* Whoever reports at once removes the job's folder last: before that Hydra, which kills
+     * it, must not hear of us. */
+    nt__fmt_into(job, sizeof job, "%s", folder);
+    *strrchr(job, '/') = '\0';
     kill(getppid(), SIGURG);
-    while (is_there(folder, name) && !is_there(folder, NT_LEAVE_NOTED) &&
+    while (is_there(job, ".") && !is_there(folder, NT_LEAVE_NOTED) &&
            now_ms() < until_ms)
         nanosleep(&pause, NULL);
 }

@@ -135,9 +135,13 @@ int main(int argc, char **argv)
     if (!none)
         CHECK("with an MPI malloc, free, realloc, calloc take nothing away",
               taken == 0);
-    give(get(60000000));
+    int gave = 0;
     trimmed = 0;
-    int gave = malloc_trim(0);
+    /* After a pause the free may have given all back itself. */
+    for (int tries = 0; tries < 100 && (gave == 0 || trimmed == 0); tries++) {
+        give(get(60000000));
+        gave = malloc_trim(0);
+    }
     CHECK("malloc_trim does", gave == 1 && trimmed != 0);
     return done();
 }

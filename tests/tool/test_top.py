@@ -47,14 +47,15 @@ class Top(unittest.TestCase):
         return path
 
     def start(self, script, *args, settings="", **env):
-        """A program with a live file, which is there."""
+        """A program with a live file, which holds something."""
         program = subprocess.Popen(
             [PYTHON, self.path("program.py", script), *args],
             env={**CLEAN, "LD_PRELOAD": LIBRARY,
                  "NUMATALLY_CONF": f"live:{self.live}{settings}", **env})
         self.programs.append(program)
-        wait_for("a live file", lambda: any(f"-{program.pid}" in name
-                                            for name in os.listdir(self.live)))
+        wait_for("a live file", lambda: any(
+            file.read_bytes()[:1].strip(b"\0")  # what it begins with is written last
+            for file in pathlib.Path(self.live).glob(f"*-{program.pid}*.live")))
         return program
 
     def still(self):
