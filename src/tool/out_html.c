@@ -47,7 +47,9 @@ __asm__(".pushsection .rodata\n"
         ".byte 0\n"
         ".popsection");
 
-extern const char nt__page_html[], nt__page_style[], nt__page_script[];
+/* Hidden: else they are found by the table of offsets, which aarch64's linker (2.40) fills in
+ * wrong for names that are not global. */
+extern NT_HIDDEN const char nt__page_html[], nt__page_style[], nt__page_script[];
 
 struct page {
     FILE *out;
