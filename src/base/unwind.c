@@ -107,6 +107,22 @@ unsigned nt__unwind_trace(uintptr_t frame, uintptr_t *pc, unsigned max,
 
 /* ---- By frames ----------------------------------------------------------------------- */
 
+#if defined(__aarch64__)
+/* Less the signature that -mbranch-protection puts into its upper bits; the instruction does
+ * nothing where there are none. */
+static uintptr_t address_of(uintptr_t caller)
+{
+    register uintptr_t x30 __asm__("x30") = caller;
+    __asm__("hint 7 /* xpaclri */" : "+r"(x30));
+    return x30;
+}
+#else
+static uintptr_t address_of(uintptr_t caller)
+{
+    return caller;
+}
+#endif
+
 /* The kernel reads a signal set of 8 bytes there before it finds that no such change of the
  * mask exists: EFAULT if it cannot. The trick is abseil's (AddressIsReadable). */
 static bool is_readable(uintptr_t at)
@@ -147,7 +163,7 @@ unsigned nt__unwind_frames(uintptr_t frame, uintptr_t *pc, unsigned max)
     uintptr_t page = 1, next, caller; /* no page known */
     while (frame % sizeof(void *) == 0 && read_word(frame, &page, &next) &&
            read_word(frame + sizeof(void *), &page, &caller) && caller != 0 &&
-           note(&w, caller)) {
+           note(&w, address_of(caller))) {
         if (next <= frame || next - frame > FRAME_BYTES_MAX)
             break;
         frame = next;
