@@ -24,7 +24,7 @@ static int made_up(const void *p)
     if (!nt__window_has(p))
         return -EFAULT;
     uint32_t u = nt__window_unit_number(p);
-    unsigned owner = __atomic_load_n(&nt__window_unit(u)->arena, __ATOMIC_RELAXED);
+    unsigned owner = __atomic_load_n(&nt__window_unit(u)->arena, __ATOMIC_ACQUIRE);
     if (owner == 0)
         return -ENOENT;
     return nt__topo()->node[nt__arenas_get(owner - 1)->slot].id;
@@ -304,7 +304,7 @@ void nt__residency_heap(struct nt_lying *out)
     uint64_t random = nt__os_random(), seen = random % step;
     uint32_t units = (uint32_t)(NT_RACY(nt__window.limit) >> NT_UNIT_SHIFT);
     for (uint32_t u = 0; u < units && result == 0; u++) {
-        unsigned owner = __atomic_load_n(&nt__window_unit(u)->arena, __ATOMIC_RELAXED);
+        unsigned owner = __atomic_load_n(&nt__window_unit(u)->arena, __ATOMIC_ACQUIRE);
         if (owner == 0)
             continue;
         if (pagemap >= 0 && seen % huge_step == 0)

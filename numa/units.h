@@ -32,10 +32,11 @@ static inline uint32_t nt__unit_now_ms(void)
     return (uint32_t)nt__os_now_ms();
 }
 
-/* The unit is `a`'s. Neighbours in other arenas read this without our lock. */
+/* The unit is `a`'s. Neighbours in other arenas read this without our lock. Release: who
+ * finds it (numa/residency.c) finds the arena. */
 static inline void nt__unit_own(const struct nt_arena *a, struct nt_unit *unit)
 {
-    __atomic_store_n(&unit->arena, (uint16_t)(a->index + 1), __ATOMIC_RELAXED);
+    __atomic_store_n(&unit->arena, (uint16_t)(a->index + 1), __ATOMIC_RELEASE);
 }
 
 /* Free slices of a partial unit that were written to. */

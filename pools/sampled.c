@@ -37,8 +37,8 @@ static void restart(struct nt_shard *s, unsigned c)
     uint64_t total = s->requested[c] + st->drawn[c];
     uint64_t draw = nt__profile_draw(st->interval);
     /* Each store's release keeps the ones before it before it. */
-    __atomic_store_n(&st->class, c, __ATOMIC_RELAXED);
-    __atomic_store_n(&st->total, total, __ATOMIC_RELAXED);
+    __atomic_store_n(&st->class, c, __ATOMIC_RELEASE);
+    __atomic_store_n(&st->total, total, __ATOMIC_RELEASE);
     __atomic_store_n(&st->changes, st->changes + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&s->requested[c], -draw, __ATOMIC_RELEASE);
     __atomic_store_n(&st->drawn[c], total + draw, __ATOMIC_RELEASE);

@@ -176,10 +176,11 @@ uint32_t nt__modules_refresh(void)
     if (!modules.closed && nt__trylock(&modules.lock)) {
         dl_iterate_phdr(on_module, &pass);
         if (pass.begun)
-            __atomic_store_n(&modules.generation, pass.generation, __ATOMIC_RELAXED);
+            /* Release: who has the generation finds its modules. */
+            __atomic_store_n(&modules.generation, pass.generation, __ATOMIC_RELEASE);
         nt__unlock(&modules.lock);
     }
-    return __atomic_load_n(&modules.generation, __ATOMIC_RELAXED);
+    return __atomic_load_n(&modules.generation, __ATOMIC_ACQUIRE);
 }
 
 bool nt__modules_may_ask(void)

@@ -61,6 +61,16 @@ static struct {
     uint64_t lying_ms; /* when `lying` was asked; 0: never */
 } figures = {.lock = NT_LOCK_INIT(NT_RANK_FIGURES)};
 
+/* Give the lock up. A report that was asked for by then is seen by the tick that follows;
+ * who asks later finds the lock free. It takes acquire, release and a write on both sides. */
+static void let_go(void)
+{
+    bool none = false;
+    nt__unlock(&figures.lock);
+    __atomic_compare_exchange_n(&nt__figures_due, &none, false, false, __ATOMIC_ACQ_REL,
+                                __ATOMIC_ACQUIRE);
+}
+
 /* ---- Adding up ------------------------------------------------------------------------ */
 
 static void add_class(struct nt_snapshot *out, const struct nt_shard *s, unsigned c)
@@ -337,7 +347,7 @@ int nt_report(int fd, enum nt_format format)
     struct nt_tables tables = nt__live_tables(&large.now);
     nt__sampler_read(&profile, &tables, true);
     int result = nt__report_write(fd, format, &large.now.snapshot, &tables);
-    nt__unlock(&figures.lock);
+    let_go();
     nt__profile_free(&profile);
     nt__cancel_as(cancel);
     nt__figures_tick();
@@ -355,7 +365,7 @@ static void write_due(bool wait)
     struct nt_tables tables;
     if (!read_now(0, wait) || (tables = nt__live_tables(&large.now),
                                !nt__sampler_read(&profile, &tables, wait))) {
-        __atomic_store_n(&nt__figures_due, true, __ATOMIC_RELEASE);
+        (void)__atomic_exchange_n(&nt__figures_due, true, __ATOMIC_ACQ_REL);
         return;
     }
     nt__report_on_signal(&large.now.snapshot, &tables);
@@ -369,7 +379,7 @@ static void report_due(bool wait)
     for (int i = 0; i < 2 && __atomic_load_n(&nt__figures_due, __ATOMIC_ACQUIRE); i++)
         if (nt__lock_or_try(&figures.lock, wait)) {
             write_due(wait);
-            nt__unlock(&figures.lock);
+            let_go();
         }
 }
 
@@ -380,7 +390,8 @@ bool nt__figures_are_ours(void)
 
 void nt__figures_signalled(void)
 {
-    __atomic_store_n(&nt__figures_due, true, __ATOMIC_RELEASE);
+    (void)__atomic_exchange_n(&nt__figures_due, true,
+                              __ATOMIC_ACQ_REL); /* see let_go */
     report_due(false);
 }
 
@@ -443,7 +454,7 @@ static void watch(void)
         update_live();
     if (!figures.ended && row)
         update_timeline();
-    nt__unlock(&figures.lock);
+    let_go();
 }
 
 void nt__figures_act(void)
@@ -520,14 +531,14 @@ void nt__figures_take(struct nt_snapshot *out, bool write)
         nt__report_at_exit(out, &tables);
         nt__profile_free(&profile);
     }
-    nt__unlock(&figures.lock);
+    let_go();
 }
 
 void nt__figures_reported(void)
 {
     nt__lock(&figures.lock);
     figures.reported = true;
-    nt__unlock(&figures.lock);
+    let_go();
 }
 
 void nt__figures_end(void)
@@ -536,7 +547,7 @@ void nt__figures_end(void)
     nt__start_check_fork();
     nt__lock(&figures.lock);
     say_last_word(true);
-    nt__unlock(&figures.lock);
+    let_go();
     nt__cancel_as(cancel);
     errno = saved;
 }
@@ -554,7 +565,7 @@ void nt__figures_exit(void)
     nt__start_check_fork();
     if (nt__trylock(&figures.lock)) {
         say_last_word(false);
-        nt__unlock(&figures.lock);
+        let_go();
     }
     nt__cancel_as(cancel);
     errno = saved;

@@ -5,6 +5,10 @@
  * The writer adds with one instruction and no lock prefix; readers load whole values,
  * perhaps a moment late, never torn. Sums over many counters are exact when their
  * writers are still.
+ *
+ * One writer's additions are seen in the order in which they were made, by who reads
+ * counters in the other order: pools/peak.h and src/heap/figures.c rely on it. On x86 every
+ * store is a release, every load an acquire; elsewhere it must be said.
  */
 #ifndef NT_TRACK_COUNT_H
 #define NT_TRACK_COUNT_H
@@ -19,7 +23,7 @@ NT_FAST void nt__count_add(uint64_t *counter, uint64_t n)
     __asm__("addq %1, %0" : "+m"(*counter) : "re"(n) : "cc");
 #else
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n,
-                     __ATOMIC_RELAXED);
+                     __ATOMIC_RELEASE);
 #endif
 }
 
@@ -57,7 +61,7 @@ NT_FAST bool nt__count_add_two_passes(uint64_t *first, uint64_t n, uint64_t *sec
 
 static inline uint64_t nt__count_read(const uint64_t *counter)
 {
-    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+    return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
 }
 
 #endif

@@ -234,9 +234,14 @@ static int read_slot(int fd, struct nt_live *out)
         err = read_at(fd, &before, sizeof before, offsetof(struct nt_live_head, seq));
         if (err == 0 && before == 0)
             return -ENODATA;
+        /* Acquire: pairs with the writer's release, so what is copied is no older. */
+        atomic_thread_fence(memory_order_acquire);
         if (err == 0)
             err = read_at(fd, out, sizeof *out,
                           offsetof(struct live_file, slot) + before % 2 * sizeof *out);
+        /* Acquire: pairs with the writer's fence, so if any of it is newer, so is this. After
+         * Boehm, Can seqlocks get along with programming language memory models? */
+        atomic_thread_fence(memory_order_acquire);
         if (err == 0)
             err = read_at(fd, &after, sizeof after, offsetof(struct nt_live_head, seq));
         if (err != 0)
