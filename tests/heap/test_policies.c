@@ -179,14 +179,14 @@ static int stop(uint64_t done, uint64_t all, void *context)
 
 static int act_arrays(void)
 {
-    size_t size = 24 * NT_MIB;
+    size_t size = 24 * NT_MIB, page = (size_t)sysconf(_SC_PAGESIZE);
     uint64_t done = 0;
     machine("4x1");
     errno = 7;
     char *p = nt_malloc_distributed(size, NULL);
     CHECK(p && nt_usable_size(p) == size);
     CHECK(nt_prefault(p, size, tell, &done) == 0 && done == size && errno == 7);
-    CHECK(nt_prefault(p, size + 4096, tell, &done) == 0 && done == size + 4096);
+    CHECK(nt_prefault(p, size + page, tell, &done) == 0 && done == size + page);
     memset(p, 3, size);
     p = nt_realloc(p, size + 8 * NT_MIB);
     CHECK(p && p[0] == 3 && p[size - 1] == 3);
