@@ -58,22 +58,12 @@ static void allocate(struct nt_shard *s, int n)
         world_malloc(WORLD_BYTES);
 }
 
-static void receive_a(void)
-{
-    nt__remote_receive(a);
-}
-
 /* Life of a thread that was not there. */
 static void new_thread(void)
 {
     world_attach();
     world_malloc(WORLD_BYTES);
     world_detach();
-}
-
-static void detach_a(void)
-{
-    retire_a();
 }
 
 static void b_sends_0(void)
@@ -129,8 +119,8 @@ static void d_sends_3(void)
 
 static void a_receives(void)
 {
-    receive_a();
-    receive_a();
+    nt__remote_receive(a);
+    nt__remote_receive(a);
 }
 
 static void a_allocates_two(void)
@@ -238,32 +228,48 @@ static const struct scenario {
     {"receive", full_slab, {a_receives, b_sends_0, c_sends_1}, SCHED_ALL, SCHED_ALL},
     {"take", dry_slab, {a_allocates_two, b_sends_0, c_sends_1}, SCHED_ALL, SCHED_ALL},
     {"take-all", dry_slab, {a_allocates_two, b_sends_all}, SCHED_ALL, SCHED_ALL},
-    {"two-slabs", two_full_slabs, {a_receives, b_sends_of_two, c_sends_of_two}, 2, 4},
-    {"senders", full_slab, {a_receives, b_sends_0_1, c_sends_2, d_sends_3}, 2, 4},
-    {"give-back", last_block, {a_trims, b_sends_0, c_allocates_a_slab}, 2, 4},
-    {"give-back-queued", dry_slab, {a_takes_and_trims, b_sends_0, c_allocates}, 2, 4},
-    {"exit", dry_slab, {detach_a, b_sends_0_1, c_sends_2}, SCHED_ALL, SCHED_ALL},
+    {"two-slabs", two_full_slabs, {a_receives, b_sends_of_two, c_sends_of_two}, 2, 3},
+    {"senders", full_slab, {a_receives, b_sends_0_1, c_sends_2, d_sends_3}, 1, 2},
+    {"give-back",
+     last_block,
+     {a_trims, b_sends_0, c_allocates_a_slab},
+     SCHED_ALL,
+     SCHED_ALL},
+    {"give-back-queued",
+     dry_slab,
+     {a_takes_and_trims, b_sends_0, c_allocates},
+     2,
+     SCHED_ALL},
+    {"exit", dry_slab, {retire_a, b_sends_0_1, c_sends_2}, 2, SCHED_ALL},
     {"exit-adopt",
      slab_with_room,
-     {detach_a, b_sends_1, c_allocates},
+     {retire_a, b_sends_1, c_allocates},
      SCHED_ALL,
      SCHED_ALL},
     {"exit-start",
      slab_with_room,
-     {detach_a, b_sends_1, new_thread},
+     {retire_a, b_sends_1, new_thread},
      SCHED_ALL,
      SCHED_ALL},
-    {"adopt", idle_with_room, {b_sends_1, c_allocates, new_thread}, 2, 4},
-    {"adopt-two", idle_with_room, {b_allocates, c_allocates, d_sends_3}, 2, 4},
-    {"look-after", idle_looked_after, {b_sends_0, c_sends_1, new_thread}, 2, 4},
+    {"adopt",
+     idle_with_room,
+     {b_sends_1, c_allocates, new_thread},
+     SCHED_ALL,
+     SCHED_ALL},
+    {"adopt-two",
+     idle_with_room,
+     {b_allocates, c_allocates, d_sends_3},
+     SCHED_ALL,
+     SCHED_ALL},
+    {"look-after", idle_looked_after, {b_sends_0, c_sends_1, new_thread}, 2, 3},
     {"look-after-adopt",
      idle_looked_after_with_room,
      {b_sends_1, c_sends_2, new_thread, d_allocates},
-     2,
-     3},
-    {"start", idle_with_room, {new_thread, new_thread, new_thread}, 2, 4},
+     1,
+     2},
+    {"start", idle_with_room, {new_thread, new_thread, new_thread}, 2, 3},
     {"read", slab_with_room, {new_thread, b_sends_1, world_read}, SCHED_ALL, SCHED_ALL},
-    {"all", slab_with_room, {detach_a, b_sends_1, c_allocates, new_thread}, 2, 3},
+    {"all", slab_with_room, {retire_a, b_sends_1, c_allocates, new_thread}, 1, 2},
 };
 
 static bool asked_for(const char *name, int argc, char **argv)

@@ -3,7 +3,7 @@
 #
 # The model finds what is wrong: each mutant is a copy of one source with one thing changed,
 # linked to the model in its place, and one of the scenarios named must come to a bad run.
-# The same scenarios hold for the sources as they are: that is the test check.model.
+# The same scenarios hold for the sources as they are: that are the tests check.model and check.model_live.
 set -euo pipefail
 source_dir=${NT_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
 build=${NT_BUILD:-$source_dir/build/release}
@@ -15,7 +15,9 @@ missed=0
 [ -e "$parts" ] || { echo "$parts is not built: build the preset first"; exit 1; }
 cd "$source_dir"
 flags=(-std=c17 -O1 -w -D_GNU_SOURCE -DNT_DEBUG=1 -I. -Iinclude)
-"${CC:-cc}" "${flags[@]}" -c tests/model/model.c -o "$work/model.o"
+for name in model live; do
+    "${CC:-cc}" "${flags[@]}" -c tests/model/$name.c -o "$work/$name.o"
+done
 
 mutant() { # NAME SOURCE CHANGE SCENARIO...: the change is perl's, of the whole text
     local name=$1 file=$2 change=$3 status=0
@@ -28,11 +30,19 @@ mutant() { # NAME SOURCE CHANGE SCENARIO...: the change is perl's, of the whole 
     fi
     "${CC:-cc}" "${flags[@]}" -fsanitize=thread -fno-builtin -c "$work/mutant.c" \
         -o "$work/mutant.o"
-    "${CC:-cc}" "$work/model.o" "$work/mutant.o" "$parts" -o "$work/model" \
-        -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_trylock,--wrap=pthread_mutex_unlock
+    case $file in
+    */live.c)
+        "${CC:-cc}" "$work/live.o" "$work/mutant.o" "$build/libnumatally.a" -lnuma \
+            -o "$work/model" -Wl,--wrap=memcpy,--wrap=mmap,--wrap=pread
+        ;;
+    *)
+        "${CC:-cc}" "$work/model.o" "$work/mutant.o" "$parts" -o "$work/model" \
+            -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_trylock,--wrap=pthread_mutex_unlock
+        ;;
+    esac
     timeout 300 "$work/model" "$@" >"$work/out" 2>&1 || status=$?
     if [ "$status" = 1 ]; then
-        printf '%-20s %s\n' "$name" "$(grep -m 1 -vE '^[a-z-]+ +[0-9]+ runs' "$work/out")"
+        printf '%-20s %s\n' "$name" "$(grep -m 1 -vE '^([a-z-]+ +[0-9]+ runs|writer: |reader: )' "$work/out")"
         found=$((found + 1))
     else
         echo "FAIL $name is not found (status $status):"
@@ -72,6 +82,12 @@ mutant owner-late pools/adopt.c 's/(    if \(slab\)\s+nt__slab_change_owner\(sla
 mutant retired-early pools/adopt.c 's/    nt__remote_receive\(s\);\n(    nt__spare_drop.*?nt__unlock\(&list->lock\);\n)/$1    nt__remote_receive(s);\n/s' exit-start
 mutant idle-unlocked pools/adopt.c 's/if \(!nt__trylock\(&list->lock\)\)\s+return;(.*?)nt__unlock\(&list->lock\);/$1/s' look-after
 mutant adopt-unlocked pools/adopt.c 's/(nt_slab \*slab = NULL;\s+)nt__lock\(&list->lock\);(.*?)nt__unlock\(&list->lock\);/$1$2/s' adopt adopt-two
+
+# The live file.
+mutant writer-unfenced src/track/live.c 's/atomic_thread_fence\(memory_order_release\);//'
+mutant number-relaxed src/track/live.c 's/seq, memory_order_release/seq, memory_order_relaxed/'
+mutant current-slot src/track/live.c 's/slot\[seq % 2\];/slot[(seq + 1) % 2];/'
+mutant reader-unfenced src/track/live.c 's/atomic_thread_fence\(memory_order_acquire\);//g'
 
 echo "$found found, $missed missed"
 [ "$missed" = 0 ]

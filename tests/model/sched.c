@@ -334,10 +334,8 @@ static void crashed(int signal)
 
 static void start(void)
 {
-    static char alternate[64 * 1024];
-    const stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
     struct sigaction action = {.sa_handler = crashed, .sa_flags = SA_ONSTACK};
-    size_t size = sizeof *S + (size_t)STACK * SCHED_THREADS;
+    size_t size = sizeof *S + (size_t)STACK * (SCHED_THREADS + 1);
     void *p =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
@@ -345,6 +343,8 @@ static void start(void)
     S = p;
     S->stack = (char *)(S + 1);
     S->current = -1;
+    const stack_t stack = {.ss_sp = S->stack + (size_t)STACK * SCHED_THREADS,
+                           .ss_size = STACK};
     sigaltstack(&stack, NULL);
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGBUS, &action, NULL);
