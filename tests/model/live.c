@@ -344,7 +344,7 @@ int main(void)
     struct state start = {0};
     if (!record()) {
         printf("no live file was written and read\n");
-        return 2;
+        return 1;
     }
     start.memory[SEQ] = 1;
     for (int i = 0; i < R.reader.n; i++) /* the slot that the reader found 1 in */

@@ -238,7 +238,7 @@ static const struct scenario {
     {"give-back-queued",
      dry_slab,
      {a_takes_and_trims, b_sends_0, c_allocates},
-     2,
+     SCHED_ALL,
      SCHED_ALL},
     {"exit", dry_slab, {retire_a, b_sends_0_1, c_sends_2}, 2, SCHED_ALL},
     {"exit-adopt",
