@@ -493,7 +493,7 @@ static void *move_guarded(void *p, size_t size)
 {
     size_t old = nt__guarded_size(p);
     if (old == 0) {
-        nt__misuse(NT_MISUSE_DOUBLE_FREE, "realloc", p);
+        nt__guarded_misuse(NT_MISUSE_DOUBLE_FREE, "realloc", p);
         errno = EINVAL;
         return NULL;
     }
@@ -583,13 +583,14 @@ size_t nt_usable_size(const void *p)
     if (!nt__window_has(p))
         return nt__foreign_is_glibc(p) ? nt__foreign_usable_size(p) : 0;
     const struct nt_slab *slab = nt__slab_of(p);
-    if (!slab)
+    enum nt_misuse bad = nt__misuse_check(nt__heap_shard, slab, p);
+    if (bad == NT_MISUSE_DOUBLE_FREE)
+        nt__misuse(bad, "malloc_usable_size", p);
+    if (bad != NT_MISUSE_NONE)
         return 0;
     if (NT_UNLIKELY(nt__guarded_has(slab)))
         return nt__guarded_size(p);
-    if (slab->kind == NT_SLAB_LARGE)
-        return slab->bytes;
-    return nt__slab_starts(slab, p) ? slab->size : 0;
+    return slab->kind == NT_SLAB_LARGE ? slab->bytes : slab->size;
 }
 
 size_t nt_good_size(size_t size)
