@@ -7,7 +7,7 @@
 . "$(dirname "$0")/common.bash"
 
 more=1
-[ "${NT_LONG:-0}" = 1 ] && more=10
+[ "${NT_LONG:-0}${NT_FEW:-}" = 1 ] && more=10
 handlers=$((more > 1 ? 10000 : 50))
 for way in fork:200 fork-chain:20 fork-in-thread:50 _Fork:100 clone:100 vfork:50 \
     posix_spawn:50 system:20; do
