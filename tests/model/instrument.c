@@ -253,6 +253,20 @@ PLAIN(16)
         return 0;                                                                      \
     }
 
+/* clang's, which does not say whether it may fail for no reason. */
+#define EXCHANGE_CLANG(bits)                                                           \
+    uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(                         \
+        volatile uint##bits##_t *at, uint##bits##_t expected, uint##bits##_t value,    \
+        int order, int failing);                                                       \
+    uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(                         \
+        volatile uint##bits##_t *at, uint##bits##_t expected, uint##bits##_t value,    \
+        int order, int failing)                                                        \
+    {                                                                                  \
+        __tsan_atomic##bits##_compare_exchange_strong(at, &expected, value, order,     \
+                                                      failing);                        \
+        return expected;                                                               \
+    }
+
 #define ATOMIC(bits)                                                                   \
     uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *at,       \
                                               int order);                              \
@@ -278,7 +292,8 @@ PLAIN(16)
     MODIFY(bits, fetch_and, old &value)                                                \
     MODIFY(bits, fetch_or, old | value)                                                \
     EXCHANGE(bits, compare_exchange_strong, false)                                     \
-    EXCHANGE(bits, compare_exchange_weak, true)
+    EXCHANGE(bits, compare_exchange_weak, true)                                        \
+    EXCHANGE_CLANG(bits)
 
 ATOMIC(8)
 ATOMIC(16)

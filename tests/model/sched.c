@@ -295,36 +295,36 @@ void sched_point(const void *at, bool writes, const char *what)
         wait_for_turn((struct op){.at = at, .what = what, .writes = writes});
 }
 
-void sched_lock(const void *at)
+void sched_lock(const void *mutex)
 {
-    int i = mutex_of(at);
+    int i = mutex_of(mutex);
     if (S->current >= 0)
-        wait_for_turn((struct op){at, "locks", true, true});
+        wait_for_turn((struct op){mutex, "locks", true, true});
     if (S->mutex[i].holder)
         sched_fail("a lock is taken twice");
     S->mutex[i].holder = S->current + 2;
-    instrument_acquire(at);
+    instrument_acquire(mutex);
 }
 
-bool sched_trylock(const void *at)
+bool sched_trylock(const void *mutex)
 {
-    int i = mutex_of(at);
-    sched_point(at, true, "tries to lock");
+    int i = mutex_of(mutex);
+    sched_point(mutex, true, "tries to lock");
     if (S->mutex[i].holder)
         return false;
     S->mutex[i].holder = S->current + 2;
-    instrument_acquire(at);
+    instrument_acquire(mutex);
     return true;
 }
 
-void sched_unlock(const void *at)
+void sched_unlock(const void *mutex)
 {
-    int i = mutex_of(at);
-    sched_point(at, true, "unlocks");
+    int i = mutex_of(mutex);
+    sched_point(mutex, true, "unlocks");
     if (S->mutex[i].holder != S->current + 2)
         sched_fail("a lock is given up by who does not have it");
     S->mutex[i].holder = 0;
-    instrument_release(at);
+    instrument_release(mutex);
 }
 
 static void crashed(int signal)
