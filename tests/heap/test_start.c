@@ -81,13 +81,16 @@ static int act_start_race(void)
 static struct {
     sem_t is_held, go_on;
     int at;
+    bool was; /* it was made so often */
 } hold;
+enum { CALLS = 12 };                 /* more than there are */
 static _Thread_local int calls_made; /* 0: not of the thread that is to be held */
 
 static void made_a_call(void)
 {
     if (calls_made == 0 || calls_made++ != hold.at)
         return;
+    hold.was = true;
     sem_post(&hold.is_held);
     sem_wait(&hold.go_on);
 }
@@ -164,6 +167,7 @@ static int fork_beside_start(void)
     pthread_join(thread, NULL);
     if (status != 0)
         fprintf(stderr, "held in call %d: status 0x%x\n", hold.at, (unsigned)status);
+    CHECK(hold.was ? hold.at < CALLS : hold.at > 1);
     return status != 0 || use_heap() != 0;
 }
 
@@ -171,8 +175,7 @@ static int fork_beside_start(void)
  * holds, and what it has made by then is half of it. */
 static int act_fork_beside_start(void)
 {
-    for (hold.at = 1; hold.at <= 30;
-         hold.at++) /* there are fewer: the last ones find all made */
+    for (hold.at = 1; hold.at <= CALLS; hold.at++)
         CHECK(child_failed(fork_beside_start) == 0);
     return 0;
 }

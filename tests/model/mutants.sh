@@ -14,6 +14,7 @@ found=0
 missed=0
 [ -e "$parts" ] || { echo "$parts is not built: build the preset first"; exit 1; }
 cd "$source_dir"
+unset NT_LONG
 flags=(-std=c17 -O1 -w -D_GNU_SOURCE -DNT_DEBUG=1 -I. -Iinclude)
 for name in model live; do
     "${CC:-cc}" "${flags[@]}" -c tests/model/$name.c -o "$work/$name.o"

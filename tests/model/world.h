@@ -51,7 +51,6 @@ void world_end(void);
 
 /* malloc(WORLD_BYTES) and free, watched: a block is one thread's at a time. */
 #define WORLD_BYTES (16 * NT_KIB)
-#define WORLD_LARGER (32 * NT_KIB)
 void *world_malloc(size_t size);
 void world_free(void *p);
 void world_took(void *p);
