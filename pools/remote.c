@@ -53,7 +53,8 @@ static void send(struct nt_slab *slab, struct nt_block *head, struct nt_block *t
  * state is read without a lock: a wrong guess costs a look. */
 static void look_after_idle(struct nt_shard *s, const struct nt_slab *slab)
 {
-    const struct nt_shard *owner = __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
+    /* Acquire: the owner's shard may be newer than anything that we have seen. */
+    const struct nt_shard *owner = __atomic_load_n(&slab->owner, __ATOMIC_ACQUIRE);
     if (!owner || __atomic_load_n(&owner->state, __ATOMIC_RELAXED) != NT_SHARD_IDLE)
         return;
     nt__shard_idle_due(owner->arena);

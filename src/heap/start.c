@@ -206,14 +206,20 @@ static void at_end(void *unused)
 
 static void start_now(void)
 {
-    /* A fork while another thread was starting leaves its child a lock nobody holds. */
-    pid_t starter = __atomic_load_n(&start.starter, __ATOMIC_RELAXED);
-    if (NT_UNLIKELY(starter != 0 && starter != getpid()))
-        nt__lock_init(&start.lock, NT_RANK_START);
+    /* A fork while another thread was starting leaves its child locks that nobody gives up:
+     * this one, and those that start_heap takes. So who starts is known before they are
+     * taken. */
+    pid_t me = getpid(), starter = __atomic_load_n(&start.starter, __ATOMIC_RELAXED);
+    if (starter != me) {
+        if (starter != 0) {
+            nt__lock_init(&start.lock, NT_RANK_START);
+            nt__placements_fork_unlock(NT_FORK_RAW);
+        }
+        __atomic_store_n(&start.starter, me, __ATOMIC_RELAXED);
+    }
     nt__lock(&start.lock);
     bool first = start.state == NOT_STARTED;
     if (first) {
-        __atomic_store_n(&start.starter, getpid(), __ATOMIC_RELAXED);
         start_heap();
         __atomic_store_n(&start.state, STARTED, __ATOMIC_RELEASE);
     }

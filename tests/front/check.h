@@ -54,6 +54,14 @@ static inline void count_when_killed(void)
 #define GIB ((size_t)1 << 30)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* The long form of a test, by NT_LONG=1 (but not in debug, by NT_FEW=1): `n` times `more`. */
+static inline int longer(int n, int more)
+{
+    const char *value = getenv("NT_LONG");
+
+    return value && strcmp(value, "1") == 0 && !getenv("NT_FEW") ? n * more : n;
+}
+
 /* A size the compiler cannot see through. */
 static inline size_t opaque(size_t n)
 {

@@ -50,6 +50,7 @@ for way in reload shared deepbind namespace; do
     program "$way" -- "$dl" "$way" "$work/lib.so"
 done
 program "C++ out of sight" -- "$dl" cxx "$work/cxx.so"
+program "C++ closed before its threads end" -- "$dl" cxx-ends "$work/cxx.so"
 program "libnumatally.so by dlopen under the preload" -- \
     "$dl" late "$build_dir/libnumatally.so"
 program "libnumatally.so by dlmopen under the preload" -- \

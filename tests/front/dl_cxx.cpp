@@ -16,6 +16,23 @@ static void handler()
     throw std::bad_alloc();
 }
 
+/* What the calling thread has until its end, and the library until it is unloaded: freed by
+ * destructors of the library's. */
+static std::vector<std::string> everybodys;
+thread_local std::vector<std::string> mine;
+
+extern "C" void cxx_keep()
+{
+    for (size_t i = 0; i < 100; i++)
+        mine.push_back(std::string(i * 50, 'b'));
+}
+
+extern "C" void cxx_keep_for_all()
+{
+    for (size_t i = 0; i < 100; i++)
+        everybodys.push_back(std::string(i * 50, 'c'));
+}
+
 extern "C" int cxx_work()
 {
     std::vector<std::string> strings;

@@ -142,6 +142,47 @@ static void cxx(const char *path)
     dlclose(library);
 }
 
+static struct {
+    void (*keep)(void);
+    pthread_barrier_t kept, closed;
+} ending;
+
+static void *keeps_past_dlclose(void *unused)
+{
+    ending.keep();
+    pthread_barrier_wait(&ending.kept);
+    pthread_barrier_wait(&ending.closed);
+    return unused;
+}
+
+/* The library is closed while threads have blocks that its destructors free as they end. */
+static void cxx_ends(const char *path)
+{
+    enum { ROUNDS = 100, THREADS = 3 };
+    pthread_t thread[THREADS];
+    void (*keep_for_all)(void);
+    bool good = true;
+
+    pthread_barrier_init(&ending.kept, NULL, THREADS + 1);
+    pthread_barrier_init(&ending.closed, NULL, THREADS + 1);
+    for (int round = 0; round < ROUNDS && good; round++) {
+        void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        good &= library && find(library, "cxx_keep", &ending.keep) &&
+                find(library, "cxx_keep_for_all", &keep_for_all);
+        if (!good)
+            break;
+        keep_for_all();
+        for (int i = 0; i < THREADS; i++)
+            good &= pthread_create(&thread[i], NULL, keeps_past_dlclose, NULL) == 0;
+        pthread_barrier_wait(&ending.kept);
+        good &= dlclose(library) == 0;
+        pthread_barrier_wait(&ending.closed);
+        for (int i = 0; i < THREADS; i++)
+            good &= pthread_join(thread[i], NULL) == 0;
+    }
+    CHECK("destructors of threads free after dlclose", good);
+}
+
 /* numatally itself, loaded late: its nt_ family works, its blocks go back to it, and
  * it stays when it is closed. */
 enum late {
@@ -194,6 +235,7 @@ int main(int argc, char **argv)
     else if (argc == 3 && !strcmp(argv[1], "namespace"))
     namespace(argv[2]);
     else if (argc == 3 && !strcmp(argv[1], "cxx")) cxx(argv[2]);
+    else if (argc == 3 && !strcmp(argv[1], "cxx-ends")) cxx_ends(argv[2]);
     else if (argc == 3 && !strcmp(argv[1], "late")) late(argv[2], LATE_ONE);
     else if (argc == 3 && !strcmp(argv[1], "late-alone")) late(argv[2], LATE_ALONE);
     else if (argc == 3 && !strcmp(argv[1], "late-apart")) late(argv[2], LATE_APART);

@@ -4,19 +4,24 @@
  *   short        20,000 short threads; memory neither resident nor mapped grows
  *   overlapping  the same with eight alive at a time, each freeing another's blocks
  *   gone         blocks freed, grown and checked after their thread has gone
+ *   ending       blocks freed while their thread ends and others begin
  *   destructors  allocation in TLS destructors, through all rounds, many keys
- *   cancel       threads cancelled between calls of malloc and free
+ *   cancel       threads cancelled (deferred) among calls of malloc and free
  *   no-point     neither is where a thread that is to be cancelled ends
  *   stacks       threads with the smallest stacks, allocating every size
  *   signals      threads interrupted all the time (handlers that do not allocate)
  *   many         2,000 threads at once
  *   after-main   allocation in atexit, in destructors and while libc ends
+ *
+ * NT_LONG=1: short, overlapping, ending and cancel do ten times as much, and many is as many as
+ * the machine allows.
  */
 #include "check.h"
 
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/time.h>
@@ -73,11 +78,12 @@ static void *short_life(void *number)
 static void part_short(void)
 {
     enum { WARM = 500, THREADS = 20000 };
+    const uintptr_t threads = (uintptr_t)longer(THREADS, 10);
     unsigned long mapped = 0, resident = 0, mapped_after, resident_after;
     bool good = true;
     void *result;
 
-    for (uintptr_t i = 0; i < THREADS; i++) {
+    for (uintptr_t i = 0; i < threads; i++) {
         pthread_t thread;
         if (i == WARM)
             pages_now(&mapped, &resident);
@@ -115,13 +121,15 @@ static void *overlapping_life(void *number)
 
 static void part_overlapping(void)
 {
-    enum { ALIVE = 8, WARM = 500, ROUNDS = 2500, THREADS = ALIVE * (ROUNDS - WARM) };
+    enum { ALIVE = 8, WARM = 500, ROUNDS = 2500 };
+    const uintptr_t rounds = (uintptr_t)longer(ROUNDS, 10);
+    const unsigned long threads = ALIVE * (rounds - WARM);
     unsigned long mapped = 0, resident = 0, mapped_after, resident_after;
     bool good = true;
     void *result;
 
     pthread_barrier_init(&all_alive, NULL, ALIVE);
-    for (uintptr_t round = 1; round <= ROUNDS; round++) {
+    for (uintptr_t round = 1; round <= rounds; round++) {
         pthread_t thread[ALIVE];
         if (round == WARM)
             pages_now(&mapped, &resident);
@@ -139,8 +147,8 @@ static void part_overlapping(void)
     /* Which thread has which sizes' slabs is chance: some grow for long. What a thread
      * that is gone leaves behind would be a page at least, and a slice of 16 mapped. */
     CHECK("resident memory does not grow with them",
-          resident_after < resident + THREADS / 2);
-    CHECK("nor does the address space", mapped_after < mapped + 2 * THREADS);
+          resident_after < resident + threads / 2);
+    CHECK("nor does the address space", mapped_after < mapped + 2 * threads);
 }
 
 /* ---- gone ----------------------------------------------------------------- */
@@ -194,6 +202,80 @@ static void part_gone(void)
         good &= result != NULL;
     }
     CHECK("blocks outlive their threads, by main and by others", good);
+}
+
+/* ---- ending --------------------------------------------------------------- */
+
+enum { GIVEN = 100, GIVERS = 2, TAKERS = 2 };
+static _Atomic(unsigned char *) given[GIVERS][GIVEN];
+static atomic_int taken; /* of this round's */
+
+static size_t given_size(unsigned i)
+{
+    return i == GIVEN - 1 ? 600000 : 16 + i * 37 % 3000;
+}
+
+/* Ends as soon as it has given all away. */
+static void *give(void *number)
+{
+    unsigned giver = (unsigned)(uintptr_t)number;
+
+    for (unsigned i = 0; i < GIVEN; i++) {
+        unsigned char *p = malloc(given_size(i));
+        fill(p, given_size(i), i);
+        atomic_store(&given[giver][i], p);
+    }
+    return NULL;
+}
+
+/* Frees what is given, as it comes; `allocates`: it takes slabs of who has ended, too. */
+static void *take(void *allocates)
+{
+    bool good = true;
+
+    for (; atomic_load(&taken) < GIVERS * GIVEN; sched_yield())
+        for (unsigned i = 0; i < GIVERS * GIVEN; i++) {
+            unsigned number = i % GIVEN;
+            unsigned char *p = atomic_exchange(&given[i / GIVEN][number], NULL);
+            if (!p)
+                continue;
+            good &= filled(p, given_size(number), number);
+            free(p);
+            if (allocates)
+                good &= use_some(number, 3);
+            atomic_fetch_add(&taken, 1);
+        }
+    return (void *)(uintptr_t)good;
+}
+
+static void part_ending(void)
+{
+    enum { ROUNDS = 300, WARM = 100 };
+    const int rounds = longer(ROUNDS, 10);
+    unsigned long mapped = 0, resident = 0, mapped_after, resident_after;
+    bool good = true;
+    void *result;
+
+    for (int round = 0; round < rounds; round++) {
+        pthread_t giver[GIVERS], taker[TAKERS];
+        if (round == WARM)
+            pages_now(&mapped, &resident);
+        atomic_store(&taken, 0);
+        for (int i = 0; i < TAKERS; i++)
+            start(&taker[i], take, round % 2 ? &taken : NULL);
+        for (uintptr_t i = 0; i < GIVERS; i++)
+            start(&giver[i], give, (void *)i);
+        for (int i = 0; i < GIVERS; i++)
+            pthread_join(giver[i], NULL);
+        for (int i = 0; i < TAKERS; i++) {
+            pthread_join(taker[i], &result);
+            good &= result != NULL;
+        }
+    }
+    pages_now(&mapped_after, &resident_after);
+    CHECK("blocks are freed while their threads end", good);
+    /* What a round leaves behind would be a megabyte. */
+    CHECK("and come back", resident_after < resident + 64 * MIB / 4096);
 }
 
 /* ---- destructors ---------------------------------------------------------- */
@@ -254,23 +336,37 @@ static void part_destructors(void)
 
 /* ---- cancel, stacks, signals, many ---------------------------------------- */
 
+static atomic_int cleaned;
+
+static void clean_up(void *block)
+{
+    free(*(void **)block);
+    if (use_some(7, 10))
+        atomic_fetch_add(&cleaned, 1);
+}
+
+/* May be cancelled at any time, and is where it asks. */
 static void *until_cancelled(void *unused)
 {
+    void *block[1] = {NULL};
+
+    pthread_cleanup_push(clean_up, block);
     for (unsigned i = 0;; i++) {
-        int old;
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+        free(block[0]);
+        block[0] = malloc(i % 1000);
         use_some(i, 10);
-        pthread_setcancelstate(old, &old);
         pthread_testcancel();
     }
+    pthread_cleanup_pop(0);
     return unused;
 }
 
 static void part_cancel(void)
 {
+    const int rounds = longer(200, 10);
     bool good = true;
 
-    for (int round = 0; round < 200; round++) {
+    for (int round = 0; round < rounds; round++) {
         pthread_t thread[4];
         void *result;
         for (int i = 0; i < 4; i++)
@@ -284,6 +380,7 @@ static void part_cancel(void)
         good &= use_some((unsigned)round, 20);
     }
     CHECK("cancelled threads harm nobody", good);
+    CHECK("and clean up after themselves", cleaned == 4 * rounds);
 }
 
 static volatile bool enough;
@@ -384,14 +481,24 @@ static void part_signals(void)
     CHECK("system calls cut short by signals harm nothing", good);
 }
 
-static pthread_barrier_t all_there;
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    int there;
+    bool go;
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
 
 static void *wait_for_all(void *number)
 {
     void *p = malloc(100);
 
     fill(p, 100, (unsigned)(uintptr_t)number);
-    pthread_barrier_wait(&all_there);
+    pthread_mutex_lock(&all.lock);
+    all.there++;
+    pthread_cond_broadcast(&all.change);
+    while (!all.go)
+        pthread_cond_wait(&all.change, &all.lock);
+    pthread_mutex_unlock(&all.lock);
     bool good = filled(p, 100, (unsigned)(uintptr_t)number);
     free(p);
     return (void *)(uintptr_t)(good && use_some((unsigned)(uintptr_t)number, 5));
@@ -399,25 +506,35 @@ static void *wait_for_all(void *number)
 
 static void part_many(void)
 {
-    enum { MANY = 2000 };
-    static pthread_t thread[MANY];
+    enum { MANY = 2000, MOST = 100 * MANY };
+    static pthread_t thread[MOST];
+    const int wanted = longer(MANY, MOST / MANY);
     pthread_attr_t attributes;
     void *result;
     bool good = true;
+    int n = 0;
 
-    pthread_barrier_init(&all_there, NULL, MANY);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, 64 * KIB);
-    for (uintptr_t i = 0; i < MANY; i++)
-        if (pthread_create(&thread[i], &attributes, wait_for_all, (void *)i)) {
-            printf("skipped: only %d threads are allowed here\n", (int)i);
-            exit(77);
-        }
-    for (int i = 0; i < MANY; i++) {
+    while (n < wanted && pthread_create(&thread[n], &attributes, wait_for_all,
+                                        (void *)(uintptr_t)n) == 0)
+        n++;
+    pthread_mutex_lock(&all.lock);
+    while (all.there < n)
+        pthread_cond_wait(&all.change, &all.lock);
+    all.go = true;
+    pthread_cond_broadcast(&all.change);
+    pthread_mutex_unlock(&all.lock);
+    for (int i = 0; i < n; i++) {
         pthread_join(thread[i], &result);
         good &= result != NULL;
     }
-    CHECK("2,000 threads at once", good);
+    if (n < MANY) {
+        printf("skipped: only %d threads are allowed here\n", n);
+        exit(77);
+    }
+    printf("%d threads at once\n", n);
+    CHECK("2,000 threads at once, or more", good);
 }
 
 /* ---- after-main ----------------------------------------------------------- */
@@ -470,11 +587,17 @@ static const struct {
     const char *name;
     void (*body)(void);
 } parts[] = {
-    {"short", part_short},   {"overlapping", part_overlapping},
-    {"gone", part_gone},     {"destructors", part_destructors},
-    {"cancel", part_cancel}, {"no-point", part_no_point},
-    {"stacks", part_stacks}, {"signals", part_signals},
-    {"many", part_many},     {"after-main", part_after_main},
+    {"short", part_short},
+    {"overlapping", part_overlapping},
+    {"gone", part_gone},
+    {"ending", part_ending},
+    {"destructors", part_destructors},
+    {"cancel", part_cancel},
+    {"no-point", part_no_point},
+    {"stacks", part_stacks},
+    {"signals", part_signals},
+    {"many", part_many},
+    {"after-main", part_after_main},
 };
 
 int main(int argc, char **argv)

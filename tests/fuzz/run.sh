@@ -3,7 +3,7 @@
 #
 # run.sh TARGET CORPUS OPTION...: a fuzz target of the preset fuzz, from a corpus on; one
 # line at the end says how it went. With NT_FUZZ_KEEP=FOLDER what it learns and what crashes it
-# is kept there, else only the crash is shown.
+# is kept there, else only the crash is shown. NT_LONG=1: a minute, and other inputs each time.
 set -u
 target=$1 corpus=$2 name=$(basename "$1")
 shift 2
@@ -11,6 +11,9 @@ keep=${NT_FUZZ_KEEP:-$(mktemp -d)}
 [ -n "${NT_FUZZ_KEEP-}" ] || trap 'rm -rf "$keep"' EXIT
 mkdir -p "$keep/corpus/$name" "$keep/crashes" "$keep/log"
 log=$keep/log/$name
+if [ "${NT_LONG:-0}" = 1 ]; then
+    set -- "$@" -runs=-1 -max_total_time=60 -seed=0
+fi
 # Inputs grow at once: those of the corpus are as long as they need be.
 nice "$target" -len_control=0 -timeout=120 -rss_limit_mb=4096 -print_final_stats=1 \
     -artifact_prefix="$keep/crashes/$name-" "$@" "$keep/corpus/$name" "$corpus" >"$log" 2>&1

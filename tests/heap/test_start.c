@@ -16,6 +16,8 @@
 #include <numatally/numa.h>
 #include <numatally/stats.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -70,6 +72,111 @@ static int act_start_race(void)
         pthread_join(thread[i], NULL);
     CHECK(nt_snapshot(&now) == 0 && now.total.allocations_total == N);
     CHECK(now.threads_total == N && now.total.live_blocks_now == 0);
+    return 0;
+}
+
+/* A thread that starts the library is held in the n-th of these calls that it makes there,
+ * before its fork handlers are registered, which would wait for it: CMakeLists.txt has --wrap
+ * for them. */
+static struct {
+    sem_t is_held, go_on;
+    int at;
+    bool was; /* it was made so often */
+} hold;
+enum { CALLS = 12 };                 /* more than there are */
+static _Thread_local int calls_made; /* 0: not of the thread that is to be held */
+
+static void made_a_call(void)
+{
+    if (calls_made == 0 || calls_made++ != hold.at)
+        return;
+    hold.was = true;
+    sem_post(&hold.is_held);
+    sem_wait(&hold.go_on);
+}
+
+pid_t __real_getpid(void);
+pid_t __wrap_getpid(void);
+int __real_madvise(void *at, size_t size, int advice);
+int __wrap_madvise(void *at, size_t size, int advice);
+void *__real_mmap(void *at, size_t size, int rights, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int rights, int flags, int fd, off_t offset);
+int __real_pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
+int __wrap_pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
+
+int __real___register_atfork(void (*before)(void), void (*parent)(void),
+                             void (*child)(void), void *library);
+int __wrap___register_atfork(void (*before)(void), void (*parent)(void),
+                             void (*child)(void), void *library);
+
+int __wrap___register_atfork(void (*before)(void), void (*parent)(void),
+                             void (*child)(void), void *library)
+{
+    calls_made = 0;
+    return __real___register_atfork(before, parent, child, library);
+}
+
+pid_t __wrap_getpid(void)
+{
+    made_a_call();
+    return __real_getpid();
+}
+
+int __wrap_madvise(void *at, size_t size, int advice)
+{
+    made_a_call();
+    return __real_madvise(at, size, advice);
+}
+
+void *__wrap_mmap(void *at, size_t size, int rights, int flags, int fd, off_t offset)
+{
+    made_a_call();
+    return __real_mmap(at, size, rights, flags, fd, offset);
+}
+
+int __wrap_pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
+{
+    made_a_call();
+    return __real_pthread_key_create(key, destructor);
+}
+
+static void *starts(void *unused)
+{
+    calls_made = 1;
+    nt_free(nt_malloc(100));
+    calls_made = 0;
+    sem_post(&hold.is_held);
+    return unused;
+}
+
+static int fork_beside_start(void)
+{
+    pthread_t thread;
+    int status = -1;
+    sem_init(&hold.is_held, 0, 0);
+    sem_init(&hold.go_on, 0, 0);
+    CHECK(pthread_create(&thread, NULL, starts, NULL) == 0);
+    sem_wait(&hold.is_held);
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(60);
+        _exit(use_heap());
+    }
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+    sem_post(&hold.go_on);
+    pthread_join(thread, NULL);
+    if (status != 0)
+        fprintf(stderr, "held in call %d: status 0x%x\n", hold.at, (unsigned)status);
+    CHECK(hold.was ? hold.at < CALLS : hold.at > 1);
+    return status != 0 || use_heap() != 0;
+}
+
+/* A fork while another thread starts the library: in its child nobody gives up what that one
+ * holds, and what it has made by then is half of it. */
+static int act_fork_beside_start(void)
+{
+    for (hold.at = 1; hold.at <= CALLS; hold.at++)
+        CHECK(child_failed(fork_beside_start) == 0);
     return 0;
 }
 
@@ -394,6 +501,7 @@ int main(void)
     setenv("NUMATALLY_TOPOLOGY", "2x1", 1);
     struct CMUnitTest tests[] = {
         ACT(start_race),
+        ACT(fork_beside_start),
         ACT(start_again),
         ACT(settings),
         ACT(children),

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCKS = 2000 };
+enum { BLOCKS = 2000 * TIMES }; /* TIMES: oracle.sh */
 
 static void *kept[BLOCKS];
 

@@ -45,6 +45,9 @@ export LC_ALL=C PYTHONHASHSEED=0 PYTHONMALLOC=malloc PERL_HASH_SEED=0 \
     NUMATALLY_CONF="report:$work/record.json,sample:${NT_SAMPLE:-off},sample_stack:frames"
 unset LD_PRELOAD GIT_DIR GIT_WORK_TREE
 
+times=1 # as much in the programs that are ours; NT_LONG=1: more
+[ "${NT_LONG:-0}" = 1 ] && times=5
+
 compile() { # OUTPUT SOURCE FLAGS...
     local out=$1 in=$2
     shift 2
@@ -56,8 +59,8 @@ cp -L "$build/libnumatally_malloc.so" "$work/library.so"
 compile shim.so shim.c -fPIC -shared -ftls-model=initial-exec \
     -Wl,--no-as-needed -lnuma
 compile alone.so shim.c -fPIC -shared -DSHIM_ALONE
-compile calls calls.c
-compile threads threads.c -pthread
+compile calls calls.c "-DTIMES=$times"
+compile threads threads.c "-DTIMES=$times" -pthread
 "${CXX:-c++}" -O1 "$here/cxx.cpp" -o "$work/cxx" || exit 1
 
 make_inputs() {

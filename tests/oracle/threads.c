@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { THREADS = 6, ROUNDS = 5, BLOCKS = 3000 };
+enum { THREADS = 6, ROUNDS = 5 * TIMES, BLOCKS = 3000 };
 
 static void *mine[THREADS][BLOCKS];
 static pthread_barrier_t barrier;

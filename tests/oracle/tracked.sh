@@ -26,7 +26,9 @@ summary() { # CALLS
 }
 
 read -r allocs0 frees0 bytes0 blocks0 live0 < <(summary 0)
-for calls in 1 1000 100000; do
+counts=(1 1000 100000)
+[ "${NT_LONG:-0}" = 1 ] && counts+=(1000000)
+for calls in "${counts[@]}"; do
     read -r allocs frees bytes blocks live < <(summary "$calls")
     difference="$((allocs - allocs0)) $((frees - frees0)) $((bytes - bytes0))"
     difference+=" $((blocks - blocks0)) $((live - live0))"

@@ -17,6 +17,8 @@
  * -DSTRESS_SYSTEM on malloc and its family, to be run under a preload.
  *
  *   stress [SEED [THREADS [ROUNDS [OPERATIONS [MAX_BYTES]]]]]
+ *
+ * NT_LONG=1: ten times as many rounds, and threads twice as many as there are by default.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -408,8 +410,10 @@ static void round_of_threads(uint64_t threads)
 int main(int argc, char **argv)
 {
     uint64_t seed = argument(argc, argv, 1, 1, UINT64_MAX);
-    uint64_t threads = argument(argc, argv, 2, 4, THREADS_MAX);
-    uint64_t rounds = argument(argc, argv, 3, 3, 1000000);
+    const char *value = getenv("NT_LONG");
+    bool is_long = value && strcmp(value, "1") == 0;
+    uint64_t threads = argument(argc, argv, 2, is_long ? 8 : 4, THREADS_MAX);
+    uint64_t rounds = argument(argc, argv, 3, is_long ? 30 : 3, 1000000);
     g.operations = argument(argc, argv, 4, 5000, UINT64_C(1) << 40);
     g.max_bytes = (size_t)argument(argc, argv, 5, 1 << 20, (uint64_t)1 << 40);
 

@@ -6,6 +6,8 @@
  * one makes and releases tracked allocators.
  *
  *   stress_tracked [SEED [THREADS [OPERATIONS]]]
+ *
+ * NT_LONG=1: ten times as many operations.
  */
 #include "tests/shim.h"
 
@@ -15,6 +17,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { SLOTS = 512, THREADS_MAX = 64 };
 
@@ -200,7 +203,9 @@ int main(int argc, char **argv)
 {
     uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     uint64_t threads = argc > 2 ? strtoull(argv[2], NULL, 0) : 4;
-    g.operations = argc > 3 ? strtoull(argv[3], NULL, 0) : 300000;
+    const char *value = getenv("NT_LONG");
+    bool is_long = value && strcmp(value, "1") == 0;
+    g.operations = argc > 3 ? strtoull(argv[3], NULL, 0) : is_long ? 3000000 : 300000;
     if (threads < 1 || threads > THREADS_MAX)
         fail("1 to 64 threads");
     struct nt_allocator inner = shim_around(&g.shim, nt_system_allocator());
