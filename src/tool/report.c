@@ -393,8 +393,8 @@ static void visit(struct nt_record *record, void *context)
 {
     struct report *r = context;
 
-    /* A job's report says so itself. */
-    if (record->is_live && !record->snapshot.final && !r->is_merge)
+    /* A job's report says so itself; of --pid it has been said how old they are. */
+    if (record->is_live && !record->snapshot.final && !r->is_merge && r->file != NULL)
         nt__warn(
             "%.512s: these are the figures of process %lld at its last update, not "
             "those of its end",
