@@ -33,7 +33,7 @@ cp tests/users/* "$root/mnt/users"
 
 cat >"$root/mnt/inside.sh" <<'END'
 set -euo pipefail
-export HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+export HOME=/root TMPDIR=/tmp PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 # All files but what says when something happened.
 files() {
     find / -xdev \( -path /proc -o -path /sys -o -path /mnt -o -path /tmp -o -path /var/log \

@@ -53,7 +53,7 @@ if not os.environ.get("NT_LONG"):
     FILLED += [(r"^cmake --build build$", r"\g<0> --target help"),
                (r"^cmake --install build ", "cmake --install build/release ")]
 # How old figures are; that --verify keeps nothing.
-SAID = "at its last update|figures from [0-9.]+ s ago|is not written: it "
+SAID = "at its last update|figures from [0-9.]+ s ago|is not written: "
 NEEDED = ["gcc", "cmake", "pkg-config", "gfortran", "mpirun", "mpiexec.hydra", "lmp",
           "redis-server", "promtool", "jq", "cargo"]
 
