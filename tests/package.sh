@@ -33,15 +33,15 @@ cp tests/users/* "$root/mnt/users"
 
 cat >"$root/mnt/inside.sh" <<'END'
 set -euo pipefail
-export HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+export HOME=/root TMPDIR=/tmp PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 # All files but what says when something happened.
 files() {
     find / -xdev \( -path /proc -o -path /sys -o -path /mnt -o -path /tmp -o -path /var/log \
-        -o -path /var/cache -o -path /var/lib/dpkg -o -path /root \) -prune \
+        -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /root \) -prune \
         -o -type f -printf '%p %m %s\n' -o -printf '%p %y %m %l\n' | grep -v '^/etc/ld.so.cache ' | sort
 }
 files >/mnt/before
-dpkg -i /mnt/debs/*.deb
+apt install -y /mnt/debs/*.deb
 numatally --version
 numatally run -- ls / 2>/mnt/report >/mnt/out
 grep -q '^Allocations' /mnt/report

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The documentation becomes a site in which every link leads somewhere, and its tables have what
-# the code has: settings, verbs, and (track/counters_doc.sh) figures.
+# the code has: settings, verbs, and (track/counters_doc.sh) figures; README has what was
+# measured.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -19,3 +20,22 @@ for setting in $settings; do
     grep -qE "\\b$setting\\b" docs/man/numatally.1 ||
         { echo "numatally(1) does not have the setting $setting"; exit 1; }
 done
+
+python3 - <<'PY'
+import re
+def rows(name):
+    for line in open(name):
+        cells = [c.strip() for c in line.strip().strip("|").split("|")]
+        if len(cells) == 7 and re.fullmatch(r"[\d.]+", cells[1]):
+            yield cells[0], [float(c) for c in cells[1:]]
+readme = dict(rows("README.md"))
+time, memory = ([float(x) for x in m.split()] for m in re.findall(
+    r"^all programs((?: +[\d.]+){6})$", open("docs/bench/time.txt").read(), re.M))
+assert readme.pop("time") == time, time
+assert readme.pop("peak memory") == memory, memory
+measured = {}
+for name, cells in rows("docs/numa.md"):
+    measured.setdefault(re.sub("^(small|medium|large): ", "", name), []).append(cells)
+worst = {name: [max(column) for column in zip(*of)] for name, of in measured.items()}
+assert len(readme) == 6 and readme == worst, worst
+PY

@@ -14,7 +14,8 @@ import re, sys
 text = open("docs/tutorial.md").read()
 for i, part in enumerate(re.split(r"^## ", text, flags=re.M)):
     commands = "".join(re.findall(r"^```sh\n(.*?)^```$", part, re.M | re.S))
-    shown = re.findall(r"^```\n(Nodes.*?)^```$", part, re.M | re.S)
+    assert bool(commands) == (i in (1, 2, 4, 5)), f"part {i} has commands that are not run, or none"
+    shown = re.findall(r"^```text\n(Nodes.*?)^```$", part, re.M | re.S)
     open(f"{sys.argv[1]}/{i}.sh", "w").write("set -e\n" + commands)
     open(f"{sys.argv[1]}/{i}.shown", "w").write("".join(shown))
     for code in re.findall(r"^```c\n(.*?)^```$", part, re.M | re.S):

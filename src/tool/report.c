@@ -393,8 +393,8 @@ static void visit(struct nt_record *record, void *context)
 {
     struct report *r = context;
 
-    /* A job's report says so itself. */
-    if (record->is_live && !record->snapshot.final && !r->is_merge)
+    /* A job's report says so itself; of --pid it has been said how old they are. */
+    if (record->is_live && !record->snapshot.final && !r->is_merge && r->file != NULL)
         nt__warn(
             "%.512s: these are the figures of process %lld at its last update, not "
             "those of its end",
@@ -448,11 +448,11 @@ static void check_one(struct report *r, const char *path, size_t records)
 
 static void read_files(struct report *r)
 {
+    if (r->is_merge)
+        r->merge = nt__merge_begin(r->ranks);
     if (r->pid != 0)
         r->status = nt__records_process(r->pid, visit, r);
     nt__progress_begin(r->files, r->nfiles);
-    if (r->is_merge)
-        r->merge = nt__merge_begin(r->ranks);
     for (size_t i = 0; i < r->nfiles && r->error == 0; i++) {
         size_t before = r->nrecords;
         int status;

@@ -19,7 +19,7 @@ export CARGO_HOME=$work/cargo
 python3 - "$NT_SOURCE/docs/guide.md" "$work" <<'PY'
 import re, sys
 text = open(sys.argv[1]).read()
-for names, printed in re.findall(r"^([^\n`|]*`\w+\.(?:c|rs)`[^\n]*)\n\n```\n(.*?)^```$", text, re.M | re.S):
+for names, printed in re.findall(r"^([^\n`|]*`\w+\.(?:c|rs)`[^\n]*)\n\n```text\n(.*?)^```$", text, re.M | re.S):
     for name in re.findall(r"`(\w+\.(?:c|rs))`", names):
         open(f"{sys.argv[2]}/{name}.out", "w").write(printed)
 PY

@@ -14,10 +14,10 @@ export LD_LIBRARY_PATH=$NT_BUILD OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT
 python3 - "$NT_SOURCE/docs" "$work" <<'PY'
 import re, sys
 docs, work = sys.argv[1:]
-found = re.findall(r"^`docs/examples/(.*?)`:\n\n```\w+\n(.*?)```\n\n```\n(.*?)```",
+found = re.findall(r"^`docs/examples/(.*?)`:\n\n```\w+\n(.*?)```\n\n```text\n(.*?)```",
                    open(docs + "/languages.md").read(), re.M | re.S)
 assert [name for name, _, _ in found] == ["containers.cpp", "triad.f90", "steps.f90"]
-[(code, printed)] = re.findall(r"^```python\n(.*?)```\n\n```\n(.*?)```",
+[(code, printed)] = re.findall(r"^```python\n(.*?)```\n\n```text\n(.*?)```",
                                open(docs + "/languages.md").read(), re.M | re.S)
 open(f"{work}/example.py", "w").write(code)
 open(f"{work}/example.out", "w").write(printed)

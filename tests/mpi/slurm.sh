@@ -149,4 +149,20 @@ for _ in {1..600}; do
 done
 [ -s batch.json ] || fail "a cancelled job left no report: $(cat batch.out)"
 job batch.json "len(row) == 2 and all(x['end'] == 'signalled' and x['code'] == 15 for x in row.values())"
+
+# ---- What the documents say -------------------------------------------------------------------
+
+# The batch script of docs/recipes.md as it stands, on what there is of nodes and processors;
+# the line of docs/jobs.md.
+export PATH=$NT_BUILD:$PATH
+compile ranks openmpi && cp ranks.openmpi program || { echo "ok, without Open MPI"; exit; }
+sed -n '/^#!\/bin\/sh$/,/^```$/{/^```$/d;p}' "$NT_SOURCE/docs/recipes.md" >batch.sh
+grep -q '^#SBATCH' batch.sh || fail "docs/recipes.md has no batch script"
+try 0 sbatch --wait --parsable --nodes=1 --ntasks-per-node=2 --cpus-per-task=1 --overcommit \
+    -o batch.out batch.sh
+job "$(cat out).json" "len(row) == 2 and all(x['end'] == 'finalized' for x in row.values())"
+line=$(grep -m 1 '^srun ' "$NT_SOURCE/docs/jobs.md") || fail "docs/jobs.md has no srun"
+rm -f job.json
+SLURM_MPI_TYPE=pmix SLURM_OVERCOMMIT=1 SLURM_JOB_NUM_NODES=1 try 0 bash -c "$line"
+job job.json "len(row) == 4 and all(x['end'] == 'finalized' for x in row.values())"
 echo ok

@@ -148,7 +148,7 @@ out '^1 rank did not end well, or not yet:$'
 out '    rank 4 on .*: ran on, or ended without its last word'
 
 # Live files: of processes that run, too; here of one that was killed.
-mkdir live
+mkdir live running
 # shellcheck disable=SC2016
 PMI_RANK=0 LD_PRELOAD=$NT_BUILD/libnumatally_malloc.so NUMATALLY_CONF=live:live sh -c 'kill -9 $$'
 try 0 "$tool" report live/*.live
@@ -156,4 +156,14 @@ err 'these are the figures of process [0-9]+ at its last update'
 try 0 "$tool" report --merge live/*.live
 out '^1 rank did not end well, or not yet:$'
 [ ! -s err ] || fail "and it was said once more"
+# One that runs, by its number, beside the other.
+PMI_RANK=1 LD_PRELOAD=$NT_BUILD/libnumatally_malloc.so NUMATALLY_CONF=live:running sleep 600 &
+running=$!
+until "$tool" report --pid $running >out 2>err; do
+    kill -0 $running || fail "it ended"
+    sleep 0.1
+done
+try 0 "$tool" report --merge --pid $running live/*.live
+out '^2 ranks did not end well, or not yet:$'
+kill $running
 echo "ok"

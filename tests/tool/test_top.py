@@ -104,7 +104,7 @@ class Top(unittest.TestCase):
         said = subprocess.run([TOOL, "report", "--pid", str(program.pid), "-f", "json"],
                               env=CLEAN, capture_output=True, text=True, check=True)
         self.assertEqual(comparable(json.loads(said.stdout)), comparable(own))
-        self.assertRegex(said.stderr, rf"process {program.pid}: figures from [\d.]+ s ago")
+        self.assertRegex(said.stderr, rf"^numatally: process {program.pid}: figures from [\d.]+ s ago.*\n$")
         for name, begin in (("text", "numatally 0"), ("csv", "record,host"), ("html", "<!"),
                             ("prometheus", "# HELP")):
             done = subprocess.run([TOOL, "report", "--pid", str(program.pid), "-f", name],
