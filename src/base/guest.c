@@ -6,6 +6,7 @@
 #include "src/base/lock.h"
 #include "src/base/modules.h"
 #include "src/base/os.h"
+#include "src/base/sanitizer.h"
 
 #include <link.h>
 #include <string.h>
@@ -52,6 +53,8 @@ void nt__guest_look(void)
 #endif
     if (__atomic_exchange_n(&guest.busy, true, __ATOMIC_ACQUIRE))
         return;
+    if (guest.looked_ms == 0)
+        nt__sanitizer_look();
     dl_iterate_phdr(on_object, &look);
     /* In a static program nothing has a name; where there is a rank there is MPI. */
     if (look.found || (look.begun && !look.shared && nt__conf_rank() >= 0))

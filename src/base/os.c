@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include "src/base/os.h"
+#include "src/base/sanitizer.h"
 
 #include <string.h>
 #include <sys/auxv.h>
@@ -10,12 +11,6 @@
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
-#endif
-/* ThreadSanitizer takes hints outside its own ranges away, but leaves the flag. */
-#if defined(__SANITIZE_THREAD__)
-#define NO_REPLACE 0
-#else
-#define NO_REPLACE MAP_FIXED_NOREPLACE
 #endif
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -53,7 +48,9 @@ void *nt__os_map(size_t size)
 bool nt__os_map_at(void *at, size_t size, bool hugetlb)
 {
     /* Kernels before 4.17, and valgrind, read the flag as a hint: so look. */
-    int flags = ANON | NO_REPLACE;
+    int flags = ANON;
+    if (!__tsan_init) /* which takes hints outside its own ranges away, but leaves the flag */
+        flags |= MAP_FIXED_NOREPLACE;
     if (hugetlb) /* with its pages reserved: else touching one too many is SIGBUS */
         flags = (flags & ~MAP_NORESERVE) | MAP_HUGETLB | HUGE_SHIFT << MAP_HUGE_SHIFT;
     void *p = mmap(at, size, RW, flags, -1, 0);
@@ -65,6 +62,17 @@ bool nt__os_map_at(void *at, size_t size, bool hugetlb)
     if (p != MAP_FAILED)
         munmap(p, size);
     return false;
+}
+
+bool nt__os_would_give(size_t size)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    if (pages <= 0 || size / nt__os_page_size() <= (size_t)pages)
+        return true;
+    void *p = mmap(NULL, size, RW, ANON & ~MAP_NORESERVE, -1, 0);
+    if (p != MAP_FAILED)
+        munmap(p, size);
+    return p != MAP_FAILED;
 }
 
 bool nt__os_remap(void *at, size_t size)

@@ -21,6 +21,7 @@
  * __libc_malloc and gives it to free, or the other way round, stays in one heap.
  */
 #include "src/base/os.h"
+#include "src/base/sanitizer.h"
 #include "src/heap/heap.h"
 
 #include <errno.h>
@@ -314,3 +315,7 @@ ALIAS(void *, __libc_pvalloc, (size_t), pvalloc);
 ALIAS(int, __libc_mallopt, (int, int), mallopt);
 ALIAS(struct mallinfo, __libc_mallinfo, (void), mallinfo);
 ALIAS(int, __posix_memalign, (void **, size_t, size_t), posix_memalign);
+
+/* Ours, whichever malloc the program gets. */
+__typeof__(malloc) nt__front_malloc __attribute__((alias("malloc")))
+PROMISES_OF(malloc);

@@ -130,7 +130,8 @@ void nt__check_sanitizer(struct nt_doctor *d)
         nt__doctor_say(
             d, "sanitizer", NT_LEVEL_PROBLEM, found,
             "It is a malloc itself and wants to come first: with another one "
-            "preloaded the program stops at its start, or crashes.",
+            "preloaded the program stops at its start or finds no leaks, or nothing "
+            "is counted.",
             "Build without -fsanitize for measuring.");
     else
         nt__doctor_say(d, "sanitizer", NT_LEVEL_OK, "none",

@@ -16,7 +16,7 @@ __libc_current_sigrtmin __libc_single_threaded __progname __rseq_offset __sched_
 program_invocation_short_name abort dl_iterate_phdr dlopen dlsym fprintf fputs
 memchr memcmp memcpy memmove memset strchr strcmp strcspn strerrordesc_np strlen
 strncmp strnlen strrchr strstr strtoul strtoull sigabbrev_np sigaddset sigemptyset
-sigismember getenv getauxval sysconf
+sigismember getenv getauxval sysconf __asan_init __lsan_init __tsan_init
 pthread_getspecific pthread_join pthread_mutex_lock pthread_mutex_trylock
 pthread_mutex_unlock pthread_self pthread_setcancelstate
 clock_gettime getpid gettid geteuid sigpending pthread_sigmask
