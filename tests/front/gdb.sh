@@ -5,6 +5,8 @@
 # free at a stop, threads, what misuse looks like, detaching and killing.
 # shellcheck source=tests/front/common.bash
 . "$(dirname "$0")/common.bash"
+ours=$preload
+preload= # not into gdb itself
 command -v gdb >/dev/null || skip "no gdb"
 command -v gcc >/dev/null || skip "no gcc"
 
@@ -58,15 +60,15 @@ debug() {
     for command in "$@"; do
         commands+=(-ex "$command")
     done
-    preload='' run -- timeout 300 gdb -nx -batch -ex "set confirm off" -ex "set pagination off" \
-        -ex "set exec-wrapper env LD_PRELOAD=$preload NUMATALLY_CONF=$settings" \
+    run -- timeout 300 gdb -nx -batch -ex "set confirm off" -ex "set pagination off" \
+        -ex "set exec-wrapper env LD_PRELOAD=$ours NUMATALLY_CONF=$settings" \
         "${commands[@]}" --args "$work/program" "$option"
 }
 says() { grep -qE -- "$1" "$work/out"; }
 
 # gdb 13 cannot write the registers of some processors: then it can call nothing anywhere.
 calls=()
-preload='' run -- gdb -nx -batch -ex "break stop_here" -ex run -ex 'print (int)puts("called")' \
+run -- gdb -nx -batch -ex "break stop_here" -ex run -ex 'print (int)puts("called")' \
     "$work/program"
 if grep -q '^called' "$work/out"; then
     calls=('print (void *)malloc(10) != 0' 'set $p = (char *)malloc(100000)'

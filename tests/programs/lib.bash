@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # What the scripts beside this have in common: run a real program as it is, run it
-# again under `numatally run --children`, and compare.
+# again under `numatally run --children`, and compare. Those of tests/guests have sides of
+# their own: see lib.bash there.
 #
 # A script makes its input in $inputs, says in a function `program` what is to be run,
 # in an empty folder, each command that is to be watched behind the word `run`, and
@@ -60,11 +61,14 @@ run() {
 
 # What a side printed, less what `numatally run` itself had to say.
 said() {
-    sed '/^numatally: /d' "$work/$1"
+    case $1 in
+    ours.*) sed '/^numatally: /d' "$work/$1" ;;
+    *) cat "$work/$1" ;;
+    esac
 }
 
 compare() {
-    for side in plain ours; do
+    for side in plain "${@:-ours}"; do
         runs=0
         rm -rf "$work/run"
         mkdir "$work/run"
@@ -76,11 +80,13 @@ compare() {
     done
     [ -s "$work/plain.out" ] || fail "the program printed nothing"
     local stream
-    for stream in out err; do
-        if ! diff <(said plain.$stream) <(said ours.$stream) >"$work/difference"; then
-            fail "std$stream differs (<: without the library, >: with it)"
-            head -40 "$work/difference"
-        fi
+    for side in "${@:-ours}"; do
+        for stream in out err; do
+            if ! diff <(said plain.$stream) <(said "$side.$stream") >"$work/difference"; then
+                fail "$side: std$stream differs (<: without the library, >: with it)"
+                head -40 "$work/difference"
+            fi
+        done
     done
     if ! grep -q '^exit status 0$' "$work/plain.out"; then
         fail "the program itself did not work"
