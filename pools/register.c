@@ -2,6 +2,7 @@
 /* Shards come to be, are found, and get memory from their arenas within their budgets. */
 #include "pools/shard.h"
 #include "src/base/meta.h"
+#include "src/base/os.h"
 
 #include <string.h>
 
@@ -56,9 +57,12 @@ struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigned slot,
 bool nt__shard_charge(struct nt_shard *s, size_t slices)
 {
     struct nt_budget *b = s->budget;
+    bool more = slices <= PTRDIFF_MAX;
+    if (more && slices >= NT_GIB >> NT_SLICE_SHIFT &&
+        !nt__os_would_give(slices << NT_SLICE_SHIFT))
+        return false;
     if (!b)
         return true;
-    bool more = slices <= PTRDIFF_MAX;
     if (more && b->limit != 0 && b->held + slices > b->limit)
         return false;
     nt__count_add(&b->held, slices);

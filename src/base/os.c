@@ -64,6 +64,17 @@ bool nt__os_map_at(void *at, size_t size, bool hugetlb)
     return false;
 }
 
+bool nt__os_would_give(size_t size)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    if (pages <= 0 || size / nt__os_page_size() <= (size_t)pages)
+        return true;
+    void *p = mmap(NULL, size, RW, ANON & ~MAP_NORESERVE, -1, 0);
+    if (p != MAP_FAILED)
+        munmap(p, size);
+    return p != MAP_FAILED;
+}
+
 bool nt__os_remap(void *at, size_t size)
 {
     return mmap(at, size, RW, ANON | MAP_FIXED, -1, 0) == at;

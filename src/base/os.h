@@ -31,6 +31,11 @@ NT_HIDDEN void *nt__os_map(size_t size);
  * reserved 2 MiB pages (fails when there are too few). */
 NT_HIDDEN bool nt__os_map_at(void *at, size_t size, bool hugetlb);
 
+/* Linux refuses at once what all memory and swap could not hold (unless it is told not to:
+ * vm.overcommit_memory), but not to us, who map without a reservation. So for more than there
+ * is memory it is asked as others ask it. Takes no memory. */
+NT_HIDDEN bool nt__os_would_give(size_t size);
+
 /* Map at `at`, replacing what is there: gives the memory back, merges mappings. False:
  * nothing may be mapped there any more, see nt__os_is_mapped. */
 NT_HIDDEN bool nt__os_remap(void *at, size_t size);

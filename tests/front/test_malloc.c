@@ -7,10 +7,12 @@
 #include <numatally/stats.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -93,10 +95,32 @@ static void test_figures(void **state)
     free(q);
 }
 
+/* A program that asks for more than there is gets NULL where Linux refuses others. */
+static void test_more_than_there_is(void **state)
+{
+    size_t size = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) * 16;
+    void *others =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool given = others != MAP_FAILED;
+    (void)state;
+    if (given)
+        munmap(others, size);
+    void *small = malloc(5 * 1024 * 1024);
+    assert_non_null(small);
+    void *p[] = {malloc(size), calloc(4, size / 4), aligned_alloc(4096, size),
+                 realloc(small, size)};
+    for (size_t i = 0; i < sizeof p / sizeof p[0]; i++)
+        assert_int_equal(p[i] != NULL, given);
+    if (!p[3])
+        free(small);
+    for (size_t i = 0; i < sizeof p / sizeof p[0]; i++)
+        free(p[i]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_heap),
-                                       cmocka_unit_test(test_errors),
-                                       cmocka_unit_test(test_figures)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_heap), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_more_than_there_is), cmocka_unit_test(test_figures)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
