@@ -22,7 +22,7 @@ for path in "small.txt", "large.bin", "gz/page.html", "proxy/large.bin", "proxy/
 END
 
 at_exit() { # a server of ours that a failed test has left
-    [ ! -s "$work/run/pid" ] || kill "$(cat "$work/run/pid")"
+    [ ! -s "$work/run/pid" ] || kill "$(cat "$work/run/pid")" 2>/dev/null
 }
 
 configuration() {
@@ -38,14 +38,13 @@ http {
     uwsgi_temp_path $PWD/uwsgi; scgi_temp_path $PWD/scgi;
     types { text/html html; text/plain txt; application/octet-stream bin; }
     proxy_cache_path $PWD/cache keys_zone=kept:1m;
-    upstream inside { server unix:$PWD/inside; keepalive 8; }
     server {
         listen 127.0.0.1:$port backlog=4096;
         root $PWD/files;
         location /gz/ { gzip on; gzip_comp_level 6; gzip_min_length 100; }
-        location /proxy/ { proxy_pass http://inside/; proxy_http_version 1.1;
-            proxy_set_header Connection ""; proxy_set_header Accept-Encoding \$http_accept_encoding; }
-        location /cached/ { proxy_pass http://inside/; proxy_cache kept; proxy_cache_valid 200 1s; }
+        location /proxy/ { proxy_pass http://unix:$PWD/inside:/; }
+        location /cached/ { proxy_pass http://unix:$PWD/inside:/; proxy_cache kept;
+            proxy_cache_valid 200 1s; }
     }
     server {
         listen unix:$PWD/inside;
@@ -58,7 +57,7 @@ END
 
 # load PATH: what ab counts that does not depend on time.
 load() {
-    ab -q -n 4000 -c 20 -H 'Accept-Encoding: gzip' "http://127.0.0.1:$port/$1" 2>&1 |
+    ab -q -n 3000 -c 20 -H 'Accept-Encoding: gzip' "http://127.0.0.1:$port/$1" 2>&1 |
         grep -E '^(Document Length|Complete|Failed|Non-2xx)|apr_'
 }
 
@@ -106,9 +105,9 @@ END
     wc -l <access.log
 }
 
-# All workers are other ones than before.
+# The workers (and what keeps the cache) are other processes than before.
 changed() {
-    [ "$(workers | wc -l)" = 4 ] && ! workers | grep -qxFf <(echo "$before")
+    [ "$(workers | wc -l)" -ge 4 ] && ! workers | grep -qxFf <(echo "$before")
 }
 
 compare default nodes full
