@@ -36,5 +36,5 @@ program() {
     return 0
 }
 
-compare default full
+compare default
 finish

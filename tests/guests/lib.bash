@@ -28,11 +28,11 @@ run() {
     esac
 }
 
-# mapped PROCESS...: one of them is without the library, or on the plain side with it: then it
-# says so. Some may have ended by now.
+# mapped PROCESS: it or a child of its is without the library, or on the plain side with it:
+# then it says so. Some may have ended by now.
 mapped() {
     local pid maps
-    for pid in "$@"; do
+    for pid in "$1" $(pgrep -P "$1"); do
         maps=$(cat "/proc/$pid/maps" 2>/dev/null)
         [ -n "$maps" ] || continue
         if grep -q "$library" <<<"$maps"; then

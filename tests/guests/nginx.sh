@@ -81,7 +81,7 @@ END
     wait_for "$python" "$inputs/ask.py" "http://127.0.0.1:$port/" || { cat error.log; return 1; }
     master=$(cat pid)
     "$python" "$inputs/ask.py" "http://127.0.0.1:$port/"
-    mapped "$master" $(workers)
+    mapped "$master"
     for path in small.txt gz/page.html proxy/large.bin proxy/gz/page.html cached/large.bin; do
         echo "$path"
         load $path
@@ -96,7 +96,7 @@ END
         cat load.log
         [ $signal = USR1 ] || wait_for changed
     done
-    mapped "$master" $(workers)
+    mapped "$master"
     "$python" "$inputs/ask.py" "http://127.0.0.1:$port/"
     kill -QUIT "$master"
     wait $started

@@ -18,7 +18,7 @@ CREATE TABLE u AS SELECT k, count(*) AS n, string_agg(name, ',' ORDER BY id) AS 
 CREATE INDEX ON t (name);
 ANALYZE;
 END
-cat >"$inputs/ask.sql" <<'END'
+cat >"$inputs/ask.sql" <<'SQL'
 SET work_mem = '64MB';
 SELECT count(*), sum(value), min(name), max(name), avg(k)::numeric(20,6) FROM t;
 SELECT md5(string_agg(name, '' ORDER BY value DESC, name)) FROM t;
@@ -48,7 +48,7 @@ BEGIN
 END $$;
 SELECT * FROM done;
 SELECT nothing FROM nowhere;
-END
+SQL
 
 at_exit() { # a server of ours that a failed test has left
     [ ! -s "$work/run/data/postmaster.pid" ] || kill -QUIT "$(head -n 1 "$work/run/data/postmaster.pid")"
@@ -68,7 +68,7 @@ program() {
     local started=$! server backend sleeper
     wait_for psql -c 'SELECT 1' || { cat server.log; return 1; }
     server=$(head -n 1 data/postmaster.pid)
-    mapped $server $(pgrep -P $server)
+    mapped "$server"
 
     run "$bin/pgbench" -i -q -s 2 2>messages || cat messages
     run "$bin/pgbench" -c 6 -j 2 -t 400 --random-seed=7 2>messages >benchmark || cat messages
@@ -92,9 +92,9 @@ program() {
     grep -c 'server closed the connection' victim.log
     wait_for psql -c 'SELECT 1'
     run "$bin/psql" -qAtX -c 'SELECT count(*), sum(k) FROM t' -c 'SELECT sum(abalance) FROM pgbench_accounts'
-    mapped $server $(pgrep -P $server)
+    mapped "$server"
 
-    kill -INT $server
+    kill -INT "$server"
     wait $started
     echo "server: status $?"
     # Without numbers, and what is said to those who ask too early.

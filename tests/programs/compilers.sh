@@ -8,7 +8,7 @@ need gcc g++
 
 "$python" - >"$inputs/large.c" <<'END'
 print("#include <string.h>\nstruct s { int a[8]; double d; const char *name; };")
-for i in range(600):
+for i in range(300):
     print(f"""static int f{i}(struct s *p, int n)
 {{
     int sum = {i};
@@ -21,7 +21,7 @@ for i in range(600):
     }}
     return sum + (int)p->d;
 }}""")
-print("int (*const table[])(struct s *, int) = {", ", ".join(f"f{i}" for i in range(600)), "};")
+print("int (*const table[])(struct s *, int) = {", ", ".join(f"f{i}" for i in range(300)), "};")
 END
 "$python" - >"$inputs/templates.cpp" <<'END'
 print("""#include <algorithm>
@@ -38,7 +38,7 @@ template <int N> struct fibonacci { static constexpr unsigned value = fibonacci<
 template <> struct fibonacci<0> { static constexpr unsigned value = 0; };
 template <> struct fibonacci<1> { static constexpr unsigned value = 1; };
 """)
-for i in range(20):
+for i in range(10):
     print(f"""unsigned g{i}(const std::string &in)
 {{
     std::map<std::string, std::variant<int, std::vector<tag<{i}>>>> m;

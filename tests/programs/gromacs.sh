@@ -10,9 +10,9 @@ export GMX_MAXBACKUP=-1 GMX_NO_QUOTES=1
 cat >"$inputs/md.mdp" <<'END'
 integrator = md
 dt = 0.002
-nsteps = 500
-nstenergy = 50
-nstcalcenergy = 50
+nsteps = 250
+nstenergy = 25
+nstcalcenergy = 25
 coulombtype = PME
 rcoulomb = 0.9
 rvdw = 0.9

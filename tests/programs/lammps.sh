@@ -22,7 +22,7 @@ neighbor 0.3 bin
 neigh_modify every 20 delay 0 check no
 fix 1 all nve
 thermo 50
-run 400
+run 150
 write_data final.data nocoeff
 END
 
