@@ -3,6 +3,7 @@
 
 #include "pools/large.h"
 #include "pools/misuse.h"
+#include "pools/sampled.h"
 #include "src/base/fmt.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
@@ -18,6 +19,8 @@ struct known {
     uintptr_t block;       /* 0: none, 1: there was one; lowest bit set: in use */
     uint64_t size;         /* asked for; 0 was made 1 */
     struct nt_shard *home; /* where it was counted */
+    /* If it was sampled: where it was allocated; and freed, if it is. */
+    const struct nt_site *born, *died;
 };
 
 enum { USED = 1, WAS = 1 };
@@ -41,8 +44,8 @@ static struct {
 /* What is wrong with a block. */
 struct harm {
     const char *what; /* NULL: nothing */
-    const void *block;
-    size_t size, at; /* the first byte that is wrong */
+    struct known block;
+    size_t at; /* the first byte that is wrong */
 };
 
 /* ---- The table ------------------------------------------------------------------------- */
@@ -123,33 +126,57 @@ static void guard(void *p, size_t size, size_t room)
         ((unsigned char *)p)[i] = canary(p, i);
 }
 
-static struct harm look_behind(const void *p, size_t size, size_t room)
+static void *address(const struct known *k)
 {
-    for (size_t i = size; i < room; i++)
-        if (((const unsigned char *)p)[i] != canary(p, i))
-            return (struct harm){"block that was written to beyond its end", p, size,
-                                 i};
+    return (void *)(k->block &
+                    ~(uintptr_t)USED); /* NOLINT(performance-no-int-to-ptr) */
+}
+
+static struct harm look_behind(const struct known *k, size_t room)
+{
+    const unsigned char *b = address(k);
+    for (size_t i = k->size; i < room; i++)
+        if (b[i] != canary(b, i))
+            return (struct harm){"block that was written to beyond its end", *k, i};
     return (struct harm){0};
 }
 
-static struct harm look_freed(const void *p, size_t size, size_t room)
+static struct harm look_freed(const struct known *k, size_t room)
 {
-    const unsigned char *b = p;
+    const unsigned char *b = address(k);
     /* The first byte, and each as the one before. */
     if (b[0] == NT_GUARDED_FREE && memcmp(b, b + 1, room - 1) == 0)
         return (struct harm){0};
     size_t i = 0;
     while (b[i] == NT_GUARDED_FREE)
         i++;
-    return (struct harm){"block that was written to after it was freed", p, size, i};
+    return (struct harm){"block that was written to after it was freed", *k, i};
 }
 
-static void say(struct harm h, const char *call)
+static void tell(const struct known *k, const struct nt_site *site, const char *what)
 {
-    if (!h.what)
+    char frames[700];
+    if (!site)
         return;
+    nt__profile_site_text(site, frames, sizeof frames);
+    nt__warn("%p was %s by %s", address(k), what, frames);
+}
+
+/* Where it was allocated and freed, as far as sampling knows. */
+static void tell_sites(const struct known *k)
+{
+    tell(k, k->born, "allocated");
+    tell(k, k->died, "freed");
+}
+
+static void say(const struct harm *h, const char *call)
+{
+    if (!h->what)
+        return;
+    tell_sites(&h->block);
     nt__warn("%s: %s: %p of %zu bytes, at byte %zu, thread %d; stopping (check:full)",
-             call, h.what, h.block, h.size, h.at, (int)gettid());
+             call, h->what, address(&h->block), (size_t)h->block.size, h->at,
+             (int)gettid());
     abort();
 }
 
@@ -181,7 +208,7 @@ static void *reuse(struct nt_shard *from, unsigned c, struct harm *harm)
     b->block[i] = b->block[old - 1];
     b->n--;
     memmove(&b->block[old - 1], &b->block[old], (b->n - (old - 1)) * sizeof *b->block);
-    *harm = look_freed(p, find(p)->size, nt__sizeclasses.size[c]);
+    *harm = look_freed(find(p), nt__sizeclasses.size[c]);
     return p;
 }
 
@@ -212,10 +239,27 @@ static void *fresh(struct nt_shard *from, unsigned c)
     return p;
 }
 
+/* It waits as if it had been freed. */
+static bool leave_out(void *p, unsigned c)
+{
+    uint32_t size = nt__sizeclasses.size[c];
+    if (!keep(bin_of(nt__slab_of(p)), p))
+        return false;
+    memset(p, NT_GUARDED_FREE, size);
+    put((struct known){.block = (uintptr_t)p, .size = size});
+    return true;
+}
+
 static void *take_block(struct nt_shard *from, unsigned c, struct harm *harm)
 {
     void *p = reuse(from, c, harm);
-    return p ? p : fresh(from, c);
+    if (p)
+        return p;
+    p = fresh(from, c);
+    /* One of four is left out, so that nobody knows who will be whose neighbour. */
+    if (p && random_next() % 4 == 0 && leave_out(p, c))
+        p = fresh(from, c);
+    return p;
 }
 
 /* ---- Large blocks ------------------------------------------------------------------------- */
@@ -312,10 +356,11 @@ static void let_wait(struct nt_slab *slab, void *p)
 
 static unsigned class_for(size_t size, size_t align)
 {
+    size_t most = size + NT_GUARDED_GAP + size / 8;
     if (size >= NT_GUARDED_PAGES || align > NT_GUARDED_PAGES)
         return nt__sizeclass_large();
-    return align <= NT_GRAIN ? nt__sizeclass_of(size + 1)
-                             : nt__sizeclass_aligned(size + 1, align);
+    return align <= NT_GRAIN ? nt__sizeclass_of(most)
+                             : nt__sizeclass_aligned(most, align);
 }
 
 /* As where a class changes slabs, which these do not. */
@@ -325,14 +370,15 @@ static void publish(struct nt_shard *s, unsigned c, uint64_t calls)
         nt__peak_publish(s, c);
 }
 
-static void count(struct nt_shard *s, unsigned c, const struct nt_slab *slab,
+/* Is a sample due? */
+static bool count(struct nt_shard *s, unsigned c, const struct nt_slab *slab,
                   size_t size)
 {
-    if (c == nt__sizeclass_large())
-        nt__large_count(s, slab, size);
-    else
-        nt__count_add_two(&s->allocs[c], 1, &s->requested[c], size);
+    bool due = c == nt__sizeclass_large()
+                   ? nt__large_count(s, slab, size)
+                   : nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size);
     publish(s, c, s->allocs[c]);
+    return due;
 }
 
 static void uncount(struct nt_shard *s, const struct nt_shard *home,
@@ -365,7 +411,7 @@ static struct harm empty_all(void)
             while (b->n > 0 && !harm.what) {
                 void *p = b->block[--b->n];
                 struct nt_slab *slab = nt__slab_of(p);
-                harm = look_freed(p, find(p)->size, slab->size);
+                harm = look_freed(find(p), slab->size);
                 forget(p);
                 nt__shard_put(slab->owner, slab, p, false);
             }
@@ -381,13 +427,13 @@ static void *take(struct nt_shard *s, struct nt_shard *from, size_t size, size_t
 {
     unsigned c = class_for(size, align);
     bool large = c == nt__sizeclass_large();
-    if (4 * (all.taken + 1) > 3 * all.slots && !grow())
+    if (4 * (all.taken + 2) > 3 * all.slots && !grow())
         return NULL;
     void *p = large ? take_large(from, size, align, zero) : take_block(from, c, harm);
     if (!p)
         return NULL;
     struct known *k = find(p);
-    struct known now = {(uintptr_t)p | USED, size, s};
+    struct known now = {(uintptr_t)p | USED, size, s, NULL, NULL};
     if (k)
         *k = now;
     else
@@ -398,15 +444,26 @@ static void *take(struct nt_shard *s, struct nt_shard *from, size_t size, size_t
     return p;
 }
 
+/* The block at `p`, if it is in use (USED) or not (0) as it was, came to be so there. */
+static void note(const void *p, unsigned used, const struct nt_site *site)
+{
+    nt__hidden_lock(NULL);
+    struct known *k = find(p);
+    if (k && (k->block & USED) == used)
+        *(used ? &k->born : &k->died) = site;
+    nt__hidden_unlock();
+}
+
 void *nt__guarded_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
 {
     struct harm harm = {0};
     void *p = NULL;
     if (size > PTRDIFF_MAX || align > NT_ALIGN_MOST)
         return NULL;
-    size_t asked = size;
+    const struct nt_asked asked = nt__asked(size, align);
     if (size == 0)
         size = 1;
+    nt__sampled_sync(s);
     struct nt_shard *from = nt__hidden_lock(s);
     random_next();
     if (from)
@@ -417,9 +474,10 @@ void *nt__guarded_malloc(struct nt_shard *s, size_t size, size_t align, bool zer
         p = harm.what ? NULL : take(s, from, size, align, zero, &harm);
     }
     nt__hidden_unlock();
-    say(harm, "malloc");
-    if (p)
-        count(s, class_for(size, align), nt__slab_of(p), asked);
+    say(&harm, "malloc");
+    unsigned c = class_for(size, align);
+    if (p && count(s, c, nt__slab_of(p), asked.size))
+        note(p, USED, nt__sampled_guarded(s, c, &asked, p));
     return p;
 }
 
@@ -432,7 +490,7 @@ bool nt__guarded_has(const struct nt_slab *slab)
 
 /* Under the lock. */
 static enum nt_misuse free_known(struct nt_shard *s, struct nt_slab *slab, void *p,
-                                 struct harm *harm)
+                                 struct harm *harm, struct nt_sample *sample)
 {
     struct known *k = find(p);
     if (!k) /* of before a raw fork, perhaps: it is left alone */
@@ -440,9 +498,11 @@ static enum nt_misuse free_known(struct nt_shard *s, struct nt_slab *slab, void 
     if (!(k->block & USED))
         return NT_MISUSE_DOUBLE_FREE;
     size_t room = room_of(slab);
-    *harm = look_behind(p, k->size, room);
+    *harm = look_behind(k, room);
     if (harm->what)
         return NT_MISUSE_NONE;
+    if (k->born)
+        nt__profile_remove(p, sample);
     uncount(s, k->home, slab);
     k->block &= ~(uintptr_t)USED;
     if (slab->kind == NT_SLAB_LARGE) {
@@ -461,12 +521,25 @@ void nt__guarded_free(struct nt_shard *s, struct nt_slab *slab, void *p,
                       const char *call)
 {
     struct harm harm = {0};
+    struct nt_sample sample = {0};
     nt__hidden_lock(NULL);
-    enum nt_misuse bad = free_known(s, slab, p, &harm);
+    enum nt_misuse bad = free_known(s, slab, p, &harm, &sample);
     nt__hidden_unlock();
-    say(harm, call);
+    say(&harm, call);
     if (bad != NT_MISUSE_NONE)
-        nt__misuse(bad, call, p);
+        nt__guarded_misuse(bad, call, p);
+    else if (sample.site)
+        note(p, 0, nt__sampled_guarded_freed(s, &sample));
+}
+
+void nt__guarded_misuse(enum nt_misuse what, const char *call, const void *p)
+{
+    nt__hidden_lock(NULL);
+    const struct known *found = find(p);
+    const struct known k = found ? *found : (struct known){0};
+    nt__hidden_unlock();
+    tell_sites(&k);
+    nt__misuse(what, call, p);
 }
 
 size_t nt__guarded_size(const void *p)
@@ -486,17 +559,16 @@ void nt__guarded_look(void)
     nt__hidden_lock(NULL);
     for (size_t i = 0; i < all.slots && !harm.what; i++) {
         const struct known *k = &all.table[i];
-        const void *p = (const void *)(k->block & ~(uintptr_t)USED);
         if (k->block <= WAS)
             continue;
-        const struct nt_slab *slab = nt__slab_of(p);
+        const struct nt_slab *slab = nt__slab_of(address(k));
         if (k->block & USED)
-            harm = look_behind(p, k->size, room_of(slab));
+            harm = look_behind(k, room_of(slab));
         else if (slab->kind != NT_SLAB_LARGE)
-            harm = look_freed(p, k->size, slab->size);
+            harm = look_freed(k, slab->size);
     }
     nt__hidden_unlock();
-    say(harm, "at the end");
+    say(&harm, "at the end");
 }
 
 void nt__guarded_trim(void)
@@ -504,7 +576,7 @@ void nt__guarded_trim(void)
     nt__hidden_lock(NULL);
     struct harm harm = empty_all();
     nt__hidden_unlock();
-    say(harm, "malloc_trim");
+    say(&harm, "malloc_trim");
 }
 
 void nt__guarded_forget(void)

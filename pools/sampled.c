@@ -334,6 +334,36 @@ void nt__sampled_pool_free(struct nt_slab *slab, const void *p)
         slab->sampled--;
 }
 
+/* ---- Guarded blocks ------------------------------------------------------------------- */
+
+const struct nt_site *nt__sampled_guarded(struct nt_shard *s, unsigned c,
+                                          const struct nt_asked *asked, void *p)
+{
+    struct nt_stack stack;
+    const struct nt_slab *slab = nt__slab_of(p);
+    uint64_t interval = reach(s, c);
+    if (interval == 0)
+        return NULL;
+    s->sampling.inside = true;
+    struct nt_sample sample = sample_of(s, asked, interval);
+    sample.block = p;
+    sample.block_bytes = slab->kind == NT_SLAB_LARGE ? slab->bytes : slab->size;
+    nt__profile_stack(&stack);
+    nt__profile_add(&sample, &stack);
+    s->sampling.inside = false;
+    return sample.site;
+}
+
+const struct nt_site *nt__sampled_guarded_freed(const struct nt_shard *s,
+                                                const struct nt_sample *sample)
+{
+    struct nt_stack stack;
+    nt__profile_stack(&stack);
+    if (!s->sampling.never && sample->tid != this_thread())
+        nt__profile_add_remote(sample, &stack);
+    return nt__profile_site(&stack);
+}
+
 /* ---- The rest -------------------------------------------------------------------------- */
 
 void nt__sampled_trim(void)

@@ -97,6 +97,15 @@ NT_HIDDEN NT_SLOW void nt__sampled_pool_free(struct nt_slab *slab, const void *p
 NT_HIDDEN struct nt_shard *nt__hidden_lock(const struct nt_shard *s);
 NT_HIDDEN void nt__hidden_unlock(void);
 
+/* A sample is due in class `c` at guarded.c's block `p`. The site; NULL: it is not taken. */
+NT_HIDDEN const struct nt_site *nt__sampled_guarded(struct nt_shard *s, unsigned c,
+                                                    const struct nt_asked *asked,
+                                                    void *p);
+
+/* Such a block, which was removed from the profile, was freed by the owner of `s`. The site. */
+NT_HIDDEN const struct nt_site *
+nt__sampled_guarded_freed(const struct nt_shard *s, const struct nt_sample *sample);
+
 /* Give back what holds no block, of the hidden shards. */
 NT_HIDDEN void nt__sampled_trim(void);
 

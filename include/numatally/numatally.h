@@ -86,7 +86,8 @@ NT_API void nt_free(void *ptr);
 NT_API void nt_free_sized(void *ptr, size_t size);
 NT_API void nt_free_aligned_sized(void *ptr, size_t alignment, size_t size);
 
-/* Bytes that may be used at `ptr`, at least what was asked for; 0 for NULL. */
+/* Bytes that may be used at `ptr`, at least what was asked for; 0 for NULL and for what is no
+ * block's start. A block that was freed is misuse. */
 NT_API size_t nt_usable_size(const void *ptr);
 
 /* Bytes nt_malloc(`size`) would really give: use it to size growing buffers.

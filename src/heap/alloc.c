@@ -493,7 +493,7 @@ static void *move_guarded(void *p, size_t size)
 {
     size_t old = nt__guarded_size(p);
     if (old == 0) {
-        nt__misuse(NT_MISUSE_DOUBLE_FREE, "realloc", p);
+        nt__guarded_misuse(NT_MISUSE_DOUBLE_FREE, "realloc", p);
         errno = EINVAL;
         return NULL;
     }
@@ -574,36 +574,6 @@ void *nt_reallocarray(void *p, size_t count, size_t size)
 }
 
 /* ---- The rest ------------------------------------------------------------------------------- */
-
-size_t nt_usable_size(const void *p)
-{
-    if (!p)
-        return 0;
-    NT_FORWARD(usable_size(p));
-    if (!nt__window_has(p))
-        return nt__foreign_is_glibc(p) ? nt__foreign_usable_size(p) : 0;
-    const struct nt_slab *slab = nt__slab_of(p);
-    if (!slab)
-        return 0;
-    if (NT_UNLIKELY(nt__guarded_has(slab)))
-        return nt__guarded_size(p);
-    if (slab->kind == NT_SLAB_LARGE)
-        return slab->bytes;
-    return nt__slab_starts(slab, p) ? slab->size : 0;
-}
-
-size_t nt_good_size(size_t size)
-{
-    NT_FORWARD(good_size(size));
-    nt__start();
-    if (size > PTRDIFF_MAX)
-        return 0;
-    if (nt__guarded)
-        return nt__max(size, 1);
-    if (size > NT_CLASSED_MAX)
-        return nt__align_up(size, nt__os_page_size());
-    return nt__sizeclasses.size[nt__sizeclass_of(size)];
-}
 
 size_t nt_purge(void)
 {

@@ -152,8 +152,16 @@ static int each_json(const char *path, FILE *f, nt_visit *visit, void *context)
     struct lines l = {.f = f};
     unsigned n = 0, bad = 0;
     int status = 0;
+    int first;
 
     skip_mark(f);
+    /* A device that has nothing else (/dev/zero) would be one line without an end. */
+    first = getc(f);
+    if (first == '\0') {
+        nt__warn("%.512s begins with a zero byte: it is no record", path);
+        return NT_EXIT_BAD_INPUT;
+    }
+    ungetc(first, f);
 
     while (bad < BAD_RECORDS_MAX && next_text(&l)) {
         struct nt_record *record = nt__tool_memory(malloc(sizeof *record));

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "src/track/profile_tables.h"
 
+#include "src/base/fmt.h"
 #include "src/base/guest.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define FIRST_ROWS 1024 /* of the tables, powers of two */
+#define FRAMES_SAID 8   /* of a site, in a message */
 
 struct nt_sampler nt__sampler;
 
@@ -206,6 +208,39 @@ static struct nt_site *site_of(const struct nt_stack *stack)
     nt__profile.last = site;
     put_site(&nt__profile.sites, site);
     return site;
+}
+
+const struct nt_site *nt__profile_site(const struct nt_stack *stack)
+{
+    nt__lock(&nt__profile.lock);
+    const struct nt_site *site = site_of(stack);
+    nt__unlock(&nt__profile.lock);
+    return site;
+}
+
+static const struct nt_module *module_of(uintptr_t pc, uint32_t generation)
+{
+    for (unsigned i = 0; i < nt__modules_count(); i++) {
+        const struct nt_module *m = nt__modules_get(i);
+        if (pc >= m->start && pc < m->end && generation >= m->from &&
+            generation < __atomic_load_n(&m->to, __ATOMIC_RELAXED))
+            return m;
+    }
+    return NULL;
+}
+
+void nt__profile_site_text(const struct nt_site *site, char *out, size_t cap)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < site->depth && i < FRAMES_SAID; i++) {
+        uintptr_t pc = site->pc[i] - 1; /* in the call */
+        const struct nt_module *m = module_of(pc, site->generation);
+        const char *slash = m ? strrchr(m->path, '/') : NULL;
+        at += nt__fmt_into(out + at, cap - at, "%s%.60s+0x%zx", i ? " < " : "",
+                           slash ? slash + 1 : "?", (size_t)(pc - (m ? m->bias : 0)));
+    }
+    if (site->depth == 0)
+        nt__fmt_into(out, cap, "?");
 }
 
 /* ---- Figures of a site --------------------------------------------------------------- */

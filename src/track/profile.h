@@ -86,6 +86,12 @@ NT_HIDDEN void nt__profile_remove_range(uintptr_t start, uintptr_t end);
 NT_HIDDEN void nt__profile_add_remote(const struct nt_sample *sample,
                                       const struct nt_stack *stack);
 
+/* The site with this stack; NULL: no memory. */
+NT_HIDDEN const struct nt_site *nt__profile_site(const struct nt_stack *stack);
+
+/* Its innermost frames for a line of text: FILE+0xADDRESS each, as addr2line -e FILE takes it. */
+NT_HIDDEN void nt__profile_site_text(const struct nt_site *site, char *out, size_t cap);
+
 struct nt_fmt;
 
 /* Sizes that classes were to hold, in rows as fine as any table of size classes can tell them apart: 16

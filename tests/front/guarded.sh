@@ -39,10 +39,30 @@ for size in 24 1000; do
     stops over-page $size "${over//SIZE/$size}"
     stops late-write $size "malloc: block that was written to after it was freed: .*of $size bytes, at byte $((size / 2)),"
     stops late-write-end $size "at the end: block that was written to after it was freed: .*of $size bytes, at byte $((size - 1)),"
+    program "in-order of $size bytes" $full -- "$programs/prog_guarded" in-order $size
     program "late-read of $size bytes" $full -- "$programs/prog_guarded" late-read $size
 done
 for kind in over-page late-write late-write-end late-read; do
     stops $kind 100000 -
+done
+
+# Of blocks that are sampled it is said where they were allocated and freed.
+# functions WORD: those that the line with it names.
+functions() {
+    sed -n "s/^numatally: 0x[0-9a-f]* was $1 by //p" "$work/err" | tr '<' '\n' |
+        sed -n 's/^ *prog_guarded+\(0x[0-9a-f]*\) *$/\1/p' |
+        addr2line -f -e "$programs/prog_guarded" | grep -v / | tr '\n' ' '
+}
+for size in 24 1000 100000; do
+    for kind in twice late-realloc; do
+        run $full,sample:1 -- "$programs/prog_guarded" $kind $size
+        ok "$kind of $size bytes, sampled: three lines" test "$(grep -c '^numatally' "$work/err")" = 3
+        ok "$kind of $size bytes, sampled: where from" grep -qw main <<<"$(functions allocated)"
+        ok "$kind of $size bytes, sampled: where freed" grep -qw "${kind/-/_}" <<<"$(functions freed)"
+    done
+    run $full,sample:1 -- "$programs/prog_guarded" over-1 $size
+    ok "over-1 of $size bytes, sampled: where from" grep -qw main <<<"$(functions allocated)"
+    ok "over-1 of $size bytes, sampled: it was not freed" test -z "$(functions freed)"
 done
 
 # What malloc promises holds as ever; but realloc always copies.
@@ -70,5 +90,15 @@ assert full["frees_total"] == plain["frees_total"] + moved
 assert full["live_blocks_now"] == plain["live_blocks_now"]
 assert full["requested_bytes_total"] == (plain["requested_bytes_total"] +
                                          plain["realloc_requested_bytes_total"])
+PY
+# The profile has them as ever: malloc, realloc, calloc, aligned_alloc; no bytes are not sampled.
+run NUMATALLY_CONF="check:full,sample:1,report:$work/full.json" -- "$programs/prog_guarded" right 1000
+ok "right, sampled" test "$status" = 0
+ok "profile" python3 - "$work/full.json" <<'PY'
+import json, sys
+profile = json.loads(open(sys.argv[1]).readline())["profile"]["total"]
+assert profile["samples_total"] == profile["sampled_frees_total"] == 4, profile
+assert profile["requested_bytes_total"] == 1000 + 3000 + 1000 + 3000
+assert profile["live_samples_now"] == 0
 PY
 finish

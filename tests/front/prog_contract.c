@@ -525,6 +525,7 @@ static void check_libc_blocks(void)
 
 int main(void)
 {
+    count_when_killed();
     check_malloc();
     check_usable_is_writable();
     check_calloc();

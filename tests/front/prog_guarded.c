@@ -114,6 +114,21 @@ static void at_once_again(void) /* no block is handed out again at once */
         exit(3);
 }
 
+static void in_order(void) /* nobody knows which block is next */
+{
+    char *last = malloc(n);
+    long first = last - p;
+
+    for (int i = 0; i < 200; i++) {
+        char *next = malloc(n);
+
+        if (next - last != first)
+            return;
+        last = next;
+    }
+    exit(3);
+}
+
 static void inside(void)
 {
     free(p + 16);
@@ -169,6 +184,7 @@ static const struct {
     {"twice-later", twice_later},
     {"twice-threads", twice_threads},
     {"at-once-again", at_once_again},
+    {"in-order", in_order},
     {"inside", inside},
     {"late-realloc", late_realloc},
     {"wrong-size", wrong_size},

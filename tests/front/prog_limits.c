@@ -366,6 +366,7 @@ int main(int argc, char **argv)
             parts[i].body();
             return check_failed != 0;
         }
+    count_when_killed();
     check_mallinfo();
     check_malloc_info();
     check_malloc_stats();

@@ -5,6 +5,7 @@
 // Prints each failure and "N passed, N failed". Built with REPLACE_NEW the program has
 // plain operators of its own, and every derived form must call them.
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -31,6 +32,20 @@ static int passed, failed;
     } while (0)
 
 // Opaque, so that the compiler keeps every call.
+static int done()
+{
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed != 0;
+}
+
+// The checks so far count where one of them kills the program.
+static void done_by_signal(int sig)
+{
+    done();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
 static void *volatile sink;
 static size_t opaque(size_t n)
 {
@@ -362,6 +377,8 @@ static void replaced()
 int main()
 {
     setvbuf(stdout, nullptr, _IOLBF, 0);
+    signal(SIGSEGV, done_by_signal);
+    signal(SIGABRT, done_by_signal);
 #ifdef REPLACE_NEW
     replaced();
 #else
@@ -374,6 +391,5 @@ int main()
     handlers();
 #endif
     interplay();
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed != 0;
+    return done();
 }

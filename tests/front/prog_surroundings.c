@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What surrounds a process, made hostile or looked at:
- *   at-rest              what the allocator took without being asked: descriptors,
- *                        threads, signal handlers, address space, memory policy
+ *   at-rest WHAT         exit 0 when the allocator took none without being asked:
+ *                        descriptors, threads, (signal) handlers, (address) space, code
+ *                        (that can be written to), (memory) policy
  *   refused CMD ARGS     run CMD with the calls a container filter refuses (EPERM)
  *   missing CMD ARGS     the same as an old kernel (ENOSYS)
  *   secure               exit 0 when the kernel marked this process AT_SECURE
@@ -52,37 +53,51 @@ static void look_at_maps(size_t *mapped, bool *writable_code)
         fclose(file);
 }
 
-static int at_rest(void)
+static bool is_at_rest(const char *what)
 {
     struct sigaction action;
     size_t mapped;
     bool writable_code, handlers = false;
-    int policy = -1;
+    int policy = 0;
 
     free(malloc(100));
-    CHECK("no descriptor of its own", /* but three, and the one that counts */
-          count_entries("/proc/self/fd") == 3 + 1);
-    CHECK("no thread of its own", count_entries("/proc/self/task") == 1);
+    if (!strcmp(what, "descriptors")) /* three, and the one that counts */
+        return count_entries("/proc/self/fd") == 3 + 1;
+    if (!strcmp(what, "threads"))
+        return count_entries("/proc/self/task") == 1;
     for (int i = 1; i < 65; i++)
         if (sigaction(i, NULL, &action) == 0)
             handlers |= action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
-    CHECK("no signal handler of its own", !handlers);
+    if (!strcmp(what, "handlers"))
+        return !handlers;
     look_at_maps(&mapped, &writable_code);
-    printf("mapped at rest: %zu MiB\n", mapped / MIB);
-    CHECK("less than 2 GiB of address space at rest", mapped < 2 * GIB);
-    CHECK("nothing writable and executable", !writable_code);
-    if (syscall(SYS_get_mempolicy, &policy, NULL, 0UL, NULL, 0UL) == 0)
-        CHECK("the memory policy is as it was", policy == 0);
-    return done();
+    if (!strcmp(what, "space")) {
+        printf("mapped at rest: %zu MiB\n", mapped / MIB);
+        return mapped < 2 * GIB;
+    }
+    if (!strcmp(what, "code"))
+        return !writable_code;
+    if (!strcmp(what, "policy"))
+        return syscall(SYS_get_mempolicy, &policy, NULL, 0UL, NULL, 0UL) != 0 ||
+               policy == 0;
+    return false;
 }
 
 /* Refuse what container filters refuse, then run the command. */
 static int filtered(unsigned error, char **command)
 {
     static const unsigned refused[] = {
-        SYS_mbind,     SYS_get_mempolicy, SYS_set_mempolicy,     SYS_move_pages,
-        SYS_getrandom, SYS_migrate_pages, SYS_process_vm_readv,  SYS_membarrier,
-        SYS_rseq,      SYS_getcpu,        SYS_sched_getaffinity,
+        SYS_mbind,
+        SYS_get_mempolicy,
+        SYS_set_mempolicy,
+        SYS_move_pages,
+        SYS_getrandom,
+        SYS_migrate_pages,
+        SYS_process_vm_readv,
+        SYS_membarrier,
+        SYS_rseq,
+        SYS_getcpu,
+        SYS_prctl,
     };
     struct sock_filter filter[COUNT(refused) + 3];
     unsigned n = 0, count = COUNT(refused);
@@ -115,8 +130,8 @@ static int closed(int first, char **command)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && !strcmp(argv[1], "at-rest"))
-        return at_rest();
+    if (argc == 3 && !strcmp(argv[1], "at-rest"))
+        return !is_at_rest(argv[2]);
     if (argc == 2 && !strcmp(argv[1], "secure"))
         return getauxval(AT_SECURE) == 0;
     if (argc > 2 && !strcmp(argv[1], "refused"))

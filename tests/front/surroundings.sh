@@ -4,6 +4,7 @@
 # Hostile surroundings: limits, missing file systems, refused calls, set-user-ID,
 # malformed settings, report paths that are traps. Never a crash, never silence where a
 # line was due, never a line where all is well. Parts that need rights are skipped aloud.
+# With NT_PRELOAD only what any allocator can do (peers.sh).
 # shellcheck source=tests/front/common.bash
 . "$(dirname "$0")/common.bash"
 
@@ -22,8 +23,10 @@ in_shell() {
 
 # ---- at rest, limits --------------------------------------------------------
 
-program "at rest" -- "$around" standard "$around" at-rest
-cat "$work/out"
+for what in descriptors threads handlers space code policy; do
+    program "at rest: $what" -- "$around" standard "$around" at-rest $what
+    cat "$work/out"
+done
 in_shell "ulimit -v 250 MB" "ulimit -v 250000" "${threads[@]}"
 in_shell "ulimit -v 250 MB, fork" "ulimit -v 250000" "$programs/prog_process" fork 5
 in_shell "ulimit -v 100 MB" "ulimit -v 100000" "$true"
@@ -61,17 +64,32 @@ if unshare -m true 2>/dev/null; then
         without "neither: ${prog##*/}" \
             "mount --bind $work/empty /sys && mount --bind $work/empty /proc" $prog
     done
-    run -- unshare -m bash -c \
-        "mount --bind $work/empty /sys && mount --bind $work/empty /proc && exec \"\$@\"" \
-        bash "$programs/prog_misuse" foreign 100
-    ok "misuse without /proc and /sys is stopped" test "$status" = 134
     if [ -d /sys/devices/system/node ]; then
         without "garbage in /sys/devices/system/node" \
             "mount --bind $work/garbage /sys/devices/system/node" "${threads[@]}"
     fi
+    run -- unshare -m bash -c \
+        "mount --bind $work/empty /sys && mount --bind $work/empty /proc && exec \"\$@\"" \
+        bash "$programs/prog_misuse" foreign 100
+    ok "misuse without /proc and /sys is stopped" test "$status" = 134
 else
     echo "skipped: no /proc, no /sys: this user cannot mount"
 fi
+
+# ---- the file ---------------------------------------------------------------
+
+has() {
+    readelf -W -l -d "$library" | grep -qE "$1"
+}
+# shellcheck disable=SC2317  # called through ok
+has_not() {
+    ! has "$1"
+}
+library=${preload:-$(ldconfig -p | awk '$1 == "libc.so.6" { print $NF; exit }')}
+ok "RELRO" has GNU_RELRO
+ok "bound at once" has 'BIND_NOW|FLAGS.* NOW'
+ok "nothing writable and executable" has_not 'LOAD.* RWE |GNU_STACK .*E'
+[ -z "${NT_PRELOAD:-}" ] || finish
 
 # ---- set-user-ID ------------------------------------------------------------
 

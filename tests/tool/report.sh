@@ -59,6 +59,8 @@ err 'Is a directory'
 : >empty
 try 1 "$tool" report empty
 err 'empty is empty'
+try 1 "$tool" report /dev/zero
+err '/dev/zero begins with a zero byte'
 head -c 1000 "$file" >half
 try 1 "$tool" report half
 err 'record 1 is no JSON'
