@@ -66,7 +66,7 @@ workers() {
 }
 
 program() {
-    local started master before port
+    local started master before logged port
     mkdir -p files/gz
     "$python" - <<'END'
 open("files/small.txt", "w").write("a small file\n")
@@ -88,8 +88,9 @@ END
     done
     for signal in HUP USR1 HUP; do
         before=$(workers)
+        logged=$(wc -l <access.log)
         load proxy/gz/page.html >load.log &
-        wait_for test "$(wc -l <access.log)" -gt 0
+        wait_for grown
         kill -$signal "$master"
         load small.txt
         wait $!
@@ -102,7 +103,11 @@ END
     wait $started
     echo "server: status $?"
     sed 's/^[0-9/: ]*//; s/^\(\[[a-z]*\]\) [0-9#]*: \**[0-9]*/\1/; s/, client.*//' error.log | sort | uniq -c
-    wc -l <access.log
+}
+
+# The load has begun.
+grown() {
+    [ "$(wc -l <access.log)" -gt "$logged" ]
 }
 
 # The workers (and what keeps the cache) are other processes than before.
