@@ -55,13 +55,13 @@ unset DEBUGINFOD_URLS
 
 # debug SETTINGS PROGRAM-OPTION GDB-COMMAND...: what gdb and the program say, in $work/out.
 debug() {
-    local settings=$1 option=$2 commands=()
+    local conf=$1 option=$2 commands=()
     shift 2
     for command in "$@"; do
         commands+=(-ex "$command")
     done
     run -- timeout 300 gdb -nx -batch -ex "set confirm off" -ex "set pagination off" \
-        -ex "set exec-wrapper env LD_PRELOAD=$ours NUMATALLY_CONF=$settings" \
+        -ex "set exec-wrapper env LD_PRELOAD=$ours NUMATALLY_CONF=$conf" \
         "${commands[@]}" --args "$work/program" "$option"
 }
 says() { grep -qE -- "$1" "$work/out"; }
