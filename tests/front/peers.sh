@@ -21,7 +21,7 @@ harm_by_default='over_(16|64|page|far|calloc|aligned|read) under_(16|64)
 harm_by_full='over_(64|page|far|read) under_64'
 
 # Some go round for ever once their heap is spoilt.
-hang=(timeout -s KILL 20)
+hang=(timeout -s KILL 5)
 
 # score NAME FILE [SETTING]: a row. FILE is "none" for glibc.
 score() {
