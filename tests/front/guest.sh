@@ -16,7 +16,7 @@ cp "$mpi" "$work/libmpi/notmpi.so"
 
 ours=$preload
 guest=$programs/prog_guest
-all=(return:1 return:1,sample:4K)
+all=(return:1 "return:1,sample:4K")
 [ -z "${NT_FEW:-}" ] || all=(return:1)
 for settings in "${all[@]}"; do
     for nodes in 1x1 2x1; do
