@@ -29,6 +29,14 @@ struct nt_module {
     char path[NT_MODULE_PATH_MAX]; /* "": not known; cut if it is longer */
 };
 
+/* Was it there in the generation, at this address? */
+static inline bool nt__module_has(const struct nt_module *m, uint32_t generation,
+                                  uint64_t address)
+{
+    return address - m->start < m->end - m->start && m->from <= generation &&
+           generation < __atomic_load_n(&m->to, __ATOMIC_RELAXED);
+}
+
 /* Bring the table up to date, unless somebody is at it; the generation of now. Cheap if
  * nothing came or went. */
 NT_HIDDEN uint32_t nt__modules_refresh(void);

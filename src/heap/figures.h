@@ -35,6 +35,10 @@ static inline uint64_t nt__peak_above(const int64_t *peak, uint64_t now)
     return top > 0 && (uint64_t)top > now ? (uint64_t)top : now;
 }
 
+/* Add up all counters into `out`, whose nodes and classes are set and whose figures are zero.
+ * `base`: what was counted before a fork, to be taken off; or NULL. */
+NT_HIDDEN void nt__figures_add(struct nt_snapshot *out, const struct nt_snapshot *base);
+
 /* Once, when the heap works. */
 NT_HIDDEN void nt__figures_start(void);
 

@@ -34,7 +34,7 @@ static struct {
 /* ---- Reading -------------------------------------------------------------------------- */
 
 /* Frees of a pool's blocks are remote, and far, where its matrix has them off the
- * diagonal, as in figures.c. */
+ * diagonal, as in adding.c. */
 static void add_pools(struct reading *r)
 {
     unsigned nodes = nt__topo()->nodes;

@@ -222,8 +222,7 @@ static const struct nt_module *module_of(uintptr_t pc, uint32_t generation)
 {
     for (unsigned i = 0; i < nt__modules_count(); i++) {
         const struct nt_module *m = nt__modules_get(i);
-        if (pc >= m->start && pc < m->end && generation >= m->from &&
-            generation < __atomic_load_n(&m->to, __ATOMIC_RELAXED))
+        if (nt__module_has(m, generation, pc))
             return m;
     }
     return NULL;

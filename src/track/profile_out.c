@@ -13,8 +13,7 @@ const struct nt_module *nt__profile_module(const struct nt_profile *p,
 {
     for (size_t i = p->nmodules; i-- > 0;) {
         const struct nt_module *m = &p->modules[i];
-        if (pc - 1 - m->start < m->end - m->start && m->from <= generation &&
-            generation < m->to)
+        if (nt__module_has(m, generation, pc - 1))
             return m;
     }
     return NULL;

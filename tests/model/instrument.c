@@ -31,7 +31,7 @@ static struct state {
 
 extern char __data_start[], _end[]; /* NOLINT: the linker's */
 
-static void *map(size_t size)
+void *instrument_map(size_t size)
 {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -45,7 +45,8 @@ void instrument_watch(const void *memory, size_t size)
     int i = 0;
     while (I->area[i].from)
         i++;
-    I->area[i] = (struct area){memory, size, map(size * sizeof(struct cell))};
+    I->area[i] =
+        (struct area){memory, size, instrument_map(size * sizeof(struct cell))};
 }
 
 static struct cell *cell_of(const void *at)
@@ -177,7 +178,7 @@ void __tsan_init(void)
 {
     if (I)
         return;
-    I = map(sizeof *I);
+    I = instrument_map(sizeof *I);
     I->run = 1;
     instrument_watch(__data_start, (size_t)(_end - __data_start));
 }

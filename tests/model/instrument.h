@@ -22,6 +22,9 @@ void instrument_watch(const void *memory, size_t size);
 void instrument_begin(void);
 void instrument_end(void);
 
+/* Memory of zeroes, mapped; the checker's own, unless it is watched. */
+void *instrument_map(size_t size);
+
 /* A lock is taken, and given up. */
 void instrument_acquire(const void *lock);
 void instrument_release(const void *lock);

@@ -61,19 +61,10 @@ static void put_back(const struct copies *c)
     memcpy(__data_start, c->data, c->size);
 }
 
-static void *map(size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
-        abort();
-    return p;
-}
-
 static struct copies *new_copies(void)
 {
     size_t size = (size_t)(_end - __data_start);
-    struct copies *c = map(sizeof *c + size);
+    struct copies *c = instrument_map(sizeof *c + size);
     c->size = size;
     return c;
 }
@@ -82,7 +73,7 @@ void world_start(void)
 {
     anew = new_copies();
     kept = new_copies();
-    uintptr_t unit = nt__align_up((uintptr_t)map(2 * NT_UNIT), NT_UNIT);
+    uintptr_t unit = nt__align_up((uintptr_t)instrument_map(2 * NT_UNIT), NT_UNIT);
     instrument_watch((void *)unit, NT_UNIT);
     nt__window = (struct nt_window){unit, NT_UNIT, map_of_slices, headers};
     for (unsigned i = 0; i < NT_UNIT_SLICES; i++)
