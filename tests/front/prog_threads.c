@@ -6,17 +6,15 @@
  *   gone         blocks freed, grown and checked after their thread has gone
  *   ending       blocks freed while their thread ends and others begin
  *   destructors  allocation in TLS destructors, through all rounds, many keys
- *   cancel       threads cancelled (deferred) among calls of malloc and free
- *   no-point     neither is where a thread that is to be cancelled ends
  *   stacks       threads with the smallest stacks, allocating every size
  *   signals      threads interrupted all the time (handlers that do not allocate)
  *   many         2,000 threads at once
  *   after-main   allocation in atexit, in destructors and while libc ends
  *
- * NT_LONG=1: short, overlapping, ending and cancel do ten times as much, and many is as many as
+ * NT_LONG=1: short, overlapping and ending do ten times as much, and many is as many as
  * the machine allows.
  */
-#include "check.h"
+#include "threads.h"
 
 #include <limits.h>
 #include <malloc.h>
@@ -26,47 +24,6 @@
 #include <stdatomic.h>
 #include <sys/time.h>
 #include <unistd.h>
-
-static void start(pthread_t *thread, void *(*body)(void *), void *argument)
-{
-    int error = pthread_create(thread, NULL, body, argument);
-
-    if (error) {
-        printf("FAIL: pthread_create: %s\n", strerror(error));
-        exit(1);
-    }
-}
-
-/* Pages of the process: mapped and resident. 0 and 0 without /proc. */
-static void pages_now(unsigned long *mapped, unsigned long *resident)
-{
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    *mapped = *resident = 0;
-    if (file && fscanf(file, "%lu %lu", mapped, resident) != 2)
-        *mapped = *resident = 0;
-    if (file)
-        fclose(file);
-}
-
-static bool use_some(unsigned seed, int blocks)
-{
-    void *block[64];
-    size_t bytes[64];
-    bool good = true;
-
-    for (int i = 0; i < blocks; i++) {
-        seed = seed * 1103515245 + 12345;
-        bytes[i] = (seed >> 8) % ((i + 1) % 16 ? 500 : 40000);
-        block[i] = malloc(bytes[i]);
-        good &= block[i] != NULL;
-        fill(block[i], bytes[i], seed);
-        good &= filled(block[i], bytes[i], seed);
-    }
-    for (int i = 0; i < blocks; i++)
-        free(block[i]);
-    return good;
-}
 
 /* ---- short, overlapping --------------------------------------------------- */
 
@@ -334,87 +291,7 @@ static void part_destructors(void)
           resident_after < resident + 3 * MIB / 4096 + 1024);
 }
 
-/* ---- cancel, stacks, signals, many ---------------------------------------- */
-
-static atomic_int cleaned;
-
-static void clean_up(void *block)
-{
-    free(*(void **)block);
-    if (use_some(7, 10))
-        atomic_fetch_add(&cleaned, 1);
-}
-
-/* May be cancelled at any time, and is where it asks. */
-static void *until_cancelled(void *unused)
-{
-    void *block[1] = {NULL};
-
-    pthread_cleanup_push(clean_up, block);
-    for (unsigned i = 0;; i++) {
-        free(block[0]);
-        block[0] = malloc(i % 1000);
-        use_some(i, 10);
-        pthread_testcancel();
-    }
-    pthread_cleanup_pop(0);
-    return unused;
-}
-
-static void part_cancel(void)
-{
-    const int rounds = longer(200, 10);
-    bool good = true;
-
-    for (int round = 0; round < rounds; round++) {
-        pthread_t thread[4];
-        void *result;
-        for (int i = 0; i < 4; i++)
-            start(&thread[i], until_cancelled, NULL);
-        for (int i = 0; i < 4; i++)
-            pthread_cancel(thread[i]);
-        for (int i = 0; i < 4; i++) {
-            pthread_join(thread[i], &result);
-            good &= result == PTHREAD_CANCELED;
-        }
-        good &= use_some((unsigned)round, 20);
-    }
-    CHECK("cancelled threads harm nobody", good);
-    CHECK("and clean up after themselves", cleaned == 4 * rounds);
-}
-
-static volatile bool enough;
-
-static void *busy(void *unused)
-{
-    while (!enough) {
-        void *p[64];
-
-        for (size_t i = 0; i < COUNT(p); i++) {
-            p[i] = malloc(600000 + i * 70000);
-            if (p[i])
-                *(char *)p[i] = 1;
-            free(malloc(1 + i * 300));
-        }
-        for (size_t i = 0; i < COUNT(p); i++)
-            free(p[i]);
-    }
-    return unused;
-}
-
-static void part_no_point(void)
-{
-    void *result = NULL;
-    pthread_t thread;
-
-    start(&thread, busy, NULL);
-    usleep(300000);
-    pthread_cancel(thread);
-    usleep(1500000);
-    enough = true;
-    pthread_join(thread, &result);
-    CHECK("malloc and free are no cancellation points", result == NULL);
-}
+/* ---- stacks, signals, many ------------------------------------------------ */
 
 static void *every_size(void *unused)
 {
@@ -592,8 +469,6 @@ static const struct {
     {"gone", part_gone},
     {"ending", part_ending},
     {"destructors", part_destructors},
-    {"cancel", part_cancel},
-    {"no-point", part_no_point},
     {"stacks", part_stacks},
     {"signals", part_signals},
     {"many", part_many},

@@ -7,7 +7,9 @@
 
 for part in short overlapping gone ending destructors cancel no-point stacks signals many \
     after-main; do
-    run -- "$programs/prog_threads" "$part"
+    prog=prog_threads
+    [[ $part = cancel || $part = no-point ]] && prog=prog_cancel
+    run -- "$programs/$prog" "$part"
     if [ "$status" = 77 ]; then
         cat "$work/out"
         continue
@@ -19,7 +21,7 @@ done
 ok "destructors ran after main" grep -q '^after main$' "$work/out"
 program "no-point, watched" \
     "NUMATALLY_CONF=report:every=10ms;$work/%p.csv,live:$work,return:1" -- \
-    "$programs/prog_threads" no-point
+    "$programs/prog_cancel" no-point
 program "overlapping, two nodes" NUMATALLY_TOPOLOGY=2x1 -- "$programs/prog_threads" overlapping
 program "ending, two nodes" NUMATALLY_TOPOLOGY=2x1 -- "$programs/prog_threads" ending
 finish
