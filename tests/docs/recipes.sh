@@ -28,19 +28,7 @@ PY
 ln -s "$NT_SOURCE/include" include
 printf '#include <stdlib.h>\nint main(void) { char *volatile p = malloc(10); free(p); return 0; }\n' >program.c
 gcc -g -o program program.c
-cat >in.melt <<'END'
-units lj
-atom_style atomic
-lattice fcc 0.8442
-region box block 0 4 0 4 0 4
-create_box 1 box
-create_atoms 1 box
-mass 1 1.0
-pair_style lj/cut 2.5
-pair_coeff 1 1 1.0 1.0 2.5
-fix 1 all nve
-run 10
-END
+cp "$NT_SOURCE/tests/docs/in.melt" .
 bash commands.sh >log 2>&1 </dev/null || { tail -n 40 log; exit 1; }
 grep -q '^begun by all:  *0 MiB elsewhere' log
 grep -q '^0 failed' log

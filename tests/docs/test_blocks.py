@@ -246,18 +246,7 @@ def repository(folder):
     (folder / "program").symlink_to(work / "bin/PROGRAM")
     shutil.copytree(work / "records", folder, dirs_exist_ok=True)
     shutil.copy(SOURCE / "docs/examples/triad.f90", folder / "program.f90")
-    (folder / "in.melt").write_text("""units lj
-atom_style atomic
-lattice fcc 0.8442
-region box block 0 4 0 4 0 4
-create_box 1 box
-create_atoms 1 box
-mass 1 1.0
-pair_style lj/cut 2.5
-pair_coeff 1 1 1.0 1.0 2.5
-fix 1 all nve
-run 10
-""")
+    shutil.copy(SOURCE / "tests/docs/in.melt", folder)
 
 
 def set_up():
