@@ -16,6 +16,8 @@ enum nt_misuse nt__misuse_check(const struct nt_shard *s, const struct nt_slab *
         return NT_MISUSE_UNALLOCATED;
     if (slab->kind == NT_SLAB_LARGE)
         return p == nt__window_slice(slab) ? NT_MISUSE_NONE : NT_MISUSE_INTERIOR;
+    if ((uintptr_t)p < slab->start)
+        return NT_MISUSE_UNALLOCATED;
     if (!nt__slab_starts(slab, p))
         return NT_MISUSE_INTERIOR;
     if (!nt__slab_carved(slab, p))
@@ -74,7 +76,7 @@ static void complain(enum nt_misuse what, const char *call, const void *p,
                      (const void *)start, slab->bytes, nt__topo()->node[slab->slot].id);
         if (what == NT_MISUSE_UNALLOCATED && p != start)
             what = NT_MISUSE_INTERIOR;
-    } else if (slab) {
+    } else if (slab && (uintptr_t)p >= slab->start) {
         const struct nt_shard *owner = __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
         size_t index = ((uintptr_t)p - slab->start) / slab->size;
         nt__fmt_into(block, sizeof block, "; size class %u, block %p, node %d",

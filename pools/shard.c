@@ -102,9 +102,9 @@ static bool waits_elsewhere(const struct nt_shard *s)
 static void release(struct nt_shard *s, struct nt_slab *slab)
 {
     unsigned slices = slab->slices;
-    void *run = (void *)slab->start;
+    char *run = nt__window_slice(slab);
     if (NT_UNLIKELY(slab->sampled != 0) && s->pool)
-        nt__profile_remove_range(slab->start, slab->start + slices * NT_SLICE);
+        nt__profile_remove_range((uintptr_t)run, (uintptr_t)run + slices * NT_SLICE);
     struct nt_arena *a = nt__arenas_get(slab->arena);
     bool untouched = slab->clean && slab->carved == 0;
     bool moved = slab->moved;
@@ -503,7 +503,7 @@ static int migrate_list(struct nt_slab *list, unsigned slot)
     int result = 0;
     for (struct nt_slab *slab = list; slab; slab = slab->next) {
         int moved =
-            nt__residency_move((void *)slab->start, slab->slices * NT_SLICE, slot);
+            nt__residency_move(nt__window_slice(slab), slab->slices * NT_SLICE, slot);
         slab->moved = 1;
         result = moved != 0 ? moved : result;
     }

@@ -8,13 +8,15 @@ struct nt_sizeclasses nt__sizeclasses;
 
 #define BLOCKS_WANTED 512u
 #define BLOCKS_FIRST 8u
-#define SLICES_FIRST 8u /* the largest class fits */
+#define SLICES_FIRST 8u
 
-/* Slices, a power of two up to `most`, for `blocks` blocks. */
+/* Slices, a power of two up to `most`, for `blocks` blocks; more if it takes them for one, as
+ * the first begins at a multiple of its size. */
 static uint8_t slices_for(uint32_t size, unsigned blocks, unsigned most)
 {
     unsigned slices = 1;
-    while (slices < most && slices * NT_SLICE / size < blocks)
+    while ((slices < most && slices * NT_SLICE / size < blocks) ||
+           slices * NT_SLICE < 2 * (size_t)size - NT_GRAIN)
         slices *= 2;
     return (uint8_t)slices;
 }

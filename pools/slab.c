@@ -19,13 +19,15 @@ struct nt_slab *nt__slab_open(void *run, unsigned c, unsigned slices,
 {
     const struct nt_sizeclasses *t = &nt__sizeclasses;
     struct nt_slab *slab = nt__slab_header(run);
-    NT_ASSERT(slab->kind == NT_SLAB_NONE);
+    size_t size = t->size[c], offset = (uintptr_t)run - nt__window.base;
+    size_t skipped = (size - offset % size) % size;
+    NT_ASSERT(slab->kind == NT_SLAB_NONE && skipped + size <= slices * NT_SLICE);
     slab->free = NULL;
-    slab->magic = UINT64_MAX / t->size[c] + 1;
-    slab->start = (uintptr_t)run;
+    slab->magic = UINT64_MAX / size + 1;
+    slab->start = (uintptr_t)run + skipped;
+    slab->capacity = (uint16_t)((slices * NT_SLICE - skipped) / size);
     slab->back = INT32_MIN;
-    slab->size = t->size[c];
-    slab->capacity = (uint16_t)(slices * NT_SLICE / t->size[c]);
+    slab->size = (uint32_t)size;
     slab->carved = 0;
     slab->class = (uint8_t)c;
     slab->place = NT_PLACE_CURRENT;
@@ -74,7 +76,8 @@ struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes,
 void nt__slab_close(struct nt_slab *slab)
 {
     unsigned slices = slab->kind == NT_SLAB_BLOCKS ? slab->slices : 1;
-    for (size_t first = nt__window_index((void *)slab->start), i = 1; i < slices; i++)
+    for (size_t first = nt__window_index(nt__window_slice(slab)), i = 1; i < slices;
+         i++)
         speak_for(first + i, nt__window_header_at(first + i));
     __atomic_store_n(&slab->owner, NULL, __ATOMIC_RELAXED);
     slab->kind = NT_SLAB_NONE;
@@ -160,7 +163,8 @@ void nt__slab_check(const struct nt_slab *slab)
 {
     unsigned listed = 0;
     CHECK(slab->kind == NT_SLAB_BLOCKS);
-    CHECK(slab->start == (uintptr_t)nt__window_slice(slab));
+    CHECK(slab->start - (uintptr_t)nt__window_slice(slab) < slab->size);
+    CHECK(nt__slab_starts(slab, (const void *)slab->start));
     CHECK(slab->size == nt__sizeclasses.size[slab->class]);
     CHECK(slab->carved <= slab->capacity);
     for (const struct nt_block *b = slab->free; b; b = b->next) {

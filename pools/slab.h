@@ -61,8 +61,8 @@ struct nt_slab {
     struct nt_shard *owner; /* NULL in LARGE headers: never the caller's */
     union {
         struct {
-            uint64_t magic;  /* 2^64 / size, rounded up: see nt__slab_starts */
-            uintptr_t start; /* of the first block */
+            uint64_t magic;  /* 2^64 / size, rounded up: see nt__slab_starts_at */
+            uintptr_t start; /* of the first block, the first multiple of size there */
         };
         struct {
             size_t bytes;      /* L: usable, whole pages */
@@ -132,22 +132,29 @@ static inline struct nt_slab *nt__slab_of(const void *p)
     return slab->kind == NT_SLAB_NONE ? NULL : slab;
 }
 
-/* Does a block start at `p`? Tests divisibility with one multiplication: Lemire, Kaser
- * and Kurz, "Faster remainder by direct computation", 2019. */
-NT_FAST bool nt__slab_starts(const struct nt_slab *slab, const void *p)
+/* Does a block start `offset` bytes into the window, somewhere in the slab? Blocks lie at
+ * multiples of their size from the window's base. Tests divisibility with one multiplication:
+ * Lemire, Kaser and Kurz, "Faster remainder by direct computation", 2019; exact for offsets
+ * up to 2^64 / size, 2^45 at least. */
+NT_FAST bool nt__slab_starts_at(const struct nt_slab *slab, uintptr_t offset)
 {
-    uintptr_t product = (uintptr_t)p - slab->start;
 #if defined(__x86_64__)
     /* One instruction less than compilers make of the line below: both operands of the
      * magic stay in memory. */
     bool below;
     __asm__("imulq %2, %0\n\tcmpq %2, %0"
-            : "+r"(product), "=@ccb"(below)
+            : "+r"(offset), "=@ccb"(below)
             : "m"(slab->magic));
     return below;
 #else
-    return product * slab->magic < slab->magic;
+    return offset * slab->magic < slab->magic;
 #endif
+}
+
+/* Does a block start at `p`, an address in the slab? */
+NT_FAST bool nt__slab_starts(const struct nt_slab *slab, const void *p)
+{
+    return nt__slab_starts_at(slab, (uintptr_t)p - nt__window.base);
 }
 
 static inline bool nt__slab_carved(const struct nt_slab *slab, const void *p)

@@ -57,7 +57,7 @@ NT_FAST void nt__heap_free(void *p)
         }
         const struct nt_block *block = p;
         if (NT_LIKELY(!NT_CHECKING ||
-                      (nt__slab_starts(slab, p) && block->key != map))) {
+                      (nt__slab_starts_at(slab, offset) && block->key != map))) {
             nt__shard_push(s, slab, p);
             return;
         }

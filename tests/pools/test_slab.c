@@ -33,20 +33,44 @@ static void test_addresses(void **state)
         struct nt_slab *slab =
             nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
         assert_true(slab->owner == owner && slab->size == size && slab->class == c);
-        assert_int_equal(slab->capacity, nt__sizeclasses.slices[c] * NT_SLICE /
-                                             nt__sizeclasses.size[c]);
+        size_t skipped = slab->start - (uintptr_t)run;
+        assert_true(skipped < size && (slab->start - nt__window.base) % size == 0);
+        assert_int_equal(slab->capacity, (slices * NT_SLICE - skipped) / size);
+        assert_true(slab->capacity > 0);
         nt__slab_check(slab);
         size_t step = size <= 1024 ? 1 : 61;
         for (size_t at = 0; at < slices * NT_SLICE; at += step) {
             assert_ptr_equal(nt__slab_of(run + at), slab);
-            if (nt__slab_starts(slab, run + at) != (at % size == 0))
+            bool starts = at >= skipped && (at - skipped) % size == 0;
+            if (nt__slab_starts(slab, run + at) != starts)
                 fail_msg("class %zu, offset %zu", size, at);
         }
-        for (size_t at = 0; at < slices * NT_SLICE; at += size)
+        for (size_t at = skipped; at < slices * NT_SLICE; at += size)
             assert_true(nt__slab_starts(slab, run + at));
         give(slab, run, slices);
         for (unsigned i = 0; i < slices; i++)
             assert_null(nt__slab_of(run + i * NT_SLICE));
+    }
+}
+
+/* The multiplication is exact wherever in the widest window a block may lie, for any size
+ * that a table of classes may have. */
+static void test_multiples(void **state)
+{
+    (void)state;
+    uint64_t r = 88172645463325252u;
+    for (size_t size = NT_GRAIN; size <= NT_CLASSED_MAX; size += NT_GRAIN) {
+        struct nt_slab slab = {.magic = UINT64_MAX / size + 1};
+        for (unsigned i = 0; i < 40; i++) {
+            r ^= r << 13, r ^= r >> 7, r ^= r << 17;
+            size_t most = i < 20 ? NT_WINDOW_MOST / size : r >> 20 & 0xffff;
+            size_t at = i == 0 ? most * size : r % (most + 1) * size;
+            size_t off = 1 + r / 3 % (size - 1);
+            if (!nt__slab_starts_at(&slab, at) || nt__slab_starts_at(&slab, at + off) ||
+                nt__slab_starts_at(&slab, at + 1) ||
+                (at && nt__slab_starts_at(&slab, at - 1)))
+                fail_msg("size %zu, offset %zu, %zu behind it", size, at, off);
+        }
     }
 }
 
@@ -62,6 +86,7 @@ static void test_carve(void **state)
             char *run = take(slices);
             struct nt_slab *slab =
                 nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, clean);
+            char *start = (char *)slab->start;
             memset(seen, 0, sizeof seen);
             unsigned blocks = 0;
             while (slab->carved < slab->capacity) {
@@ -72,8 +97,8 @@ static void test_carve(void **state)
                 assert_true(size > 2048 || listed > 0 ||
                             slab->carved == slab->capacity);
                 for (;;) {
-                    size_t i = (size_t)(p - run) / size;
-                    assert_int_equal((size_t)(p - run) % size, 0);
+                    size_t i = (size_t)(p - start) / size;
+                    assert_int_equal((size_t)(p - start) % size, 0);
                     assert_true(i < slab->carved && !seen[i]);
                     assert_true(nt__slab_carved(slab, p));
                     seen[i] = true;
@@ -86,7 +111,8 @@ static void test_carve(void **state)
                 slab->free = NULL;
             }
             assert_int_equal(blocks, slab->capacity);
-            assert_false(nt__slab_carved(slab, run + slab->capacity * size));
+            assert_false(nt__slab_carved(slab, start + slab->capacity * size));
+            assert_false(nt__slab_carved(slab, start - 1));
             give(slab, run, slices);
         }
 }
@@ -112,7 +138,7 @@ static void test_lists(void **state)
     struct nt_slab *slab =
         nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, false);
     char *p = nt__slab_carve(slab);
-    assert_ptr_equal(p, run);
+    assert_ptr_equal(p, (char *)slab->start);
     assert_int_equal(nt__slab_listed(slab), slab->carved - 1);
     assert_false(nt__slab_lists(slab, p));
     assert_true(nt__slab_lists(slab, p + 48));
@@ -209,6 +235,7 @@ int main(void)
     owner = room_shard(0, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_multiples),
         cmocka_unit_test(test_carve),
         cmocka_unit_test(test_carve_touches_little),
         cmocka_unit_test(test_lists),
