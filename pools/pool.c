@@ -169,6 +169,7 @@ static void *take(struct nt_shard *s, size_t size, size_t align, bool zero,
     if (c == nt__sizeclass_large())
         return nt__large_malloc(s, size, align, zero);
     bool sampled = false;
+    nt__shard_know(s, size);
     void *p = align <= NT_GRAIN ? nt__shard_pop(s, size, &sampled) : NULL;
     *zeroed = false;
     if (sampled)

@@ -38,12 +38,9 @@ struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigned slot,
         return NULL;
     s->slot = (uint8_t)slot;
     nt__shard_place(s, placement);
+    s->unknown = &nt__slab_none;
     for (unsigned c = 0; c < NT_CLASSES; c++)
         s->current[c] = &nt__slab_none;
-    memcpy(s->class_of, nt__sizeclasses.of, sizeof s->class_of);
-    if (!pool && nt__topo()->nodes > 1)
-        memset(s->class_of + NT_UNASKED_MAX / NT_GRAIN + 1, NT_CLASS_ASKED,
-               sizeof s->class_of - NT_UNASKED_MAX / NT_GRAIN - 1);
     s->state = NT_SHARD_OWNED;
     s->pool = pool;
     s->next = nt__shard_first();
@@ -52,6 +49,16 @@ struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigned slot,
                                         __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         ;
     return s;
+}
+
+void nt__shard_learn(struct nt_shard *s, size_t size)
+{
+    size_t first = nt__align_down(size, NT_CACHE_LINE);
+    bool asks = !s->pool && nt__topo()->nodes > 1;
+    for (size_t i = first; i < first + NT_CACHE_LINE && i <= NT_SMALL_MAX; i++)
+        s->class_of[i] = (uint8_t)(asks && i > NT_UNASKED_MAX
+                                       ? NT_CLASS_ASKED + 1
+                                       : nt__sizeclass_of(i) + 1);
 }
 
 bool nt__shard_charge(struct nt_shard *s, size_t slices)

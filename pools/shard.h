@@ -103,11 +103,11 @@ enum nt_shard_state {
 
 struct nt_shard {
     /* What every allocation and free uses. The owner's. */
+    struct nt_slab *unknown;             /* current[-1]: &nt__slab_none */
     struct nt_slab *current[NT_CLASSES]; /* never NULL: &nt__slab_none has no block */
     uint64_t allocs[NT_CLASSES];         /* blocks handed out */
     uint64_t requested[NT_CLASSES];      /* bytes asked for by these, less drawn[] */
     uint64_t frees[NT_CLASSES];          /* blocks of own slabs that came back here */
-    uint8_t class_of[NT_CLASS_BYTES];    /* copy of nt__sizeclasses.of; see below */
 
     uint8_t state;        /* enum nt_shard_state; under the idle list's lock */
     uint8_t slot;         /* node, constant */
@@ -159,6 +159,10 @@ struct nt_shard {
     int64_t live_peak;  /* most of it since the owner came */
 
     struct nt_slab *pending __attribute__((aligned(NT_CACHE_LINE))); /* remote.h */
+
+    /* Of each small size its class + 1, for malloc: one load, no arithmetic. 0 until the size,
+     * or one near it, is asked for: pages of it that nobody needs are not touched. */
+    uint8_t class_of[NT_SMALL_MAX + 1];
 };
 
 extern NT_HIDDEN struct nt_slab nt__slab_none;
@@ -197,6 +201,16 @@ NT_FAST bool nt__shard_by_first_touch(const struct nt_shard *s)
 /* From now on the memory of a shard without an owner, or of a pool, comes under
  * `placement`. False: no memory for its arenas, nothing changed. */
 NT_HIDDEN bool nt__shard_place(struct nt_shard *s, struct nt_placement *placement);
+
+/* Fill in class_of around `size`. */
+NT_HIDDEN NT_SLOW void nt__shard_learn(struct nt_shard *s, size_t size);
+
+/* See to it that nt__shard_pop knows the class of `size`. The owner. */
+static inline void nt__shard_know(struct nt_shard *s, size_t size)
+{
+    if (size <= NT_SMALL_MAX && NT_UNLIKELY(s->class_of[size] == 0) && s->arena)
+        nt__shard_learn(s, size);
+}
 
 /* A block of class `c`, by whatever way there is one; counted. NULL: no memory. `*zeroed`: the
  * block reads as zero. */
@@ -266,11 +280,18 @@ nt__sampled_instead(struct nt_shard *s, size_t size, size_t room, void *plain);
 NT_HIDDEN NT_SLOW __attribute__((returns_nonnull)) void *
 nt__sampled_asked(struct nt_shard *s, const struct nt_asked *asked, void *plain);
 
+/* current[c]; `c` may be -1: a size whose class is not known yet. */
+NT_FAST struct nt_slab *nt__shard_current(const struct nt_shard *s, size_t c)
+{
+    const char *rows = (const char *)s + offsetof(struct nt_shard, current);
+    return *(struct nt_slab *const *)(const void *)(rows + c * sizeof s->current[0]);
+}
+
 /* A block of class `c` from the current slab, counted; NULL when its list is empty. `*due`:
  * what is to be handed out is nt__sampled_instead's. */
 NT_FAST void *nt__shard_pop_class(struct nt_shard *s, size_t c, size_t size, bool *due)
 {
-    struct nt_slab *slab = s->current[c];
+    struct nt_slab *slab = nt__shard_current(s, c);
     struct nt_block *block = slab->free;
     *due = false;
 #if defined(__x86_64__)
@@ -288,15 +309,14 @@ NT_FAST void *nt__shard_pop_class(struct nt_shard *s, size_t c, size_t size, boo
     return block;
 }
 
-/* A block for `size` bytes from the current slab, counted; NULL when its list is empty
- * or the size is not small. */
+/* A block for `size` bytes from the current slab, counted; NULL when its list is empty,
+ * or the size is not small, or its class not known. */
 NT_FAST void *nt__shard_pop(struct nt_shard *s, size_t size, bool *due)
 {
     *due = false;
     if (NT_UNLIKELY(size > NT_SMALL_MAX))
         return NULL;
-    return nt__shard_pop_class(s, s->class_of[(size + NT_GRAIN - 1) / NT_GRAIN], size,
-                               due);
+    return nt__shard_pop_class(s, (size_t)s->class_of[size] - 1, size, due);
 }
 
 /* Put a block of the shard's own slab back; `counted`, or somebody else counts it. The

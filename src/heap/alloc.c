@@ -138,6 +138,7 @@ void *nt__heap_malloc_slow(size_t size)
     struct nt_shard *s = nt__heap_shard;
     if (size > NT_CLASSED_MAX)
         return malloc_large(size);
+    nt__shard_know(s, size);
     if (NT_LIKELY(surely_here(s))) {
         bool due;
         void *p = nt__shard_pop_class(s, nt__sizeclass_of(size), size, &due);
@@ -156,6 +157,7 @@ void *nt_malloc(size_t size)
 
 NT_SLOW static void *calloc_rest(size_t count, size_t size, size_t bytes)
 {
+    nt__shard_know(nt__heap_shard, bytes);
     void *p = pop(bytes, bytes);
     if (p)
         return memset(p, 0, bytes);

@@ -29,6 +29,7 @@ static struct nt_placement nowhere;
 
 struct nt_shard nt__shard_none = {
     .placement = &nowhere,
+    .unknown = &nt__slab_none,
     .current = {[0 ... NT_CLASSES - 1] = &nt__slab_none},
 };
 struct nt_shard nt__shard_gone; /* as that one, from the first thread's end on */
@@ -146,6 +147,7 @@ static void fill_gone(void)
     if (nt__shard_gone.placement)
         return;
     nt__shard_gone.placement = &nowhere;
+    nt__shard_gone.unknown = &nt__slab_none;
     for (unsigned c = 0; c < NT_CLASSES; c++)
         nt__shard_gone.current[c] = &nt__slab_none;
 }

@@ -87,6 +87,7 @@ void world_start(void)
         nt__sizeclasses.of[i] = i * NT_GRAIN > WORLD_BYTES;
     for (unsigned c = 0; c < NT_CLASSES; c++)
         nt__shard_none.current[c] = &nt__slab_none;
+    nt__shard_none.unknown = &nt__slab_none;
     W.placement.arena[0] = W.placement.large[0] = &W.arena;
     nt__shard_none.placement = &W.placement;
     keep(anew);

@@ -41,6 +41,7 @@ static inline struct nt_shard *room_shard(unsigned slot, struct nt_pool *pool)
 static inline void *room_malloc(struct nt_shard *s, size_t size)
 {
     bool zeroed, due;
+    nt__shard_know(s, size);
     void *p = nt__shard_pop(s, size, &due);
     return p ? p
              : nt__shard_malloc(s, nt__sizeclass_of(size),
