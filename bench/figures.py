@@ -10,7 +10,8 @@ import re
 import statistics
 
 CONTROL = "again"  # the name of the A/A control: the subject, measured a second time
-WITHOUT = ("uncounted", "unchecked")  # the subject built without its counters, checks
+# The subject built without its counters (so without sampling, too), sampling, checks.
+WITHOUT = ("uncounted", "unsampled", "unchecked")
 TWO_NODES = "2x1"   # the subject on two made-up nodes
 CHECK_OFF = "check-off"  # the subject with its setting check:off
 # The subject again, in some other way: no competitors.

@@ -18,6 +18,7 @@ INSTRUCTIONS = (
     ("last first, check:off", r"lifo/.*", figures.CHECK_OFF, 33),
 )
 COUNTING = 4       # instructions per pair that counting costs, at most
+SAMPLING = 1       # and that sampling costs
 BEST_MEAN = 1.03   # time to the best of each program, geometric mean
 WORST_PEER = 1.10  # time to the best peer, the worst program
 MEMORY_MEAN = 1.15  # peak memory to the best of each program, geometric mean
@@ -46,10 +47,11 @@ class Goals:
         if not cells:
             self.rows.append([what, f"<= {limit}", "not measured", "-"])
             return
-        largest = max(cells.values())
+        shown = {cell: round(value, 1) for cell, value in cells.items()}
+        largest = max(shown.values())
         self.rows.append([what, f"<= {limit}", f"{largest:.1f}",
                           "yes" if largest <= limit else "no"])
-        self.list(what, [f"{cell} {value:.1f}" for cell, value in cells.items()
+        self.list(what, [f"{cell} {value:.1f}" for cell, value in shown.items()
                          if value > limit])
 
     def list(self, what, cells):
@@ -70,10 +72,12 @@ def of_instructions(table, columns):
         goals.count(f"instructions: {what}", limit,
                     {case: row[name] for case, row in table.items()
                      if re.fullmatch(pattern, case) and name in row})
-    goals.count("instructions: counting", COUNTING,
-                {case: row[columns.subject] - row["uncounted"]
-                 for case, row in table.items()
-                 if "uncounted" in row and columns.subject in row})
+    for what, limit, built, without in (
+            ("counting", COUNTING, "unsampled", "uncounted"),
+            ("sampling", SAMPLING, columns.subject, "unsampled")):
+        goals.count(f"instructions: {what}", limit,
+                    {case: row[built] - row[without] for case, row in table.items()
+                     if built in row and without in row})
     return goals.text()
 
 

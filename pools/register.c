@@ -56,9 +56,9 @@ void nt__shard_learn(struct nt_shard *s, size_t size)
     size_t first = nt__align_down(size, NT_CACHE_LINE);
     bool asks = !s->pool && nt__topo()->nodes > 1;
     for (size_t i = first; i < first + NT_CACHE_LINE && i <= NT_SMALL_MAX; i++)
-        s->class_of[i] = (uint8_t)(asks && i > NT_UNASKED_MAX
-                                       ? NT_CLASS_ASKED + 1
-                                       : nt__sizeclass_of(i) + 1);
+        s->class_of[i] =
+            (uint8_t)(asks && i > NT_UNASKED_MAX ? NT_CLASS_ASKED + 1
+                                                 : nt__sizeclass_of(i) + 1);
 }
 
 bool nt__shard_charge(struct nt_shard *s, size_t slices)

@@ -299,7 +299,9 @@ NT_FAST void *nt__shard_pop_class(struct nt_shard *s, size_t c, size_t size, boo
 #endif
     if (NT_UNLIKELY(block == NULL))
         return NULL;
-    if (NT_COUNTING)
+    if (NT_COUNTING && !NT_SAMPLING)
+        nt__count_add_two(&s->allocs[c], 1, &s->requested[c], size);
+    else if (NT_COUNTING)
         *due = nt__count_add_two_passes(&s->allocs[c], 1, &s->requested[c], size);
     struct nt_block *next = block->next;
     slab->free = next;

@@ -16,9 +16,13 @@
 #endif
 
 /* 0 only in the bench's own builds, which price what the fast path does besides
- * allocating: adding to the counters; recognising misuse. */
+ * allocating: adding to the counters; seeing that a block is to be sampled; recognising
+ * misuse. */
 #ifndef NT_COUNTING
 #define NT_COUNTING 1
+#endif
+#ifndef NT_SAMPLING
+#define NT_SAMPLING 1
 #endif
 #ifndef NT_CHECKING
 #define NT_CHECKING 1

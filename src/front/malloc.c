@@ -53,7 +53,7 @@ NT_API void free(void *ptr)
 
 NT_API void *calloc(size_t count, size_t size)
 {
-    return nt_calloc(count, size);
+    return nt__heap_calloc(count, size);
 }
 
 NT_API void *realloc(void *ptr, size_t size)

@@ -155,8 +155,13 @@ void *nt_malloc(size_t size)
     return nt__heap_malloc(size);
 }
 
-NT_SLOW static void *calloc_rest(size_t count, size_t size, size_t bytes)
+void *nt__heap_calloc_slow(size_t count, size_t size)
 {
+    size_t bytes;
+    if (NT_UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
+        errno = ENOMEM;
+        return NULL;
+    }
     nt__shard_know(nt__heap_shard, bytes);
     void *p = pop(bytes, bytes);
     if (p)
@@ -165,24 +170,14 @@ NT_SLOW static void *calloc_rest(size_t count, size_t size, size_t bytes)
     return allocate(bytes, 1, true);
 }
 
-NT_SLOW static void *calloc_sampled(struct nt_shard *s, size_t bytes, void *plain)
+void *nt__heap_calloc_sampled(struct nt_shard *s, size_t bytes, void *plain)
 {
     return memset(nt__sampled_instead(s, bytes, bytes, plain), 0, bytes);
 }
 
 void *nt_calloc(size_t count, size_t size)
 {
-    size_t bytes;
-    if (NT_UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    struct nt_shard *s = nt__heap_shard;
-    bool due;
-    void *p = nt__shard_pop(s, bytes, &due);
-    if (NT_UNLIKELY(p == NULL))
-        return calloc_rest(count, size, bytes);
-    return NT_UNLIKELY(due) ? calloc_sampled(s, bytes, p) : memset(p, 0, bytes);
+    return nt__heap_calloc(count, size);
 }
 
 void *nt_aligned_alloc(size_t alignment, size_t size)

@@ -10,6 +10,8 @@
 
 #include "pools/shard.h"
 
+#include <string.h>
+
 /* The calling thread's shard. Before its first allocation nt__shard_none, after its
  * end nt__shard_gone: both have nothing to give and own nothing, so no one asks. */
 extern NT_HIDDEN _Thread_local struct nt_shard *nt__heap_shard
@@ -18,6 +20,10 @@ extern NT_HIDDEN struct nt_shard nt__shard_none, nt__shard_gone;
 
 /* Not NT_SLOW: with several nodes all sizes above NT_UNASKED_MAX are served there. */
 NT_HIDDEN __attribute__((noinline)) void *nt__heap_malloc_slow(size_t size);
+NT_HIDDEN __attribute__((noinline)) void *nt__heap_calloc_slow(size_t count,
+                                                               size_t size);
+NT_HIDDEN NT_SLOW void *nt__heap_calloc_sampled(struct nt_shard *s, size_t bytes,
+                                                void *plain);
 NT_HIDDEN NT_SLOW void nt__heap_free_slow(void *p);
 /* `p` is in `slab`, which is not `s`'s, the calling thread's shard. */
 NT_HIDDEN __attribute__((noinline)) void
@@ -42,6 +48,42 @@ NT_FAST void *nt__heap_malloc(size_t size)
     if (NT_UNLIKELY(p == NULL))
         return nt__heap_malloc_slow(size);
     return NT_UNLIKELY(due) ? nt__sampled_instead(s, size, size, p) : p;
+}
+
+/* Zero what was asked for of a block: the smallest ones, that a call would cost more than. */
+NT_FAST void *nt__heap_clear(void *p, size_t bytes)
+{
+    typedef uint64_t grain
+        __attribute__((vector_size(NT_GRAIN), aligned(1), may_alias));
+    char *at = p, *end = at + bytes;
+    grain zero = {0};
+#if defined(__x86_64__)
+    __asm__("" : "+x"(zero)); /* else gcc makes it anew for each store */
+#endif
+    if (NT_UNLIKELY(bytes > 4 * NT_GRAIN))
+        return memset(p, 0, bytes);
+    if (bytes > 2 * NT_GRAIN) {
+        *(grain *)(at + NT_GRAIN) = zero;
+        *(grain *)(end - 2 * NT_GRAIN) = zero;
+    }
+    if (bytes > NT_GRAIN)
+        *(grain *)(end - NT_GRAIN) = zero;
+    *(grain *)at = zero; /* a block has as much */
+    return p;
+}
+
+NT_FAST void *nt__heap_calloc(size_t count, size_t size)
+{
+    struct nt_shard *s = nt__heap_shard;
+    size_t bytes;
+    bool due;
+    if (NT_UNLIKELY(__builtin_mul_overflow(count, size, &bytes)))
+        return nt__heap_calloc_slow(count, size);
+    void *p = nt__shard_pop(s, bytes, &due);
+    if (NT_UNLIKELY(p == NULL))
+        return nt__heap_calloc_slow(count, size);
+    return NT_UNLIKELY(due) ? nt__heap_calloc_sampled(s, bytes, p)
+                            : nt__heap_clear(p, bytes);
 }
 
 NT_FAST void nt__heap_free(void *p)

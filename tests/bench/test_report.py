@@ -162,14 +162,17 @@ class Goals(unittest.TestCase):
 
     def test_instructions(self):
         text = goals.of_instructions({
-            "pairs/16": {"us": 40.0, "uncounted": 37.0, "check-off": 34.5},
-            "pairs/1K": {"us": 42.0, "uncounted": 37.0, "check-off": 34.0},
+            "pairs/16": {"us": 40.0, "uncounted": 37.0, "unsampled": 39.0,
+                         "check-off": 34.5},
+            "pairs/1K": {"us": 42.0, "uncounted": 36.0, "unsampled": 41.0,
+                         "check-off": 34.0},
             "calloc/64": {"us": 60.0}}, COLUMNS)
         lines = words(text)
         self.assertIn("instructions: pairs, all checks <= 40 42.0 no".split(), lines)
         self.assertIn("instructions: calloc 64 B <= 60 60.0 yes".split(), lines)
         self.assertIn("instructions: pairs, check:off <= 34 34.5 no".split(), lines)
         self.assertIn("instructions: counting <= 4 5.0 no".split(), lines)
+        self.assertIn("instructions: sampling <= 1 1.0 yes".split(), lines)
         self.assertIn("instructions: mixed sizes at random <= 41 not measured -".split(),
                       lines)
         self.assertIn("instructions: pairs, all checks:\n  pairs/1K 42.0\n", text)

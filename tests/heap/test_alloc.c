@@ -87,6 +87,22 @@ static void test_zeroed(void **state)
             memset(p, 255, nt_usable_size(p));
             nt_free(p);
         }
+    /* Every small size, of a block that was full of something else. */
+    for (size_t size = 0; size <= 600; size++) {
+        unsigned char *used = nt_malloc(size);
+        memset(used, 0xa5, nt_usable_size(used));
+        nt_free(used);
+        unsigned char *q = nt_calloc(size, 1);
+        for (size_t b = 0; b < size; b++)
+            if (q[b] != 0)
+                fail_msg("size %zu, byte %zu", size, b);
+        memset(q, 0xa5, nt_usable_size(q)); /* and nothing behind it is written to */
+        unsigned char *next = nt_calloc(1, size);
+        for (size_t b = 0; b < nt_usable_size(q); b++)
+            assert_int_equal(q[b], 0xa5);
+        nt_free(q);
+        nt_free(next);
+    }
     unsigned char *p = nt_calloc(1000, 33);
     assert_true(p && nt_usable_size(p) >= 33000 && all(p, 0, 33000));
     nt_free(p);
