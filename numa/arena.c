@@ -11,6 +11,9 @@
 #define FIRST_PIECE 16u                  /* units: 32 MiB */
 #define LARGEST_PIECE (NT_GIB / NT_UNIT) /* 1 GiB */
 #define HUGE_AFTER (32 * NT_MIB)         /* small programs must not bloat */
+#define FILLED_AFTER (64 * NT_MIB)       /* nor middling ones that did not ask */
+#define FILLED_MOST                                                                    \
+    16384u /* units: each may split a mapping, and there are few to be had */
 
 struct nt_arena_config nt__arena_config = {.return_ms = 1000};
 
@@ -207,6 +210,34 @@ void *nt__arena_take_ahead(struct nt_arena *a, size_t slices, bool *clean)
     void *run = take_unit(a, (unsigned)slices, clean);
     nt__unlock(&a->lock);
     return run;
+}
+
+/* Do pages of this arena go to nodes in turn, one by one, or may they? */
+static bool takes_turns(const struct nt_arena *a)
+{
+    return nt__topo()->nodes > 1 && a->policy.mode >= NT_INTERLEAVE;
+}
+
+void nt__arena_will_fill(struct nt_arena *a, void *run)
+{
+    static uint32_t asked_for;
+    struct nt_unit *unit = nt__window_unit(nt__window_unit_number(run));
+    if (nt__arena_config.huge != NT_HUGE_AUTO || (uintptr_t)run % NT_UNIT != 0 ||
+        __atomic_load_n(&a->committed, __ATOMIC_RELAXED) << NT_SLICE_SHIFT <
+            FILLED_AFTER ||
+        takes_turns(a))
+        return;
+    nt__lock(&a->lock);
+    bool asked = unit->advised;
+    unit->advised = 1;
+    nt__unlock(&a->lock);
+    if (asked || __atomic_load_n(&asked_for, __ATOMIC_RELAXED) >= FILLED_MOST ||
+        !nt__os_advise_huge(run, NT_UNIT))
+        return;
+    __atomic_add_fetch(&asked_for, 1, __ATOMIC_RELAXED);
+    nt__lock(&a->lock);
+    nt__figure_set(&a->huge, a->huge + 1);
+    nt__unlock(&a->lock);
 }
 
 /* Slices [at, at+slices) of unit `u` come back. */

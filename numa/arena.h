@@ -69,7 +69,8 @@ struct nt_arena_config {
     uint8_t huge;       /* enum nt_huge */
     uint32_t return_ms; /* free memory is given back after so long */
 };
-enum nt_huge { NT_HUGE_OFF, NT_HUGE_THP, NT_HUGE_HUGETLB };
+/* AUTO: units that are going to be filled with slabs, in arenas that lend a lot. */
+enum nt_huge { NT_HUGE_AUTO, NT_HUGE_OFF, NT_HUGE_THP, NT_HUGE_HUGETLB };
 extern NT_HIDDEN struct nt_arena_config nt__arena_config;
 
 /* `home`: a slot or NT_BY_TOUCH, as nt__bind has it. */
@@ -84,6 +85,10 @@ NT_HIDDEN void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align,
 /* A run of less than a unit with room behind it, for a block that grows: at the beginning of
  * a free unit. NULL: there is none; no memory is asked for. */
 NT_HIDDEN void *nt__arena_take_ahead(struct nt_arena *a, size_t slices, bool *clean);
+
+/* `run`, just lent and clean, is a slab's that will be filled: its unit is to be a huge page, if
+ * the setting is auto, the run begins it, and the arena lends much already. */
+NT_HIDDEN void nt__arena_will_fill(struct nt_arena *a, void *run);
 
 /* Give a run, or the end of one, back. `clean`: it still reads as zero. */
 NT_HIDDEN void nt__arena_give(struct nt_arena *a, void *run, size_t slices, bool clean);

@@ -14,7 +14,7 @@ enum nt_policy_mode {
     NT_BIND,
     NT_PREFERRED,
     NT_PREFERRED_MANY,
-    NT_INTERLEAVE,
+    NT_INTERLEAVE, /* from here on pages may go to nodes in turn */
     NT_WEIGHTED_INTERLEAVE,
     NT_INHERIT,
 };

@@ -182,7 +182,7 @@ void nt__unit_free_again(struct nt_arena *a, uint32_t u)
     struct nt_unit *unit = nt__window_unit(u);
     if (unit->used != 0) {
         nt__partial_insert(a, u);
-        if (nt__unit_is_loose(unit) && nt__arena_config.huge == NT_HUGE_OFF) {
+        if (nt__unit_is_loose(unit) && nt__arena_config.huge <= NT_HUGE_OFF) {
             unit->stamp_ms = nt__unit_now_ms();
             __atomic_store_n(&a->loose, UINT32_MAX, __ATOMIC_RELAXED); /* all */
         }

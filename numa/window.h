@@ -59,7 +59,9 @@ struct nt_unit {
     uint32_t stamp_ms;   /* when the extent's first, or the loose unit, was freed */
     uint16_t arena;      /* owner's index + 1; 0: a hole, or never mapped */
     uint8_t state;       /* enum nt_unit_state */
-    uint8_t spare[5];
+    uint8_t
+        advised; /* nt__arena_will_fill asked for a huge page: until it is unmapped */
+    uint8_t spare[4];
 };
 
 _Static_assert(sizeof(struct nt_unit) == 32, "fits behind the slab in a header");

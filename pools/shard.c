@@ -18,6 +18,8 @@
 #define ROOM_BYTES (64 * NT_KIB)
 #define ROOM_BLOCKS 4u
 #define KEPT_SLICES (32 * NT_MIB / NT_SLICE) /* of empty slabs */
+/* Slices of a class's slabs: so many, and one more will be filled, too. */
+#define SLICES_MANY (8 * NT_MIB / NT_SLICE)
 
 static bool age_slabs(struct nt_shard *s);
 
@@ -360,6 +362,7 @@ static struct nt_slab *open_slab(struct nt_shard *s, unsigned c)
     const struct nt_sizeclasses *t = &nt__sizeclasses;
     bool clean;
     unsigned slices = s->slabs[c] == 0 ? t->first[c] : t->slices[c];
+    bool fills = s->slabs[c] >> 32 >= SLICES_MANY;
     if (s->empty_slices > NT_UNIT_SLICES)
         nt__shard_shrink(s);
     void *run = nt__shard_take(s, s->arena, slices, NT_SLICE, &clean);
@@ -369,6 +372,8 @@ static struct nt_slab *open_slab(struct nt_shard *s, unsigned c)
     }
     if (!run)
         return NULL;
+    if (clean && fills)
+        nt__arena_will_fill(s->arena, run);
     nt__shard_hold(s, c, slices);
     nt__arena_decay(s->arena);
     return nt__slab_open(run, c, slices, s, clean);

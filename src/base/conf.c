@@ -60,7 +60,7 @@ static const struct setting {
      "where the report goes when the process ends; how often a row of figures is "
      "written",
      parse_report},
-    {"hugepages", "off", "off, thp or hugetlb", "what backs the memory",
+    {"hugepages", "auto", "auto, off, thp or hugetlb", "what backs the memory",
      parse_hugepages},
     {"check", "on", "on, off or full", "stop at a double or foreign free", parse_check},
     {"classes", "default",
@@ -212,7 +212,9 @@ static const char *parse_report(struct nt_text v, struct nt_conf *out)
 
 static const char *parse_hugepages(struct nt_text v, struct nt_conf *out)
 {
-    if (nt__text_is(v, "off"))
+    if (nt__text_is(v, "auto"))
+        out->hugepages = NT_HUGEPAGES_AUTO;
+    else if (nt__text_is(v, "off"))
         out->hugepages = NT_HUGEPAGES_OFF;
     else if (nt__text_is(v, "thp"))
         out->hugepages = NT_HUGEPAGES_THP;

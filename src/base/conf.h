@@ -21,7 +21,13 @@
 #define NT_CONF_SAMPLE_MAX ((uint64_t)1 << 40)
 #define NT_CONF_CLASSES_MAX 127 /* sizes in a class table; large blocks are extra */
 
-enum nt_hugepages { NT_HUGEPAGES_OFF, NT_HUGEPAGES_THP, NT_HUGEPAGES_HUGETLB };
+/* As enum nt_huge. */
+enum nt_hugepages {
+    NT_HUGEPAGES_AUTO,
+    NT_HUGEPAGES_OFF,
+    NT_HUGEPAGES_THP,
+    NT_HUGEPAGES_HUGETLB
+};
 
 struct nt_conf {
     char report[NT_CONF_PATH_MAX];   /* "": none; "exit": stderr; else a path pattern,

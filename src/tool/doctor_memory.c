@@ -29,16 +29,21 @@ void nt__check_thp(struct nt_doctor *d)
 {
     char *text = nt__doctor_file(d, "/sys/kernel/mm/transparent_hugepage/enabled");
     bool wanted = d->conf.hugepages == NT_HUGEPAGES_THP;
+    bool automatic = d->conf.hugepages == NT_HUGEPAGES_AUTO;
     const char *mode = text == NULL                        ? "missing"
                        : strstr(text, "[always]") != NULL  ? "always"
                        : strstr(text, "[madvise]") != NULL ? "madvise"
                                                            : "never";
     if (strcmp(mode, "madvise") == 0)
-        nt__doctor_say(d, "thp", NT_LEVEL_OK, "madvise",
-                       wanted ? "Who asks gets huge pages, and hugepages:thp asks."
-                              : "Who asks gets huge pages; the setting hugepages:thp "
-                                "does.",
-                       "");
+        nt__doctor_say(
+            d, "thp", NT_LEVEL_OK, "madvise",
+            wanted      ? "Who asks gets huge pages, and hugepages:thp asks."
+            : automatic ? "Who asks gets huge pages. hugepages:auto asks for what "
+                          "small blocks fill, from 64 MiB on; hugepages:thp also for "
+                          "large blocks, from 32 MiB on."
+                        : "Who asks gets huge pages; the settings hugepages:auto and "
+                          "hugepages:thp do.",
+            "");
     else if (strcmp(mode, "always") == 0)
         nt__doctor_say(d, "thp", NT_LEVEL_NOTE, "always",
                        "Also memory that nobody asked to be in huge pages may be: "
@@ -49,8 +54,8 @@ void nt__check_thp(struct nt_doctor *d)
         nt__doctor_say(d, "thp", wanted ? NT_LEVEL_PROBLEM : NT_LEVEL_NOTE, mode,
                        wanted ? "The settings ask for huge pages (hugepages:thp) and "
                                 "get none."
-                              : "Transparent huge pages are off: hugepages:thp would "
-                                "change nothing.",
+                              : "Transparent huge pages are off: hugepages:auto and "
+                                "hugepages:thp change nothing.",
                        text == NULL ? "Needs a kernel that has them, and /sys."
                                     : "echo madvise "
                                       ">/sys/kernel/mm/transparent_hugepage/enabled "

@@ -97,7 +97,7 @@ static void put_others(FILE *out, const struct nt_proposal *p)
     if (p->huge_may_help)
         fprintf(
             out,
-            "\n# hugepages is not set: at a peak of %.0f MiB they may save time, but a "
+            "\n# hugepages:thp is not set: at a peak of %.0f MiB it may save time, but a "
             "record cannot say so.\n# A run can: numatally tune --verify "
             "--with=hugepages:thp -- PROGRAM\n",
             mib(e->live_peak));

@@ -270,6 +270,6 @@ const char *nt__tune_propose(struct nt_evidence *e, unsigned most,
                    out->saved + out->slabs_saved > WORTH * out->builtin.bytes;
     propose_return(e, out);
     out->huge_may_help =
-        e->live_peak >= HUGE_BYTES * (double)e->records && e->huge <= 0;
+        e->live_peak >= HUGE_BYTES * (double)e->records && e->huge < e->live_peak / 2;
     return NULL;
 }

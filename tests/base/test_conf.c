@@ -92,7 +92,7 @@ static void assert_defaults(void)
     assert_string_equal(got->conf.report, "");
     assert_int_equal(got->conf.timeline_ms, 0);
     assert_string_equal(got->conf.live, "");
-    assert_int_equal(got->conf.hugepages, NT_HUGEPAGES_OFF);
+    assert_int_equal(got->conf.hugepages, NT_HUGEPAGES_AUTO);
     assert_true(got->conf.check);
     assert_int_equal(got->conf.class_count, 0);
     assert_int_equal(got->conf.return_ms, 1000);

@@ -94,6 +94,11 @@ void nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices, bool clea
     nt__arena_give(a, run, slices, clean);
 }
 
+void nt__arena_will_fill(struct nt_arena *a, void *run)
+{
+    (void)a, (void)run;
+}
+
 bool nt__arena_decay(struct nt_arena *a)
 {
     (void)a;

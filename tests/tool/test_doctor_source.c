@@ -126,7 +126,7 @@ static void test_settings(void **state)
     assert_string_equal(conf.live, "/x");
     unsetenv("NUMATALLY_CONF");
     nt__doctor_settings(&conf); /* nothing was kept in this process */
-    assert_int_equal(conf.hugepages, NT_HUGEPAGES_OFF);
+    assert_int_equal(conf.hugepages, NT_HUGEPAGES_AUTO);
     assert_int_equal(conf.return_ms, 1000);
 }
 
