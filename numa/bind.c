@@ -6,7 +6,7 @@
 #include "src/base/os.h"
 
 #include <errno.h>
-#include <numaif.h>
+#include <linux/mempolicy.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -44,7 +44,7 @@ static int bind_range(void *at, size_t size, int mode, uint64_t slots, unsigned 
     struct mask mask;
     fill_mask(&mask, slots);
     /* The kernel reads one bit less than it is told. */
-    if (mbind(at, size, mode, mask.bits, NT_NODE_ID_MAX + 1, flags) != 0)
+    if (syscall(SYS_mbind, at, size, mode, mask.bits, NT_NODE_ID_MAX + 1, flags) != 0)
         return -errno;
     return 0;
 }
@@ -68,7 +68,8 @@ void nt__bind_start(void)
     if (topo->fake || topo->nodes < 2)
         return;
     int mode;
-    bind.inherits = get_mempolicy(&mode, NULL, 0, NULL, 0) == 0 && mode != MPOL_DEFAULT;
+    bind.inherits = syscall(SYS_get_mempolicy, &mode, NULL, 0, NULL, 0) == 0 &&
+                    mode != MPOL_DEFAULT;
     bind.inherits_strictly = bind.inherits && mode == MPOL_BIND;
     /* libnuma's numa_available() takes EPERM for a yes; so try it on a page. */
     size_t page = nt__os_page_size();
@@ -99,7 +100,8 @@ uint64_t nt__bind_allowed(void)
 {
     struct mask mask = {0};
     uint64_t slots = 0;
-    if (get_mempolicy(NULL, mask.bits, NT_NODE_ID_MAX, NULL, MPOL_F_MEMS_ALLOWED) != 0)
+    if (syscall(SYS_get_mempolicy, NULL, mask.bits, NT_NODE_ID_MAX, NULL,
+                MPOL_F_MEMS_ALLOWED) != 0)
         return nt__topo_usable();
     for (unsigned i = 0; i < nt__topo()->nodes; i++) {
         unsigned id = (unsigned)nt__topo()->node[i].id;
@@ -188,7 +190,7 @@ int nt__bind_move(void *at, size_t size, unsigned slot)
 int nt__bind_where(const void *const *pages, size_t count, int *status)
 {
     /* The prototype has no const; with no target nothing is written through it. */
-    if (move_pages(0, count, (void **)pages, NULL, status, 0) != 0)
+    if (syscall(SYS_move_pages, 0, count, pages, NULL, status, 0) != 0)
         return -errno;
     return 0;
 }

@@ -3,10 +3,10 @@
 #include "numa/topo.h"
 
 #include "src/base/conf.h"
+#include "src/base/text.h"
 
 #include <limits.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NODE_FOLDER "/sys/devices/system/node"
@@ -26,11 +26,11 @@ const char *nt__topo_numbers(const char *text, unsigned long max,
                              void *context)
 {
     while (*text >= '0' && *text <= '9') {
-        char *end;
-        unsigned long first = strtoul(text, &end, 10);
+        const char *end;
+        unsigned long first = nt__text_leading(text, &end);
         unsigned long last = first;
         if (*end == '-' && end[1] >= '0' && end[1] <= '9')
-            last = strtoul(end + 1, &end, 10);
+            last = nt__text_leading(end + 1, &end);
         if (last < first || last == ULONG_MAX)
             return NULL;
         for (unsigned long n = first; n <= last && n < max; n++)

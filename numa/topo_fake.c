@@ -20,8 +20,8 @@
  */
 #include "numa/topo.h"
 #include "src/base/fmt.h"
+#include "src/base/text.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define NOBODY 255    /* slot_of_cpu of a cpu that nobody has taken yet */
@@ -260,9 +260,9 @@ static bool fake_nodes(struct nt_topo *t, const char *text)
 
 static bool fake_equal(struct nt_topo *t, const char *text)
 {
-    char *end;
-    unsigned long nodes = strtoul(text, &end, 10);
-    unsigned long cpus = *end == 'x' ? strtoul(end + 1, &end, 10) : 0;
+    const char *end;
+    uint64_t nodes = nt__text_leading(text, &end);
+    uint64_t cpus = *end == 'x' ? nt__text_leading(end + 1, &end) : 0;
     if (*end != '\0' || nodes < 1 || nodes > NT_TOPO_NODES || cpus < 1 ||
         cpus > NT_TOPO_CPUS) {
         nt__warn("NUMATALLY_TOPOLOGY=%.256s is neither NODESxCPUS with 1-%u nodes and "

@@ -15,11 +15,13 @@
 #define _GNU_SOURCE
 #include "numa/topo.h"
 
+#include "src/base/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <numaif.h>
-#include <stdlib.h>
+#include <linux/mempolicy.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The longest text: a node's cpu list where every second cpu is another node's, four
@@ -87,8 +89,8 @@ static void read_allowed(struct nt_topo *t)
 {
     unsigned long mask[NT_NODE_ID_MAX / (8 * sizeof(unsigned long))] = {0};
     unsigned bits = 8 * sizeof mask[0];
-    bool known = t->nodes > 1 && get_mempolicy(NULL, mask, NT_NODE_ID_MAX, NULL,
-                                               MPOL_F_MEMS_ALLOWED) == 0;
+    bool known = t->nodes > 1 && syscall(SYS_get_mempolicy, NULL, mask, NT_NODE_ID_MAX,
+                                         NULL, MPOL_F_MEMS_ALLOWED) == 0;
     for (unsigned i = 0; i < t->nodes; i++) {
         unsigned id = (unsigned)t->node[i].id;
         t->node[i].allowed = !known || (mask[id / bits] >> id % bits & 1);
@@ -112,11 +114,11 @@ static void node_file(char *name, unsigned id, const char *leaf)
 }
 
 /* One number for each node that is online, in their order. */
-static void read_distances(struct nt_topo_node *node, unsigned nodes, char *text)
+static void read_distances(struct nt_topo_node *node, unsigned nodes, const char *text)
 {
     for (unsigned i = 0; i < nodes; i++) {
-        char *end;
-        unsigned long units = strtoul(text, &end, 10);
+        const char *end;
+        uint64_t units = nt__text_leading(text, &end);
         if (end == text)
             break;
         if (units != 0)
@@ -129,7 +131,7 @@ static void read_distances(struct nt_topo_node *node, unsigned nodes, char *text
 static uint64_t meminfo_bytes(const char *text, const char *key)
 {
     const char *at = strstr(text, key);
-    return at ? (uint64_t)strtoull(at + strlen(key), NULL, 10) * NT_KIB : 0;
+    return at ? nt__text_leading(at + strlen(key), &at) * NT_KIB : 0;
 }
 
 uint64_t nt__topo_sysfs_free(const char *folder, unsigned id)
@@ -175,7 +177,8 @@ static void read_kept(struct nt_topo *t, char *text)
     uint64_t all_mib = 0;
     if (!read_text(AT_FDCWD, "/proc/sys/vm/min_free_kbytes", text, MEMINFO_MAX))
         return;
-    uint64_t kept = strtoull(text, NULL, 10) * NT_KIB;
+    const char *end;
+    uint64_t kept = nt__text_leading(text, &end) * NT_KIB;
     for (unsigned i = 0; i < t->nodes; i++)
         all_mib += t->node[i].memory_bytes / NT_MIB;
     for (unsigned i = 0; i < t->nodes && all_mib != 0; i++)

@@ -67,3 +67,17 @@ bool nt__text_number(struct nt_text t, uint64_t max, bool units, uint64_t *out)
     *out = v;
     return true;
 }
+
+uint64_t nt__text_leading(const char *s, const char **end)
+{
+    uint64_t v = 0;
+    bool fits = true;
+
+    *end = s;
+    while (is_space(*s) || *s == '\n')
+        s++;
+    for (; *s >= '0' && *s <= '9'; *end = ++s)
+        fits = fits && !__builtin_mul_overflow(v, 10, &v) &&
+               !__builtin_add_overflow(v, (uint64_t)(*s - '0'), &v);
+    return fits ? v : UINT64_MAX;
+}

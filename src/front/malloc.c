@@ -22,7 +22,9 @@
  */
 #include "src/base/os.h"
 #include "src/base/sanitizer.h"
+#include "src/heap/calls.h"
 #include "src/heap/heap.h"
+#include "src/heap/start.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -38,6 +40,15 @@
 NT_API void free_sized(void *ptr, size_t size);
 NT_API void free_aligned_sized(void *ptr, size_t alignment, size_t size);
 NT_API void cfree(void *ptr);
+
+/* A library's constructors run before the dynamic linker's own end is registered; so what
+ * the start registers runs after all libraries' destructors, though nobody has allocated
+ * yet. */
+__attribute__((constructor)) static void begin(void)
+{
+    if (!nt__elsewhere())
+        nt__start();
+}
 
 /* ---- The family ----------------------------------------------------------- */
 

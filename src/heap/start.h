@@ -2,9 +2,9 @@
 /*
  * The library's start, forks and end.
  *
- * It starts at the first allocation, which libnuma's and the loader's constructors make
- * before any of ours could run: settings, topology, arenas, classes, in that order,
- * none of which allocates. What may allocate (registering handlers) follows once the
+ * It starts at the first allocation, which another library's constructor may make before
+ * any of ours runs; in malloc's place in a constructor at the latest: settings, topology,
+ * arenas, classes, in that order, none of which allocates. What may allocate (registering handlers) follows once the
  * heap works.
  *
  * fork: prepare takes every lock, so that what they guard is whole in the
@@ -14,8 +14,9 @@
  * process's only thread while it held a lock, once that is given up. Other threads' shards
  * are lost in the child: their owners may have been in the middle of a pop.
  *
- * The end: the report is registered before anything else can register with atexit, so
- * it runs after all of them and after every destructor.
+ * The end: the report is registered, with no library's name, before the dynamic linker
+ * registers the end of the libraries, so it runs after the program's handlers and after
+ * every destructor.
  */
 #ifndef NT_HEAP_START_H
 #define NT_HEAP_START_H

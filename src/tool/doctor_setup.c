@@ -105,7 +105,7 @@ static bool hear(struct nt_doctor *d, char *said)
         else if (strncmp(line, "ERROR: ld.so: ", 14) == 0)
             nt__doctor_say(d, "library", NT_LEVEL_PROBLEM, nt__form("%s", line + 14),
                            "So the loader said.",
-                           "Install what is missing (libnuma), or numatally anew.");
+                           "Install what is missing, or numatally anew.");
     }
     return report;
 }

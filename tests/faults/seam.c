@@ -5,7 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <numaif.h>
+#include <linux/mempolicy.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -137,8 +137,6 @@ WRAP(ssize_t, -1, getdents64, (int fd, void *to, size_t size), (fd, to, size))
 WRAP(char *, NULL, getcwd, (char *to, size_t size), (to, size))
 WRAP(int, -1, getrlimit, (int what, struct rlimit *out), (what, out))
 WRAP(int, -1, uname, (struct utsname * out), (out))
-WRAP(long, -1, syscall, (long number, long a, long b, long c, long d, long e, long f),
-     (number, a, b, c, d, e, f))
 WRAP_RETURNED(posix_fallocate, (int fd, off_t at, off_t size), (fd, at, size))
 WRAP_RETURNED(pthread_getaffinity_np, (pthread_t t, size_t size, cpu_set_t *set),
               (t, size, set))
@@ -209,56 +207,54 @@ int __wrap_open(const char *path, int flags, mode_t mode)
     return -1;
 }
 
-long __wrap_mbind(void *at, unsigned long size, int mode, const unsigned long *mask,
-                  unsigned long bits, unsigned flags);
-long __wrap_mbind(void *at, unsigned long size, int mode, const unsigned long *mask,
-                  unsigned long bits, unsigned flags)
+/* What is called by its number is known by its name here. */
+
+static int bind_memory(void *at, size_t size)
 {
-    (void)mode, (void)mask, (void)bits, (void)flags;
     unsigned char in;
     int error = fails(SEAM_mbind);
     if (error == 0 && !seam.nodes)
         error = ENOSYS;
     if (error == 0 && __real_mincore(at, size < 4096 ? size : 4096, &in) != 0)
         error = EFAULT;
-    errno = error != 0 ? error : errno;
-    return error != 0 ? -1 : 0;
+    return error;
 }
 
-long __wrap_get_mempolicy(int *mode, unsigned long *mask, unsigned long bits, void *at,
-                          unsigned flags);
-long __wrap_get_mempolicy(int *mode, unsigned long *mask, unsigned long bits, void *at,
-                          unsigned flags)
+static int tell_policy(int *mode, unsigned long *mask)
 {
-    (void)bits, (void)at, (void)flags;
     int error = fails(SEAM_get_mempolicy);
     if (error == 0 && !seam.nodes)
         error = ENOSYS;
-    if (error != 0) {
-        errno = error;
-        return -1;
-    }
-    if (mode)
+    if (error == 0 && mode)
         *mode = MPOL_DEFAULT;
-    if (mask)
+    if (error == 0 && mask)
         mask[0] = 3;
-    return 0;
+    return error;
 }
 
-long __wrap_move_pages(int pid, unsigned long count, void **pages, const int *nodes,
-                       int *status, int flags);
-long __wrap_move_pages(int pid, unsigned long count, void **pages, const int *nodes,
-                       int *status, int flags)
+static int tell_nodes(size_t count, int *status)
 {
-    (void)pid, (void)pages, (void)nodes, (void)flags;
     int error = fails(SEAM_move_pages);
     if (error == 0 && !seam.nodes)
         error = ENOSYS;
-    if (error != 0) {
-        errno = error;
-        return -1;
-    }
-    for (unsigned long i = 0; i < count; i++)
+    for (size_t i = 0; error == 0 && i < count; i++)
         status[i] = 0;
-    return 0;
+    return error;
+}
+
+long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    int error;
+    if (number == SYS_mbind)
+        error = bind_memory((void *)a, (size_t)b);
+    else if (number == SYS_get_mempolicy)
+        error = tell_policy((int *)a, (unsigned long *)b);
+    else if (number == SYS_move_pages)
+        error = tell_nodes((size_t)b, (int *)e);
+    else if ((error = fails(SEAM_syscall)) == 0)
+        return __real_syscall(number, a, b, c, d, e, f);
+    errno = error != 0 ? error : errno;
+    return error != 0 ? -1 : 0;
 }

@@ -3,7 +3,7 @@
  * System calls that fail when they are told to.
  *
  * The test is linked to the core with --wrap for each name below, so what the core calls
- * comes by here first: the product knows nothing of it. Calls that libc makes for itself do
+ * comes by here first (by its number, what libc has no call for): the product knows nothing of it. Calls that libc makes for itself do
  * not. A call that fails has not been made, but for what the kernel itself does by halves:
  * see `torn`.
  */

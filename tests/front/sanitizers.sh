@@ -135,7 +135,7 @@ for sanitizer in address thread leak; do
             finds "$compiler $sanitizer, linked" $sanitizer linked
     done
     [ ! -e "$build_dir/libnumatally_malloc.a" ] ||
-        ! built gcc $sanitizer static "$build_dir/libnumatally_malloc.a" -lnuma ||
+        ! built gcc $sanitizer static "$build_dir/libnumatally_malloc.a" ||
         finds "gcc $sanitizer, linked to the archive" $sanitizer static
 done
 

@@ -28,7 +28,7 @@ with open(path, "r+b") as file:
     file.seek(offset)
     file.write(struct.pack("<Q", size + 8))
 PY
-gcc "$user" -o "$work/static" "${link[@]}" "$build_dir/libnumatally.a" -lnuma
+gcc "$user" -o "$work/static" "${link[@]}" "$build_dir/libnumatally.a"
 run -- "$work/static"
 ok "an archive under its own malloc: one heap" grep -qx "$version malloc" "$work/out"
 preload=$work/other_malloc.so
@@ -41,7 +41,7 @@ preload=
 
 # A plug-in that was linked to another version than its program.
 gcc -shared -o "$work/libnumatally.so.9" -Wl,-soname,libnumatally.so.9 -Wl,--whole-archive \
-    "$build_dir/libnumatally.a" -Wl,--no-whole-archive -lnuma -Wl,-z,nodelete
+    "$build_dir/libnumatally.a" -Wl,--no-whole-archive -Wl,-z,nodelete
 cat >"$work/plugin.c" <<'C'
 #include <numatally/numatally.h>
 void *plugin(void *from_program)

@@ -33,7 +33,7 @@ mutant() { # NAME SOURCE CHANGE SCENARIO...: the change is perl's, of the whole 
         -o "$work/mutant.o"
     case $file in
     */live.c)
-        "${CC:-cc}" "$work/live.o" "$work/mutant.o" "$build/libnumatally.a" -lnuma \
+        "${CC:-cc}" "$work/live.o" "$work/mutant.o" "$build/libnumatally.a" \
             -o "$work/model" -Wl,--wrap=memcpy,--wrap=mmap,--wrap=pread
         ;;
     *)

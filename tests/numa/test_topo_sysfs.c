@@ -7,8 +7,9 @@
 
 #include <errno.h>
 #include <ftw.h>
-#include <numaif.h>
+#include <linux/mempolicy.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 static struct nt_topo t;
 static char folder[] = "/tmp/nt-sysfs-XXXXXX";
@@ -57,7 +58,8 @@ static bool kernel_allows(unsigned id)
 {
     unsigned long mask[NT_NODE_ID_MAX / (8 * sizeof(unsigned long))] = {0};
     unsigned bits = 8 * sizeof mask[0];
-    if (get_mempolicy(NULL, mask, NT_NODE_ID_MAX, NULL, MPOL_F_MEMS_ALLOWED) != 0)
+    if (syscall(SYS_get_mempolicy, NULL, mask, NT_NODE_ID_MAX, NULL,
+                MPOL_F_MEMS_ALLOWED) != 0)
         return true;
     return mask[id / bits] >> id % bits & 1;
 }

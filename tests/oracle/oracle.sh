@@ -11,8 +11,8 @@
 #   alone     the shim without what the library brings along, in valgrind's environment
 #   valgrind  memcheck; it replaces malloc itself, so no preload of ours
 # library = shim and alone = valgrind must hold exactly. What lies between the two
-# pairs, shim - alone, is what libnuma's constructor asks for (30 or so blocks), the
-# thread-local storage of two more libraries, and what programs that copy their
+# pairs, shim - alone, is the
+# thread-local storage of one more library, and what programs that copy their
 # environment make of another one; it is printed, and has a bound. With NT_SAMPLE the first
 # pair only: the second knows nothing of the library.
 #
@@ -56,8 +56,7 @@ compile() { # OUTPUT SOURCE FLAGS...
 }
 
 cp -L "$build/libnumatally_malloc.so" "$work/library.so"
-compile shim.so shim.c -fPIC -shared -ftls-model=initial-exec \
-    -Wl,--no-as-needed -lnuma
+compile shim.so shim.c -fPIC -shared -ftls-model=initial-exec
 compile alone.so shim.c -fPIC -shared -DSHIM_ALONE
 compile calls calls.c "-DTIMES=$times"
 compile threads threads.c "-DTIMES=$times" -pthread
@@ -200,9 +199,9 @@ oracle() { # NAME PROGRAM...
     }
     same "$name" 'the shim alone' "$of_alone" valgrind "$of_valgrind"
     local with=${of_shim%% *} without=${of_alone%% *}
-    row "" '+libnuma' $((with - without)) "" ""
+    row "" '+library' $((with - without)) "" ""
     [ $((with - without)) -lt 100 ] || {
-        echo "FAILED: $name: $((with - without)) blocks are too many for a constructor"
+        echo "FAILED: $name: $((with - without)) blocks are too many for a library"
         failed=1
     }
 }

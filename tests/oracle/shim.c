@@ -18,14 +18,13 @@
  *
  * Where the library's presence itself shows in the program's requests, the shim does
  * the same, so that what is left to differ is the counting:
- *  - it is linked to libnuma, whose constructor allocates;
  *  - it has a thread-local variable: a thread's vector of them grows by 16 bytes with
  *    each library that has any, and pthread_create gets that vector from calloc;
  *  - it keeps glibc's heap away from the break, which lies below 1 GiB in programs at
  *    fixed addresses: Python keeps addresses as integers, and one that needs more than
  *    30 bits takes 4 bytes more.
- * With -DSHIM_ALONE, and without libnuma, it has only the last: to stand beside
- * valgrind, which brings neither.
+ * With -DSHIM_ALONE it has only the last: to stand beside
+ * valgrind, which does not bring the other.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -67,8 +67,8 @@ says "" ./fortran
 echo "plain compiler lines"
 gcc "${plain[@]}" "$here/user.c" -o plain "${where[@]}" -lnumatally
 gcc "${plain[@]}" "$here/user.c" -o replaced "${where[@]}" -lnumatally_malloc
-gcc "${plain[@]}" "$here/user.c" -o archive "$libdir/libnumatally_malloc.a" -lnuma
-gcc -static "${plain[@]}" "$here/user.c" -o alone "$libdir/libnumatally_malloc.a" -lnuma 2>log ||
+gcc "${plain[@]}" "$here/user.c" -o archive "$libdir/libnumatally_malloc.a"
+gcc -static "${plain[@]}" "$here/user.c" -o alone "$libdir/libnumatally_malloc.a" 2>log ||
     { cat log; exit 1; }
 run "nt_malloc alone" plain
 run malloc replaced archive alone
