@@ -5,7 +5,6 @@
  *
  * errno: kept on success, whatever the system calls in between did to it.
  */
-#include "numa/arenas.h"
 #include "pools/guarded.h"
 #include "pools/large.h"
 #include "pools/misuse.h"
@@ -183,6 +182,32 @@ void *nt_calloc(size_t count, size_t size)
     return NT_UNLIKELY(due) ? calloc_sampled(s, bytes, p) : memset(p, 0, bytes);
 }
 
+/* A block of the current slab of an aligned class, as nt__heap_malloc_slow takes one;
+ * NULL: ask further. `alignment` is a power of two. */
+NT_FAST void *pop_aligned(size_t alignment, size_t size)
+{
+    struct nt_shard *s = nt__heap_shard;
+    if (alignment > NT_SLICE || size > NT_CLASSED_MAX || NT_UNLIKELY(!surely_here(s)))
+        return NULL;
+    unsigned c = nt__sizeclass_aligned(size, alignment);
+    if (NT_UNLIKELY(c == nt__sizeclass_large()))
+        return NULL;
+    bool due;
+    void *p = nt__shard_pop_class(s, c, size, &due);
+    if (NT_LIKELY(!due))
+        return p;
+    const struct nt_asked asked = nt__asked(size, alignment);
+    return nt__sampled_asked(s, &asked, p); /* another, aligned as well */
+}
+
+NT_SLOW static void *aligned_rest(size_t alignment, size_t size)
+{
+    NT_FORWARD(aligned_alloc(alignment, size));
+    if (size > NT_CLASSED_MAX && alignment <= NT_SLICE) /* as each of these is */
+        return malloc_large(size);
+    return allocate(size, alignment, false);
+}
+
 void *nt_aligned_alloc(size_t alignment, size_t size)
 {
     if (!nt__is_pow2(alignment)) {
@@ -191,21 +216,22 @@ void *nt_aligned_alloc(size_t alignment, size_t size)
     }
     if (alignment <= NT_GRAIN)
         return nt__heap_malloc(size);
-    NT_FORWARD(aligned_alloc(alignment, size));
-    if (size > NT_CLASSED_MAX && alignment <= NT_SLICE) /* as each of these is */
-        return malloc_large(size);
-    return allocate(size, alignment, false);
+    void *p = pop_aligned(alignment, size);
+    return NT_LIKELY(p != NULL) ? p : aligned_rest(alignment, size);
 }
 
 int nt_posix_memalign(void **out, size_t alignment, size_t size)
 {
     if (!nt__is_pow2(alignment) || alignment % sizeof(void *) != 0)
         return EINVAL;
-    int saved = errno;
-    void *p = nt_aligned_alloc(alignment, size);
-    errno = saved;
-    if (!p)
-        return ENOMEM;
+    void *p = pop_aligned(alignment, size);
+    if (NT_UNLIKELY(!p)) {
+        int saved = errno;
+        p = nt_aligned_alloc(alignment, size);
+        errno = saved;
+        if (!p)
+            return ENOMEM;
+    }
     *out = p;
     return 0;
 }
@@ -571,30 +597,4 @@ void *nt_reallocarray(void *p, size_t count, size_t size)
         return NULL;
     }
     return nt_realloc(p, bytes);
-}
-
-/* ---- The rest ------------------------------------------------------------------------------- */
-
-size_t nt_purge(void)
-{
-    NT_FORWARD(purge());
-    int saved = errno;
-    struct nt_shard *s = nt__thread_shard();
-    if (s) {
-        nt__remote_flush(s);
-        nt__shard_trim(s);
-    }
-    nt__shard_trim_idle();
-    nt__pool_trim_all();
-    nt__guarded_trim();
-    nt__sampled_trim();
-    size_t bytes = nt__arenas_purge();
-    nt__figures_tick();
-    errno = saved;
-    return bytes;
-}
-
-const char *nt_version(void)
-{
-    return NT_VERSION_STRING;
 }
