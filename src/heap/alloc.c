@@ -11,8 +11,6 @@
 #include "pools/peak.h"
 #include "pools/pool.h"
 #include "pools/remote.h"
-#include "pools/sampled.h"
-#include "src/base/fmt.h"
 #include "src/base/foreign.h"
 #include "src/base/guest.h"
 #include "src/base/os.h"
@@ -182,8 +180,14 @@ void *nt_calloc(size_t count, size_t size)
     return NT_UNLIKELY(due) ? calloc_sampled(s, bytes, p) : memset(p, 0, bytes);
 }
 
-/* A block of the current slab of an aligned class, as nt__heap_malloc_slow takes one;
- * NULL: ask further. `alignment` is a power of two. */
+NT_SLOW static void *aligned_sampled(struct nt_shard *s, size_t align, size_t n,
+                                     void *p)
+{
+    return nt__sampled_asked(s, &(struct nt_asked){n, nt__align_up(n, align), align},
+                             p);
+}
+
+/* From the current slab of an aligned class; NULL: ask further. */
 NT_FAST void *pop_aligned(size_t alignment, size_t size)
 {
     struct nt_shard *s = nt__heap_shard;
@@ -194,10 +198,7 @@ NT_FAST void *pop_aligned(size_t alignment, size_t size)
         return NULL;
     bool due;
     void *p = nt__shard_pop_class(s, c, size, &due);
-    if (NT_LIKELY(!due))
-        return p;
-    const struct nt_asked asked = nt__asked(size, alignment);
-    return nt__sampled_asked(s, &asked, p); /* another, aligned as well */
+    return NT_UNLIKELY(due) ? aligned_sampled(s, alignment, size, p) : p;
 }
 
 NT_SLOW static void *aligned_rest(size_t alignment, size_t size)
