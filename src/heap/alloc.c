@@ -180,11 +180,9 @@ void *nt_calloc(size_t count, size_t size)
     return NT_UNLIKELY(due) ? calloc_sampled(s, bytes, p) : memset(p, 0, bytes);
 }
 
-NT_SLOW static void *aligned_sampled(struct nt_shard *s, size_t align, size_t n,
-                                     void *p)
+NT_SLOW static void *aligned_sampled(struct nt_shard *s, size_t to, size_t n, void *p)
 {
-    return nt__sampled_asked(s, &(struct nt_asked){n, nt__align_up(n, align), align},
-                             p);
+    return nt__sampled_asked(s, &(struct nt_asked){n, nt__align_up(n, to), to}, p);
 }
 
 /* From the current slab of an aligned class; NULL: ask further. */
