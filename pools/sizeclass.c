@@ -73,8 +73,8 @@ unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count)
 unsigned nt__sizeclass_aligned(size_t size, size_t align)
 {
     const struct nt_sizeclasses *t = &nt__sizeclasses;
-    unsigned c = nt__sizeclass_of(size);
-    while (c < t->count && t->size[c] % align != 0)
+    unsigned c = nt__sizeclass_of(nt__align_up(size, align));
+    while (c < t->count && (t->size[c] & (align - 1)) != 0)
         c++;
     return c;
 }

@@ -5,15 +5,12 @@
  *
  * errno: kept on success, whatever the system calls in between did to it.
  */
-#include "numa/arenas.h"
 #include "pools/guarded.h"
 #include "pools/large.h"
 #include "pools/misuse.h"
 #include "pools/peak.h"
 #include "pools/pool.h"
 #include "pools/remote.h"
-#include "pools/sampled.h"
-#include "src/base/fmt.h"
 #include "src/base/foreign.h"
 #include "src/base/guest.h"
 #include "src/base/os.h"
@@ -180,6 +177,33 @@ void *nt_calloc(size_t count, size_t size)
     return nt__heap_calloc(count, size);
 }
 
+NT_SLOW static void *aligned_sampled(struct nt_shard *s, size_t to, size_t n, void *p)
+{
+    return nt__sampled_asked(s, &(struct nt_asked){n, nt__align_up(n, to), to}, p);
+}
+
+/* From the current slab of an aligned class; NULL: ask further. */
+NT_FAST void *pop_aligned(size_t alignment, size_t size)
+{
+    struct nt_shard *s = nt__heap_shard;
+    if (alignment > NT_SLICE || size > NT_CLASSED_MAX || NT_UNLIKELY(!surely_here(s)))
+        return NULL;
+    unsigned c = nt__sizeclass_aligned(size, alignment);
+    if (NT_UNLIKELY(c == nt__sizeclass_large()))
+        return NULL;
+    bool due;
+    void *p = nt__shard_pop_class(s, c, size, &due);
+    return NT_UNLIKELY(due) ? aligned_sampled(s, alignment, size, p) : p;
+}
+
+NT_SLOW static void *aligned_rest(size_t alignment, size_t size)
+{
+    NT_FORWARD(aligned_alloc(alignment, size));
+    if (size > NT_CLASSED_MAX && alignment <= NT_SLICE) /* as each of these is */
+        return malloc_large(size);
+    return allocate(size, alignment, false);
+}
+
 void *nt_aligned_alloc(size_t alignment, size_t size)
 {
     if (!nt__is_pow2(alignment)) {
@@ -188,21 +212,22 @@ void *nt_aligned_alloc(size_t alignment, size_t size)
     }
     if (alignment <= NT_GRAIN)
         return nt__heap_malloc(size);
-    NT_FORWARD(aligned_alloc(alignment, size));
-    if (size > NT_CLASSED_MAX && alignment <= NT_SLICE) /* as each of these is */
-        return malloc_large(size);
-    return allocate(size, alignment, false);
+    void *p = pop_aligned(alignment, size);
+    return NT_LIKELY(p != NULL) ? p : aligned_rest(alignment, size);
 }
 
 int nt_posix_memalign(void **out, size_t alignment, size_t size)
 {
     if (!nt__is_pow2(alignment) || alignment % sizeof(void *) != 0)
         return EINVAL;
-    int saved = errno;
-    void *p = nt_aligned_alloc(alignment, size);
-    errno = saved;
-    if (!p)
-        return ENOMEM;
+    void *p = pop_aligned(alignment, size);
+    if (NT_UNLIKELY(!p)) {
+        int saved = errno;
+        p = nt_aligned_alloc(alignment, size);
+        errno = saved;
+        if (!p)
+            return ENOMEM;
+    }
     *out = p;
     return 0;
 }
@@ -568,30 +593,4 @@ void *nt_reallocarray(void *p, size_t count, size_t size)
         return NULL;
     }
     return nt_realloc(p, bytes);
-}
-
-/* ---- The rest ------------------------------------------------------------------------------- */
-
-size_t nt_purge(void)
-{
-    NT_FORWARD(purge());
-    int saved = errno;
-    struct nt_shard *s = nt__thread_shard();
-    if (s) {
-        nt__remote_flush(s);
-        nt__shard_trim(s);
-    }
-    nt__shard_trim_idle();
-    nt__pool_trim_all();
-    nt__guarded_trim();
-    nt__sampled_trim();
-    size_t bytes = nt__arenas_purge();
-    nt__figures_tick();
-    errno = saved;
-    return bytes;
-}
-
-const char *nt_version(void)
-{
-    return NT_VERSION_STRING;
 }
