@@ -10,13 +10,21 @@ struct nt_sizeclasses nt__sizeclasses;
 #define BLOCKS_FIRST 8u
 #define SLICES_FIRST 8u /* the largest class fits */
 
-/* Slices, a power of two up to `most`, for `blocks` blocks. */
+static unsigned slab_most = NT_UNIT_SLICES;
+
+/* Slices, a power of two up to `most`, for `blocks` blocks; or as many as hold one. */
 static uint8_t slices_for(uint32_t size, unsigned blocks, unsigned most)
 {
     unsigned slices = 1;
-    while (slices < most && slices * NT_SLICE / size < blocks)
+    while (slices * NT_SLICE < size ||
+           (slices < most && slices * NT_SLICE / size < blocks))
         slices *= 2;
     return (uint8_t)slices;
+}
+
+void nt__sizeclass_slab(unsigned slices)
+{
+    slab_most = slices;
 }
 
 static void add(uint32_t size)
@@ -24,8 +32,9 @@ static void add(uint32_t size)
     struct nt_sizeclasses *t = &nt__sizeclasses;
     unsigned c = t->count++;
     t->size[c] = size;
-    t->slices[c] = slices_for(size, BLOCKS_WANTED, NT_UNIT_SLICES);
-    t->first[c] = slices_for(size, BLOCKS_FIRST, SLICES_FIRST);
+    t->slices[c] = slices_for(size, BLOCKS_WANTED, slab_most);
+    t->first[c] =
+        slices_for(size, BLOCKS_FIRST, (unsigned)nt__min(SLICES_FIRST, slab_most));
 }
 
 /* of[i]: the first class of at least i * step bytes. */

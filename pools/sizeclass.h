@@ -12,6 +12,7 @@
  * and fills a unit above: what happens once per slab then weighs little on each block
  * (bench: docs/design.md). A shard's first slab of a class is shorter, eight blocks or
  * half a megabyte: a thread that uses many classes a little takes little address space.
+ * The setting `slab` makes all of them shorter.
  * Constant after start.
  */
 #ifndef NT_POOLS_SIZECLASS_H
@@ -41,6 +42,10 @@ extern NT_HIDDEN struct nt_sizeclasses nt__sizeclasses;
  * place of the built-in ones up to the largest given; count 0: all built in. Returns
  * how many were used; the rest were out of order, out of range, or too many. */
 NT_HIDDEN unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count);
+
+/* Slabs of the tables built from now on have at most so many slices, a power of two up to
+ * NT_UNIT_SLICES; or as many as hold one block. */
+NT_HIDDEN void nt__sizeclass_slab(unsigned slices);
 
 /* The class of `size` <= NT_CLASSED_MAX. */
 static inline unsigned nt__sizeclass_of(size_t size)

@@ -27,6 +27,8 @@
 #define FILE_BYTES_MAX ((size_t)16384) /* of NUMATALLY_CONF_FILE */
 #define VALUE_SHOWN 48                 /* bytes of a bad value that a warning quotes */
 #define CLASS_BYTES_MAX (512 * NT_KIB)
+#define SLAB_BYTES_LEAST (64 * NT_KIB)
+#define SLAB_BYTES_MOST (2 * NT_MIB)
 #define RETURN_MS_MAX 3600000u
 #define DAY_MS ((uint64_t)24 * 3600 * 1000)
 #define SIGNALS "off, HUP, QUIT, USR1, USR2 or RTMIN+N"
@@ -38,6 +40,7 @@ static const char *parse_report(struct nt_text v, struct nt_conf *out);
 static const char *parse_hugepages(struct nt_text v, struct nt_conf *out);
 static const char *parse_check(struct nt_text v, struct nt_conf *out);
 static const char *parse_classes(struct nt_text v, struct nt_conf *out);
+static const char *parse_slab(struct nt_text v, struct nt_conf *out);
 static const char *parse_live(struct nt_text v, struct nt_conf *out);
 static const char *parse_policy(struct nt_text v, struct nt_conf *out);
 static const char *parse_return(struct nt_text v, struct nt_conf *out);
@@ -66,6 +69,8 @@ static const struct setting {
     {"classes", "default",
      "default, or ascending multiples of 16 up to 512K such as 16;32;1K",
      "the size class table", parse_classes},
+    {"slab", "2M", "a power of two from 64K to 2M",
+     "the most that is cut into blocks of a class at once", parse_slab},
     {"live", "off", "off, on or a folder", "keep the figures in a live file",
      parse_live},
     {"policy", "auto",
@@ -262,6 +267,18 @@ static const char *parse_classes(struct nt_text v, struct nt_conf *out)
         return "has no size";
     memcpy(out->class_bytes, sizes, n * sizeof sizes[0]);
     out->class_count = n;
+    return NULL;
+}
+
+static const char *parse_slab(struct nt_text v, struct nt_conf *out)
+{
+    uint64_t bytes;
+
+    if (!nt__text_number(v, SLAB_BYTES_MOST, true, &bytes) || bytes < SLAB_BYTES_LEAST)
+        return "is no size from 64K to 2M";
+    if (!nt__is_pow2(bytes))
+        return "is no power of two";
+    out->slab_bytes = (uint32_t)bytes;
     return NULL;
 }
 

@@ -186,6 +186,7 @@ static void start_heap(void)
     nt__topo_start();
     nt__bind_start();
     choose_policy(conf->policy, &policy);
+    nt__sizeclass_slab(conf->slab_bytes >> NT_SLICE_SHIFT);
     nt__sizeclass_start(conf->class_bytes, conf->class_count);
     nt__arena_config.huge = (uint8_t)conf->hugepages;
     nt__arena_config.return_ms = conf->return_ms;

@@ -337,7 +337,7 @@ int nt__tool_tune(int argc, char **argv)
         {"with", KEY_WITH, "KEY:VALUE", 0,
          "try this setting, too, such as hugepages:thp or return:10000", 0},
         {"search", KEY_SEARCH, "SECONDS", OPTION_ARG_OPTIONAL,
-         "first try other settings for so long (300): hugepages and return", 0},
+         "first try other settings for so long (300): hugepages, return and slab", 0},
         {0}};
     static const struct argp argp = {
         .options = options,

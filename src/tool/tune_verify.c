@@ -222,12 +222,16 @@ static void decide(struct nt_verified *o)
  * all that stayed is verified together. */
 static int search(struct verify *v)
 {
-    static const char *const settings[] = {"hugepages:thp", "return:0", "return:100",
-                                           "return:10000"};
+    static const struct {
+        const char *setting;
+        unsigned of; /* one value of each key is taken, the first that is better */
+    } settings[] = {{"hugepages:thp", 0}, {"return:0", 1}, {"return:100", 1},
+                    {"return:10000", 1},  {"slab:64K", 2}, {"slab:256K", 2},
+                    {"slab:1M", 2}};
     struct nt_verified *o = v->out;
     double begin = now(), until = begin + v->how->search_s;
     double one = (begin - v->begin_s) / v->done; /* a run */
-    bool taken[2] = {false, false};              /* of hugepages, of return */
+    bool taken[3] = {false, false, false};
 
     for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++) {
         struct nt_tried *t = &o->tried[o->ntried];
@@ -235,20 +239,20 @@ static int search(struct verify *v)
         struct side side[2] = {{NT_TRIAL_WITH, o->more}, {NT_TRIAL_WITH, more}};
         int status;
 
-        if (taken[i > 0])
+        if (taken[settings[i].of])
             continue;
         if (now() + 2 * SEARCH_PAIRS * one > until)
             return 0;
         nt__fmt_into(more, sizeof more, "%s%s%s", o->more,
-                     o->more[0] != '\0' ? "," : "", settings[i]);
-        t->setting = settings[i];
+                     o->more[0] != '\0' ? "," : "", settings[i].setting);
+        t->setting = settings[i].setting;
         v->all += 2 * SEARCH_PAIRS;
         status = compare(v, side, SEARCH_PAIRS, until, &t->is);
         if (status != 0 || t->is.pairs < 3)
             return status;
         o->ntried++;
         t->kept = worse(&t->is) == NULL && (t->is.cpu.high < 1 || t->is.rss.high < 1);
-        taken[i > 0] = t->kept;
+        taken[settings[i].of] = t->kept;
         if (t->kept)
             memcpy(o->more, more, sizeof more);
     }

@@ -73,6 +73,27 @@ static void test_slabs(void **state)
     }
 }
 
+/* Slabs of 64 KiB to 2 MiB: none is longer than allowed or needed, but each holds a block. */
+static void test_short_slabs(void **state)
+{
+    (void)state;
+    for (unsigned most = 1; most <= NT_UNIT_SLICES; most *= 2) {
+        nt__sizeclass_slab(most);
+        nt__sizeclass_start(NULL, 0);
+        check_table();
+        for (unsigned c = 0; c < t->count; c++) {
+            size_t bytes = t->slices[c] * NT_SLICE, half = bytes / 2;
+            assert_true(bytes >= t->size[c]);
+            assert_true(t->slices[c] <= most || half < t->size[c]);
+            assert_true(t->slices[c] == 1 || half / t->size[c] < 512);
+            if (t->slices[c] < most)
+                assert_true(bytes / t->size[c] >= 512);
+        }
+    }
+    nt__sizeclass_start(NULL, 0);
+    assert_int_equal(t->slices[nt__sizeclass_of(NT_CLASSED_MAX)], NT_UNIT_SLICES);
+}
+
 static void test_aligned(void **state)
 {
     (void)state;
@@ -163,7 +184,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_built_in),   cmocka_unit_test(test_powers_of_two),
-        cmocka_unit_test(test_slabs),      cmocka_unit_test(test_aligned),
+        cmocka_unit_test(test_slabs),      cmocka_unit_test(test_short_slabs),
+        cmocka_unit_test(test_aligned),
         cmocka_unit_test(test_configured), cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_too_many),   cmocka_unit_test(test_random_tables),
     };

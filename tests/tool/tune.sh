@@ -264,6 +264,18 @@ json after.json '272 in {c["block_bytes"] for c in r[0]["classes"]}'
 head -c 300 /dev/urandom >other.conf
 try 0 env NUMATALLY_CONF_FILE="$work/other.conf" LD_PRELOAD="$library" ./sizes 100 64
 
+# ---- the setting slab: slabs are as short as it says, if they hold a block
+
+for slab in 64 256 2048; do
+    NUMATALLY_CONF=slab:${slab}K try 0 "$tool" run --report after.json -- ./sizes 20000 64 4096 300000
+    no_err .
+    json after.json "[c['slab_bytes_now'] > 0 and
+                      c['slab_bytes_now'] <= c['slabs_now'] * max($slab << 10, c['block_bytes'] * 2)
+                      for c in r[0]['classes'] if c['block_bytes'] in (64, 4096)] == [True, True]"
+    json after.json "max(c['slab_bytes_now'] / c['slabs_now'] for c in r[0]['classes']
+                         if c['block_bytes'] and c['slabs_now']) > ($slab << 9)"
+done
+
 # ---- verify
 
 # shellcheck disable=SC2086
@@ -303,7 +315,8 @@ out '^(Kept|Not kept): '
 # shellcheck disable=SC2086
 "$tool" tune --verify --search=600 -n 3 --json -o kept.conf -- ./sizes 2000 $skewed >out 2>err
 case $? in 0 | 3) ;; *) fail "status of --search" ;; esac
-json out '3 <= len(r[0]["searched"]) <= 4 and all(s["cpu_s"]["ratio_low"] > 0 for s in r[0]["searched"])'
+json out '3 <= len(r[0]["searched"]) <= 7 and all(s["cpu_s"]["ratio_low"] > 0 for s in r[0]["searched"])'
+json out '{s["setting"].split(":")[0] for s in r[0]["searched"]} == {"hugepages", "return", "slab"}'
 json out 'r[0]["more"] == ",".join(s["setting"] for s in r[0]["searched"] if s["taken"])'
 if [ -e kept.conf ]; then
     NUMATALLY_CONF_FILE=$work/kept.conf try 0 "$tool" run --report after.json -- ./sizes 10 64
