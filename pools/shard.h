@@ -99,7 +99,7 @@ enum nt_shard_state {
  * find, in a thread's shard, a class that never has a block, so the fast path leaves them
  * to nt__heap_malloc_slow. Smaller ones ask when their list has run dry. */
 #define NT_UNASKED_MAX NT_KIB
-#define NT_CLASS_ASKED (NT_CLASSES - 1)
+#define NT_CLASS_ASKED NT_CLASS_LARGE
 
 struct nt_shard {
     /* What every allocation and free uses. The owner's. */

@@ -30,11 +30,13 @@ void nt__sizeclass_slab(unsigned slices)
 static void add(uint32_t size)
 {
     struct nt_sizeclasses *t = &nt__sizeclasses;
-    unsigned c = t->count++;
+    unsigned c = t->count;
     t->size[c] = size;
     t->slices[c] = slices_for(size, BLOCKS_WANTED, slab_most);
     t->first[c] =
         slices_for(size, BLOCKS_FIRST, (unsigned)nt__min(SLICES_FIRST, slab_most));
+    /* Release: who finds it finds all of it. */
+    __atomic_store_n(&t->count, c + 1, __ATOMIC_RELEASE);
 }
 
 /* of[i]: the first class of at least i * step bytes. */
@@ -72,6 +74,8 @@ unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count)
         }
         add(size);
     }
+    t->process = t->count;
+    t->size[NT_CLASS_LARGE] = 0;
     fill(t->of, NT_CLASS_BYTES, NT_GRAIN);
     fill(t->of_2k, NT_ARRAY_LEN(t->of_2k), 2 * NT_KIB);
     return used;
@@ -81,7 +85,77 @@ unsigned nt__sizeclass_aligned(size_t size, size_t align)
 {
     const struct nt_sizeclasses *t = &nt__sizeclasses;
     unsigned c = nt__sizeclass_of(size);
-    while (c < t->count && t->size[c] % align != 0)
+    while (c < t->process && t->size[c] % align != 0)
         c++;
-    return c;
+    return c < t->process ? c : NT_CLASS_LARGE;
+}
+
+/* ---- Tables of pools ------------------------------------------------------------------- */
+
+bool nt__sizeclass_fit(const uint32_t *sizes, size_t count)
+{
+    if (count == 0 || count > NT_CLASSES - 1)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (sizes[i] == 0 || sizes[i] % NT_GRAIN != 0 || sizes[i] > NT_CLASSED_MAX ||
+            (i > 0 && sizes[i] <= sizes[i - 1]))
+            return false;
+    return true;
+}
+
+/* The class whose blocks have this very size; NT_CLASS_LARGE: there is none. */
+static unsigned find(uint32_t size)
+{
+    const struct nt_sizeclasses *t = &nt__sizeclasses;
+    for (unsigned c = 0; c < t->count; c++)
+        if (t->size[c] == size)
+            return c;
+    return NT_CLASS_LARGE;
+}
+
+bool nt__sizeclass_add(const uint32_t *sizes, unsigned count, struct nt_sizetable *out)
+{
+    const struct nt_sizeclasses *t = &nt__sizeclasses;
+    unsigned missing = 0;
+    for (unsigned i = 0; i < count; i++)
+        missing += find(sizes[i]) == NT_CLASS_LARGE;
+    if (missing > NT_CLASS_LARGE - t->count)
+        return false;
+    out->count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (find(sizes[i]) == NT_CLASS_LARGE)
+            add(sizes[i]);
+        out->class[out->count++] = (uint8_t)find(sizes[i]);
+    }
+    for (unsigned c = 0; c < t->process; c++)
+        if (t->size[c] > sizes[count - 1])
+            out->class[out->count++] = (uint8_t)c;
+    return true;
+}
+
+unsigned nt__sizetable_aligned(const struct nt_sizetable *t, size_t size, size_t align)
+{
+    if (t->count == 0)
+        return nt__sizeclass_aligned(size, align);
+    unsigned low = 0, high = t->count; /* the first large enough is in [low, high] */
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (nt__sizeclasses.size[t->class[middle]] < size)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    while (low < t->count && nt__sizeclasses.size[t->class[low]] % align != 0)
+        low++;
+    return low < t->count ? t->class[low] : NT_CLASS_LARGE;
+}
+
+void nt__sizetable_fill(const struct nt_sizetable *t, uint8_t of[static NT_CLASS_BYTES])
+{
+    unsigned k = 0;
+    for (size_t i = 0; i < NT_CLASS_BYTES; i++) {
+        while (nt__sizeclasses.size[t->class[k]] < i * NT_GRAIN)
+            k++;
+        of[i] = t->class[k];
+    }
 }

@@ -33,7 +33,7 @@ struct nt_conf {
     bool guard;                                /* blocks have guards: pools/guarded.h */
     uint32_t class_count;                      /* 0: the built-in table */
     uint32_t class_bytes[NT_CONF_CLASSES_MAX]; /* ascending multiples of 16, <= 512K */
-    uint32_t slab_bytes; /* the most a slab may be: a power of two, 64K to 2M */
+    uint32_t slab_bytes;         /* the most a slab may be: a power of two, 64K to 2M */
     char live[NT_CONF_PATH_MAX]; /* "": off; else the folder of the live file */
     char
         policy[NT_CONF_POLICY_MAX]; /* "": the default; read when the nodes are known */
