@@ -44,6 +44,8 @@ static const char *parse_slab(struct nt_text v, struct nt_conf *out);
 static const char *parse_live(struct nt_text v, struct nt_conf *out);
 static const char *parse_policy(struct nt_text v, struct nt_conf *out);
 static const char *parse_return(struct nt_text v, struct nt_conf *out);
+static const char *parse_reserve(struct nt_text v, struct nt_conf *out);
+static const char *parse_prefault(struct nt_text v, struct nt_conf *out);
 static const char *parse_mark_signal(struct nt_text v, struct nt_conf *out);
 static const char *parse_report_signal(struct nt_text v, struct nt_conf *out);
 static const char *parse_sample(struct nt_text v, struct nt_conf *out);
@@ -79,6 +81,10 @@ static const struct setting {
      "on which nodes memory is wanted", parse_policy},
     {"return", "1000", "a number of milliseconds from 0 to 3600000",
      "how long free memory is kept before the system gets it back", parse_return},
+    {"reserve", "off", "off, a size up to 1T, or NODE=SIZE parts such as 0=1G;1=512M",
+     "what is mapped at the start, and kept when it is free", parse_reserve},
+    {"prefault", "off", "on or off", "bring the reserve into memory at the start",
+     parse_prefault},
     {"mark_signal", "off", SIGNALS, "a signal that begins a phase", parse_mark_signal},
     {"report_signal", "off", SIGNALS, "a signal that writes a report",
      parse_report_signal},
@@ -314,6 +320,19 @@ static const char *parse_return(struct nt_text v, struct nt_conf *out)
     if (!nt__text_number(v, RETURN_MS_MAX, false, &ms))
         return "is out of range";
     out->return_ms = (uint32_t)ms;
+    return NULL;
+}
+
+static const char *parse_reserve(struct nt_text v, struct nt_conf *out)
+{
+    return nt__conf_reserve(v, &out->reserve);
+}
+
+static const char *parse_prefault(struct nt_text v, struct nt_conf *out)
+{
+    if (!nt__text_is(v, "on") && !nt__text_is(v, "off"))
+        return "is unknown";
+    out->prefault = nt__text_is(v, "on");
     return NULL;
 }
 

@@ -19,6 +19,7 @@
 #include "src/heap/heap.h"
 #include "src/heap/limit.h"
 #include "src/heap/phases.h"
+#include "src/heap/reserve.h"
 #include "src/heap/sampler.h"
 #include "src/heap/signals.h"
 #include "src/heap/thread.h"
@@ -193,6 +194,7 @@ static void start_heap(void)
     nt__guarded = conf->guard;
     nt__window_start();
     nt__arenas_start(&policy);
+    nt__reserve_start(conf);
     nt__thread_start();
     watch_for_raw_children();
 }
