@@ -79,9 +79,9 @@ static void reserve(const struct nt_conf *conf, unsigned slot, uint64_t bytes)
         return;
     nt__arena_keep(a, units);
     if (!nt__os_would_give(all) || !nt__arena_grow(a, units)) {
-        nt__warn("reserve: the %zu MiB for node %d cannot be mapped: no memory or a "
-                 "limit (ulimit -v); memory is taken as it is needed, and so much of "
-                 "it kept",
+        nt__warn("reserve: the %zu MiB for node %d cannot be mapped: no memory, a "
+                 "limit (ulimit -v), or too little free for policy:bind; memory is "
+                 "taken as it is needed, and so much of it kept",
                  all / NT_MIB, nt__topo()->node[slot].id);
         return;
     }

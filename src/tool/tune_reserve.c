@@ -183,7 +183,9 @@ void nt__reserve_conf(FILE *out, const struct nt_proposal *p)
     if (!p->reserves) {
         fputs(
             "\n# reserve is not set: no node gave back, twice or more, what it had in "
-            "use again each time,\n# or it cost too little.\n",
+            "use again each time,\n# or it cost too little; and of several nodes "
+            "blocks "
+            "above 512 KiB do not count.\n",
             out);
         return;
     }
@@ -193,7 +195,8 @@ void nt__reserve_conf(FILE *out, const struct nt_proposal *p)
             put_node(out, &e->node[i]);
     fprintf(
         out,
-        "# Kept, it saves up to %.2f s of %.2f s of processor time; others have to do "
+        "# Kept, it saves page faults of some %.2f s, of %.2f s of processor time; "
+        "others have to do "
         "without the memory.\n# prefault:on may help, too, which only a run can say: "
         "--verify --search.\nreserve:",
         p->reserve_saves_ns / 1e9, e->cpu_ns / 1e9);

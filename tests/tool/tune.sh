@@ -435,6 +435,10 @@ out 'the budget has no room'
     sh -c '[ ! -e slow ] || sleep 0.3; : >slow; exec "$@"' - ./sizes 2000 $skewed >out 2>err
 case $? in 0 | 3) ;; *) fail "status of a --search that slows down" ;; esac
 out 'the budget has no room'
+# Only a run can say whether to bring a reserve in: where there is one it is tried first.
+"$tool" tune --verify --search=30 -n 3 --json tide.json -- ./tide 2 16 20000 >out 2>err
+case $? in 0 | 3) ;; *) fail "status of --search with a reserve" ;; esac
+json out 'r[0]["searched"][0]["setting"] == "prefault:on"'
 try 2 "$tool" tune --search one.json
 err 'are for --verify'
 try 2 "$tool" tune --verify --with speed:fast -- ./sizes 10 64
