@@ -184,8 +184,7 @@ void nt__reserve_conf(FILE *out, const struct nt_proposal *p)
         fputs(
             "\n# reserve is not set: no node gave back, twice or more, what it had in "
             "use again each time,\n# or it cost too little; and of several nodes "
-            "blocks "
-            "above 512 KiB do not count.\n",
+            "blocks above 512 KiB do not count.\n",
             out);
         return;
     }
@@ -193,13 +192,12 @@ void nt__reserve_conf(FILE *out, const struct nt_proposal *p)
     for (size_t i = 0; i < e->nodes; i++)
         if (p->reserve[i] > 0)
             put_node(out, &e->node[i]);
-    fprintf(
-        out,
-        "# Kept, it saves page faults of some %.2f s, of %.2f s of processor time; "
-        "others have to do "
-        "without the memory.\n# prefault:on may help, too, which only a run can say: "
-        "--verify --search.\nreserve:",
-        p->reserve_saves_ns / 1e9, e->cpu_ns / 1e9);
+    fprintf(out,
+            "# Kept, it saves page faults of some %.2f s, of %.2f s of processor time; "
+            "others\n# have to do without the memory. prefault:on may help, too: only "
+            "a run "
+            "can say so\n# (--verify --search).\nreserve:",
+            p->reserve_saves_ns / 1e9, e->cpu_ns / 1e9);
     for (size_t i = 0; i < e->nodes; i++) {
         if (p->reserve[i] <= 0)
             continue;
