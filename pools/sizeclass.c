@@ -135,7 +135,7 @@ bool nt__sizeclass_add(const uint32_t *sizes, unsigned count, struct nt_sizetabl
 
 unsigned nt__sizetable_aligned(const struct nt_sizetable *t, size_t size, size_t align)
 {
-    if (t->count == 0)
+    if (!t || t->count == 0)
         return nt__sizeclass_aligned(size, align);
     unsigned low = 0, high = t->count; /* the first large enough is in [low, high] */
     while (low < high) {

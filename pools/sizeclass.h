@@ -99,7 +99,7 @@ NT_HIDDEN bool nt__sizeclass_add(const uint32_t *sizes, unsigned count,
 /* Are these ascending multiples of 16 up to NT_CLASSED_MAX, from 1 to NT_CLASSES - 1? */
 NT_HIDDEN bool nt__sizeclass_fit(const uint32_t *sizes, size_t count);
 
-/* As nt__sizeclass_aligned, of such a table. */
+/* As nt__sizeclass_aligned, of such a table; NULL: of the process's. */
 NT_HIDDEN unsigned nt__sizetable_aligned(const struct nt_sizetable *t, size_t size,
                                          size_t align);
 

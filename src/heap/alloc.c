@@ -341,12 +341,8 @@ static bool size_fits(const struct nt_slab *slab, const void *p, size_t size,
     if (slab->kind == NT_SLAB_LARGE)
         return nt__align_up(size ? size : 1, nt__os_page_size()) == block ||
                (size <= NT_CLASSED_MAX && size > block / 2);
-    if (size > block / 2)
-        return true;
-    unsigned c = slab->pooled
-                     ? nt__sizetable_aligned(&owner_of(slab)->pool->sizes, size, align)
-                     : nt__sizeclass_aligned(size, align);
-    return c == slab->class;
+    const struct nt_sizetable *own = slab->pooled ? &owner_of(slab)->pool->sizes : NULL;
+    return size > block / 2 || nt__sizetable_aligned(own, size, align) == slab->class;
 }
 
 static void free_checked(void *p, size_t align, size_t size, const char *call)
