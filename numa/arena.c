@@ -65,7 +65,8 @@ static bool grow(struct nt_arena *a, uint32_t units, size_t align, uint32_t piec
     size_t bytes = (size_t)length << NT_UNIT_SHIFT;
     bool bound = nt__bind(at, bytes, &a->policy, a->home) == 0;
     bool advised = hugetlb;
-    if (huge == NT_HUGE_THP && a->reserved << NT_UNIT_SHIFT >= HUGE_AFTER)
+    uint64_t known = nt__max(a->reserved, a->reserve / NT_UNIT_SLICES);
+    if (huge == NT_HUGE_THP && known << NT_UNIT_SHIFT >= HUGE_AFTER)
         advised = nt__os_advise_huge(at, bytes);
 
     nt__lock(&a->lock);
@@ -79,6 +80,16 @@ static bool grow(struct nt_arena *a, uint32_t units, size_t align, uint32_t piec
     nt__extent_insert(a, u, length, 0, nt__unit_now_ms());
     nt__unlock(&a->lock);
     return true;
+}
+
+void nt__arena_keep(struct nt_arena *a, uint32_t units)
+{
+    a->reserve = (uint64_t)units * NT_UNIT_SLICES;
+}
+
+bool nt__arena_grow(struct nt_arena *a, uint32_t units)
+{
+    return grow(a, units, NT_UNIT, units);
 }
 
 /* ---- Runs ---------------------------------------------------------------------- */
@@ -363,7 +374,9 @@ void nt__arena_init(struct nt_arena *a, unsigned index, unsigned slot,
                     const struct nt_policy *policy, int home)
 {
     struct nt_policy kept = *policy; /* it may be a's own */
+    uint64_t reserve = a->reserve;   /* 0 in one that is made */
     memset(a, 0, sizeof *a);
+    a->reserve = reserve;
     nt__lock_init(&a->lock, NT_RANK_ARENA);
     a->index = (uint16_t)index;
     a->slot = (uint8_t)slot;

@@ -21,7 +21,9 @@
  * Memory is given back by whoever comes by: at most every quarter of the delay one
  * caller purges extents that have been free for the delay. No lock is held meanwhile.
  * What waits for that does not make the process larger: it is taken first, and where it
- * does not fit, as much of it is purged as a long run takes of what is clean.
+ * does not fit, as much of it is purged as a long run takes of what is clean. What is lent
+ * and what waits do not come to be less than the arena's *reserve* by it; by nt__arena_purge
+ * and under pressure (nt__arena_release) they do.
  */
 #ifndef NT_NUMA_ARENA_H
 #define NT_NUMA_ARENA_H
@@ -41,6 +43,7 @@ struct nt_arena {
     uint8_t slot;            /* node whose figures its memory goes to */
     int8_t home;             /* slot its pages are asked for from, or NT_BY_TOUCH */
     struct nt_policy policy; /* what the kernel is asked for them */
+    uint64_t reserve;        /* slices; 0: none */
 
     /* under `lock` */
     uint32_t partial[NT_UNIT_SLICES];    /* first unit with that many free slices */
@@ -77,6 +80,12 @@ extern NT_HIDDEN struct nt_arena_config nt__arena_config;
 NT_HIDDEN void nt__arena_init(struct nt_arena *a, unsigned index, unsigned slot,
                               const struct nt_policy *policy, int home);
 
+/* Keep so many units, lent or free, from now on. Before the arena is used. */
+NT_HIDDEN void nt__arena_keep(struct nt_arena *a, uint32_t units);
+
+/* Map so many units more, in one piece. False: the system has no memory. */
+NT_HIDDEN bool nt__arena_grow(struct nt_arena *a, uint32_t units);
+
 /* Borrow a run of `slices` at a multiple of `align` bytes (a power of two; a slice at
  * least). `*clean`: it reads as zero. NULL when the system has no memory. */
 NT_HIDDEN void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align,
@@ -105,23 +114,31 @@ NT_HIDDEN bool nt__arena_extend(struct nt_arena *a, void *run, size_t slices,
 NT_HIDDEN void nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices,
                                    bool clean);
 
-/* Purge what has been free for longer than the delay, if it is time to look: true. That
+/* Beyond the reserve: purge what has been free for longer than the delay, if it is time to look: true. That
  * is extents, and units at least half of which is free, unless huge pages were asked for. */
 NT_HIDDEN bool nt__arena_decay(struct nt_arena *a);
+
+/* Slices that are lent, or wait in free units, beyond the reserve. */
+static inline size_t nt__arena_spare(const struct nt_arena *a)
+{
+    uint64_t held = __atomic_load_n(&a->committed, __ATOMIC_RELAXED) +
+                    __atomic_load_n(&a->cached, __ATOMIC_RELAXED) * NT_UNIT_SLICES;
+    return held > a->reserve ? held - a->reserve : 0;
+}
 
 /* Will there be something to purge when it is time? Not with an MPI: guest.h. */
 static inline bool nt__arena_waits(const struct nt_arena *a)
 {
     return (__atomic_load_n(&a->cached, __ATOMIC_RELAXED) != 0 ||
             __atomic_load_n(&a->loose, __ATOMIC_RELAXED) != 0) &&
-           !nt__guest_mpi();
+           nt__arena_spare(a) != 0 && !nt__guest_mpi();
 }
 
-/* Purge so many slices of what is free and dirty, however late it came, or what there is.
- * How many it were. */
+/* Purge so many slices of what is free and dirty, however late it came, or what there is
+ * beyond the reserve. How many it were. */
 NT_HIDDEN size_t nt__arena_yield(struct nt_arena *a, size_t slices);
 
-/* Purge everything free, single slices too. Returns bytes given back. */
+/* Purge everything free, single slices too, the reserve as well. Returns bytes given back. */
 NT_HIDDEN size_t nt__arena_purge(struct nt_arena *a);
 
 /* Unmap every wholly free unit. Returns bytes. For when address space is short. */

@@ -168,8 +168,9 @@ bool nt__arena_decay(struct nt_arena *a)
     if (!__atomic_compare_exchange_n(&a->next_look_ms, &due, now + delay / 4 + 1, false,
                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         return false;
-    purge_extents(a, delay, PURGE_AT_ONCE);
-    purge_loose(a, delay);
+    purge_extents(a, delay, nt__min(PURGE_AT_ONCE, nt__arena_spare(a)));
+    if (nt__arena_spare(a) != 0)
+        purge_loose(a, delay);
     return true;
 }
 
@@ -178,7 +179,7 @@ size_t nt__arena_yield(struct nt_arena *a, size_t slices)
     if (__atomic_load_n(&a->cached, __ATOMIC_RELAXED) == 0 ||
         nt__guest() != NT_GUEST_NONE)
         return 0;
-    return purge_extents(a, 0, slices);
+    return purge_extents(a, 0, nt__min(slices, nt__arena_spare(a)));
 }
 
 size_t nt__arena_purge(struct nt_arena *a)

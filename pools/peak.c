@@ -102,7 +102,7 @@ static void publish_sent(struct nt_shard *s)
 static int64_t live_of(const struct nt_shard *s)
 {
     int64_t live = 0;
-    for (unsigned c = 0; c <= nt__sizeclass_large(); c++)
+    for (unsigned c = 0; c <= nt__sizeclass_large(); c = nt__sizeclass_next(c))
         live += bytes_of(s, c);
     return live;
 }
@@ -125,7 +125,7 @@ int64_t nt__peak_of_shard(const struct nt_shard *s)
 static void publish_all(void)
 {
     for (struct nt_shard *s = nt__shard_first(); s; s = s->next) {
-        for (unsigned c = 0; c <= nt__sizeclass_large(); c++)
+        for (unsigned c = 0; c <= nt__sizeclass_large(); c = nt__sizeclass_next(c))
             publish_class(s, c);
         publish_sent(s);
     }
@@ -195,7 +195,7 @@ static void settle_locked(bool allocating)
     take(&peak.live.process, &peak.peak.process);
     for (unsigned n = 0; n < nt__topo()->nodes; n++)
         store(&peak.limit.node[n], take(&peak.live.node[n], &peak.peak.node[n]));
-    for (unsigned c = 0; c <= nt__sizeclass_large(); c++)
+    for (unsigned c = 0; c <= nt__sizeclass_large(); c = nt__sizeclass_next(c))
         store(&peak.limit.class_[c], take(&peak.live.class_[c], &peak.peak.class_[c]));
     __atomic_store_n(&peak.active, false, __ATOMIC_RELEASE); /* see nt__peak_publish */
 }

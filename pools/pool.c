@@ -67,26 +67,39 @@ static struct nt_pool *find(void)
     return pool;
 }
 
-/* The shards of a closed pool serve its next life. Somebody may be trimming them. False:
- * no memory. */
-static bool take_again(struct nt_pool *pool, struct nt_placement *placement)
+/* The shards of a closed pool, which hold nothing, serve its next life. Somebody may be
+ * trimming them. False: no memory. */
+static bool take_again(struct nt_pool *pool, struct nt_placement *placement,
+                       const struct nt_sizetable *sizes)
 {
     bool placed = true;
     nt__lock(&pool->lock);
     pool->placement = placement;
+    pool->sizes = sizes ? *sizes : (struct nt_sizetable){0};
     pool->budget.limit = (pool->limit + NT_SLICE - 1) >> NT_SLICE_SHIFT;
     for (unsigned i = 0; i < NT_TOPO_NODES && placed; i++) {
         struct nt_shard *s = pool->shard[i];
         placed = !s || nt__shard_place(s, placement);
-        if (s && placed)
-            nt__peak_restart(s);
+        if (!s || !placed)
+            continue;
+        nt__shard_forget(s);
+        nt__peak_restart(s);
     }
     nt__unlock(&pool->lock);
     return placed;
 }
 
+bool nt__pool_sizes(const uint32_t *sizes, unsigned count, struct nt_sizetable *out)
+{
+    nt__lock(&pools.lock);
+    bool added = nt__sizeclass_add(sizes, count, out);
+    nt__unlock(&pools.lock);
+    return added;
+}
+
 struct nt_pool *nt__pool_new(const char *name, size_t limit,
-                             struct nt_placement *placement)
+                             struct nt_placement *placement,
+                             const struct nt_sizetable *sizes)
 {
     nt__lock(&pools.lock);
     struct nt_pool *pool = find();
@@ -102,7 +115,7 @@ struct nt_pool *nt__pool_new(const char *name, size_t limit,
         nt__count_add(&pools.open, 1);
     }
     nt__unlock(&pools.lock);
-    if (!pool || take_again(pool, placement))
+    if (!pool || take_again(pool, placement, sizes))
         return pool;
     nt__pool_close(pool);
     return NULL;
@@ -164,7 +177,7 @@ static void *take(struct nt_shard *s, size_t size, size_t align, bool zero,
     const struct nt_asked asked = nt__asked(size, align);
     unsigned c = nt__sizeclass_large();
     if (size <= NT_CLASSED_MAX && align <= NT_SLICE)
-        c = nt__sizeclass_aligned(size, align);
+        c = nt__sizetable_aligned(&s->pool->sizes, size, align);
     *zeroed = zero;
     if (c == nt__sizeclass_large())
         return nt__large_malloc(s, size, align, zero);
@@ -286,7 +299,7 @@ int nt__pool_migrate(struct nt_pool *pool, struct nt_placement *placement,
 static void empty_shard(struct nt_pool *pool, struct nt_shard *s)
 {
     uint64_t live = 0;
-    for (unsigned c = 0; c <= nt__sizeclass_large(); c++)
+    for (unsigned c = 0; c <= nt__sizeclass_large(); c = nt__sizeclass_next(c))
         live += s->allocs[c] - s->frees[c];
     nt__count_add(&pool->freed_by[nt__topo_here()][s->slot], live);
     nt__shard_empty(s);

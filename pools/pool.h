@@ -15,8 +15,9 @@ struct nt_pool {
     struct nt_lock lock;
     struct nt_shard *shard[NT_TOPO_NODES]; /* made as needed, kept; under `lock` */
     struct nt_placement *placement;
-    struct nt_budget budget; /* under `lock` */
-    bool open;               /* in use: not destroyed; under the register's lock */
+    struct nt_sizetable sizes; /* constant while it is open */
+    struct nt_budget budget;   /* under `lock` */
+    bool open;                 /* in use: not destroyed; under the register's lock */
     char name[32];
     uint64_t limit; /* bytes, as given */
     /* blocks freed, by slot of the thread and of their home: a free matrix */
@@ -38,9 +39,14 @@ NT_HIDDEN uint64_t nt__pool_count(void);
 /* Everything counted in the pool's shards, ever. */
 NT_HIDDEN struct nt_sums nt__pool_sums(const struct nt_pool *pool);
 
-/* A pool; NULL: no memory. */
+/* A table for nt__pool_new; as nt__sizeclass_add. */
+NT_HIDDEN bool nt__pool_sizes(const uint32_t *sizes, unsigned count,
+                              struct nt_sizetable *out);
+
+/* A pool; NULL: no memory. `sizes` NULL: the process's. */
 NT_HIDDEN struct nt_pool *nt__pool_new(const char *name, size_t limit,
-                                       struct nt_placement *placement);
+                                       struct nt_placement *placement,
+                                       const struct nt_sizetable *sizes);
 NT_HIDDEN void nt__pool_close(struct nt_pool *pool);
 
 NT_HIDDEN void nt__pool_rename(struct nt_pool *pool, const char *name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Shards come to be, are found, and get memory from their arenas within their budgets. */
-#include "pools/shard.h"
+#include "pools/pool.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
 
@@ -55,10 +55,18 @@ void nt__shard_learn(struct nt_shard *s, size_t size)
 {
     size_t first = nt__align_down(size, NT_CACHE_LINE);
     bool asks = !s->pool && nt__topo()->nodes > 1;
+    const struct nt_sizetable *own = s->pool ? &s->pool->sizes : NULL;
     for (size_t i = first; i < first + NT_CACHE_LINE && i <= NT_SMALL_MAX; i++)
-        s->class_of[i] =
-            (uint8_t)(asks && i > NT_UNASKED_MAX ? NT_CLASS_ASKED + 1
-                                                 : nt__sizeclass_of(i) + 1);
+        s->class_of[i] = (uint8_t)(asks && i > NT_UNASKED_MAX
+                                       ? NT_CLASS_ASKED + 1
+                                       : nt__sizetable_aligned(own, i, 1) + 1);
+}
+
+void nt__shard_forget(struct nt_shard *s)
+{
+    for (size_t i = 0; i <= NT_SMALL_MAX; i += NT_CACHE_LINE)
+        if (s->class_of[i] != 0) /* else its page may be one that nobody has touched */
+            memset(&s->class_of[i], 0, nt__min(NT_CACHE_LINE, NT_SMALL_MAX + 1 - i));
 }
 
 bool nt__shard_charge(struct nt_shard *s, size_t slices)

@@ -68,7 +68,7 @@ void nt__sampled_follow(struct nt_shard *s)
                      __ATOMIC_RELAXED); /* restart's stores come after it */
     st->interval =
         st->never ? 0 : __atomic_load_n(&nt__sampler.interval, __ATOMIC_RELAXED);
-    for (unsigned c = 0; !st->never && c <= nt__sizeclass_large(); c++)
+    for (unsigned c = 0; !st->never && c < NT_CLASSES; c++) /* of those to come, too */
         restart(s, c);
 }
 

@@ -85,7 +85,7 @@ bool nt__shard_watch(struct nt_shard *s)
         return due;
     s->watching = waits;
     s->looks = LOOKS;
-    for (unsigned c = 0; waits && c < nt__sizeclasses.count; c++)
+    for (unsigned c = 0; waits && c < nt__sizeclass_count(); c++)
         if (s->current[c] != &nt__slab_none)
             s->current[c]->back = frees_to_event(s);
     return due;
@@ -162,7 +162,7 @@ static void take_empty(struct nt_shard *s, struct nt_slab *slab)
  * are cannot be given. */
 static void release_empty(struct nt_shard *s, uint32_t most)
 {
-    for (unsigned c = nt__sizeclasses.count; c-- > 0 && s->empty_slices > most;) {
+    for (unsigned c = nt__sizeclass_count(); c-- > 0 && s->empty_slices > most;) {
         struct nt_slab *next;
         for (struct nt_slab *slab = s->empty[c]; slab && s->empty_slices > most;
              slab = next) {
@@ -183,7 +183,7 @@ static void age_current(struct nt_shard *s)
 {
     nt__remote_flush(s);
     nt__remote_receive(s);
-    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+    for (unsigned c = 0; c < nt__sizeclass_count(); c++) {
         uint32_t used = (uint32_t)(s->allocs[c] + s->frees[c]);
         if (used == s->used[c])
             retire_current(s, c);
@@ -493,7 +493,7 @@ void nt__shard_trim(struct nt_shard *s)
 {
     nt__remote_receive(s);
     nt__spare_drop(s);
-    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+    for (unsigned c = 0; c < nt__sizeclass_count(); c++) {
         retire_current(s, c);
         nt__peak_publish(s, c);
     }
@@ -518,7 +518,7 @@ static int migrate_list(struct nt_slab *list, unsigned slot)
 int nt__shard_migrate(struct nt_shard *s, unsigned slot)
 {
     int result = 0, moved;
-    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+    for (unsigned c = 0; c < nt__sizeclass_count(); c++) {
         retire_current(s, c); /* it may be empty */
         moved = migrate_list(s->partial[c], slot);
         result = moved != 0 ? moved : result;
@@ -547,7 +547,7 @@ void nt__shard_empty(struct nt_shard *s)
 {
     while (s->larges)
         nt__large_free(s, s->larges, nt__window_slice(s->larges));
-    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+    for (unsigned c = 0; c < nt__sizeclass_count(); c++) {
         retire_current(s, c);
         release_all(s, &s->partial[c]);
         release_all(s, &s->empty[c]);
@@ -555,7 +555,7 @@ void nt__shard_empty(struct nt_shard *s)
     s->empty_slices = s->empty_unused = 0;
     release_all(s, &s->full);
     nt__shard_watch(s);
-    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+    for (unsigned c = 0; c < nt__sizeclass_count(); c++) {
         nt__count_add(&s->frees[c], s->allocs[c] - s->frees[c]);
         nt__peak_publish(s, c);
     }
@@ -570,7 +570,7 @@ void nt__shard_empty(struct nt_shard *s)
 void nt__shard_check(struct nt_shard *s)
 {
     unsigned empty = 0;
-    for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
+    for (unsigned c = 0; c < nt__sizeclass_count(); c++) {
         const struct nt_slab *slab = s->current[c];
         CHECK(
             slab == &nt__slab_none ||

@@ -99,7 +99,7 @@ enum nt_shard_state {
  * find, in a thread's shard, a class that never has a block, so the fast path leaves them
  * to nt__heap_malloc_slow. Smaller ones ask when their list has run dry. */
 #define NT_UNASKED_MAX NT_KIB
-#define NT_CLASS_ASKED (NT_CLASSES - 1)
+#define NT_CLASS_ASKED NT_CLASS_LARGE
 
 struct nt_shard {
     /* What every allocation and free uses. The owner's. */
@@ -204,6 +204,9 @@ NT_HIDDEN bool nt__shard_place(struct nt_shard *s, struct nt_placement *placemen
 
 /* Fill in class_of around `size`. */
 NT_HIDDEN NT_SLOW void nt__shard_learn(struct nt_shard *s, size_t size);
+
+/* Another table of sizes holds from now on: a pool's, under its lock. */
+NT_HIDDEN void nt__shard_forget(struct nt_shard *s);
 
 /* See to it that nt__shard_pop knows the class of `size`. The owner. */
 static inline void nt__shard_know(struct nt_shard *s, size_t size)

@@ -10,6 +10,8 @@ struct nt_sizeclasses nt__sizeclasses;
 #define BLOCKS_FIRST 8u
 #define SLICES_FIRST 8u
 
+static unsigned slab_most = NT_UNIT_SLICES;
+
 /* Slices, a power of two up to `most`, for `blocks` blocks; more if it takes them for one, as
  * the first begins at a multiple of its size. */
 static uint8_t slices_for(uint32_t size, unsigned blocks, unsigned most)
@@ -21,13 +23,21 @@ static uint8_t slices_for(uint32_t size, unsigned blocks, unsigned most)
     return (uint8_t)slices;
 }
 
+void nt__sizeclass_slab(unsigned slices)
+{
+    slab_most = slices;
+}
+
 static void add(uint32_t size)
 {
     struct nt_sizeclasses *t = &nt__sizeclasses;
-    unsigned c = t->count++;
+    unsigned c = t->count;
     t->size[c] = size;
-    t->slices[c] = slices_for(size, BLOCKS_WANTED, NT_UNIT_SLICES);
-    t->first[c] = slices_for(size, BLOCKS_FIRST, SLICES_FIRST);
+    t->slices[c] = slices_for(size, BLOCKS_WANTED, slab_most);
+    t->first[c] =
+        slices_for(size, BLOCKS_FIRST, (unsigned)nt__min(SLICES_FIRST, slab_most));
+    /* Release: who finds it finds all of it. */
+    __atomic_store_n(&t->count, c + 1, __ATOMIC_RELEASE);
 }
 
 /* of[i]: the first class of at least i * step bytes. */
@@ -65,6 +75,8 @@ unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count)
         }
         add(size);
     }
+    t->process = t->count;
+    t->size[NT_CLASS_LARGE] = 0;
     fill(t->of, NT_CLASS_BYTES, NT_GRAIN);
     fill(t->of_2k, NT_ARRAY_LEN(t->of_2k), 2 * NT_KIB);
     return used;
@@ -74,7 +86,67 @@ unsigned nt__sizeclass_aligned(size_t size, size_t align)
 {
     const struct nt_sizeclasses *t = &nt__sizeclasses;
     unsigned c = nt__sizeclass_of(nt__align_up(size, align));
-    while (c < t->count && (t->size[c] & (align - 1)) != 0)
+    while (c < t->process && (t->size[c] & (align - 1)) != 0)
         c++;
-    return c;
+    return c < t->process ? c : NT_CLASS_LARGE;
+}
+
+/* ---- Tables of pools ------------------------------------------------------------------- */
+
+bool nt__sizeclass_fit(const uint32_t *sizes, size_t count)
+{
+    if (count == 0 || count > NT_CLASSES - 1)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (sizes[i] == 0 || sizes[i] % NT_GRAIN != 0 || sizes[i] > NT_CLASSED_MAX ||
+            (i > 0 && sizes[i] <= sizes[i - 1]))
+            return false;
+    return true;
+}
+
+/* The class whose blocks have this very size; NT_CLASS_LARGE: there is none. */
+static unsigned find(uint32_t size)
+{
+    const struct nt_sizeclasses *t = &nt__sizeclasses;
+    for (unsigned c = 0; c < t->count; c++)
+        if (t->size[c] == size)
+            return c;
+    return NT_CLASS_LARGE;
+}
+
+bool nt__sizeclass_add(const uint32_t *sizes, unsigned count, struct nt_sizetable *out)
+{
+    const struct nt_sizeclasses *t = &nt__sizeclasses;
+    unsigned missing = 0;
+    for (unsigned i = 0; i < count; i++)
+        missing += find(sizes[i]) == NT_CLASS_LARGE;
+    if (missing > NT_CLASS_LARGE - t->count)
+        return false;
+    out->count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (find(sizes[i]) == NT_CLASS_LARGE)
+            add(sizes[i]);
+        out->class[out->count++] = (uint8_t)find(sizes[i]);
+    }
+    for (unsigned c = 0; c < t->process; c++)
+        if (t->size[c] > sizes[count - 1])
+            out->class[out->count++] = (uint8_t)c;
+    return true;
+}
+
+unsigned nt__sizetable_aligned(const struct nt_sizetable *t, size_t size, size_t align)
+{
+    if (!t || t->count == 0)
+        return nt__sizeclass_aligned(size, align);
+    unsigned low = 0, high = t->count; /* the first large enough is in [low, high] */
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (nt__sizeclasses.size[t->class[middle]] < size)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    while (low < t->count && nt__sizeclasses.size[t->class[low]] % align != 0)
+        low++;
+    return low < t->count ? t->class[low] : NT_CLASS_LARGE;
 }

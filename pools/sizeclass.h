@@ -12,7 +12,11 @@
  * and fills a unit above: what happens once per slab then weighs little on each block
  * (bench: docs/design.md). A shard's first slab of a class is shorter, eight blocks or
  * half a megabyte: a thread that uses many classes a little takes little address space.
- * Constant after start.
+ * The setting `slab` makes all of them shorter.
+ *
+ * The process's classes are constant after start. Explicit pools may have sizes of their own
+ * (pool.h): those that are no class yet become further ones, behind the process's and in no
+ * order, for ever. So a class's number means the same in all shards, counters, and records.
  */
 #ifndef NT_POOLS_SIZECLASS_H
 #define NT_POOLS_SIZECLASS_H
@@ -25,8 +29,11 @@
 #define NT_CLASSES 128 /* room; as NT_CLASSES_MAX in stats.h */
 #define NT_CLASS_BYTES (NT_SMALL_MAX / NT_GRAIN + 1)
 
+#define NT_CLASS_LARGE (NT_CLASSES - 1) /* the row of large blocks: no class's */
+
 struct nt_sizeclasses {
-    unsigned count;             /* classes in use; row `count` is large blocks */
+    unsigned process;           /* classes of the process's table, ascending */
+    unsigned count;             /* these and those that pools added; it only grows */
     uint32_t size[NT_CLASSES];  /* block bytes */
     uint8_t slices[NT_CLASSES]; /* of a slab */
     uint8_t first[NT_CLASSES];  /* slices of a shard's first slab of the class */
@@ -37,10 +44,20 @@ struct nt_sizeclasses {
 
 extern NT_HIDDEN struct nt_sizeclasses nt__sizeclasses;
 
+/* Classes in use. Acquire: pairs with nt__sizeclass_add. */
+static inline unsigned nt__sizeclass_count(void)
+{
+    return __atomic_load_n(&nt__sizeclasses.count, __ATOMIC_ACQUIRE);
+}
+
 /* Build the table: `sizes` ascending multiples of 16 up to NT_CLASSED_MAX take the
  * place of the built-in ones up to the largest given; count 0: all built in. Returns
  * how many were used; the rest were out of order, out of range, or too many. */
 NT_HIDDEN unsigned nt__sizeclass_start(const uint32_t *sizes, unsigned count);
+
+/* Slabs of the tables built from now on have at most so many slices, a power of two up to
+ * NT_UNIT_SLICES; or as many as hold one block. */
+NT_HIDDEN void nt__sizeclass_slab(unsigned slices);
 
 /* The class of `size` <= NT_CLASSED_MAX. */
 static inline unsigned nt__sizeclass_of(size_t size)
@@ -51,13 +68,39 @@ static inline unsigned nt__sizeclass_of(size_t size)
 }
 
 /* The first class of at least `size` bytes whose blocks all lie at multiples of
- * `align` (a power of two, a slice at most), or `count` when there is none. */
+ * `align` (a power of two, a slice at most), or that of large blocks when there is none. */
 NT_HIDDEN unsigned nt__sizeclass_aligned(size_t size, size_t align);
 
 /* The class that large blocks are counted in. */
 static inline unsigned nt__sizeclass_large(void)
 {
-    return nt__sizeclasses.count;
+    return NT_CLASS_LARGE;
 }
+
+/* To walk the rows in use: from 0, by the next one, to that of large blocks. */
+static inline unsigned nt__sizeclass_next(unsigned c)
+{
+    return c + 1 < nt__sizeclass_count() || c == NT_CLASS_LARGE ? c + 1
+                                                                : NT_CLASS_LARGE;
+}
+
+/* A table of sizes of one's own. */
+struct nt_sizetable {
+    unsigned count;            /* 0: the process's table */
+    uint8_t class[NT_CLASSES]; /* ascending by size, to NT_CLASSED_MAX */
+};
+
+/* A table of `sizes` (checked as by nt__sizeclass_fit) and, above the largest, of the process's
+ * classes. One caller at a time. False: there is no room for so many classes, and nothing was
+ * changed. */
+NT_HIDDEN bool nt__sizeclass_add(const uint32_t *sizes, unsigned count,
+                                 struct nt_sizetable *out);
+
+/* Are these ascending multiples of 16 up to NT_CLASSED_MAX, from 1 to NT_CLASSES - 1? */
+NT_HIDDEN bool nt__sizeclass_fit(const uint32_t *sizes, size_t count);
+
+/* As nt__sizeclass_aligned, of such a table; NULL: of the process's. */
+NT_HIDDEN unsigned nt__sizetable_aligned(const struct nt_sizetable *t, size_t size,
+                                         size_t align);
 
 #endif

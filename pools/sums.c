@@ -5,7 +5,7 @@
 
 void nt__sums_add_shard(struct nt_sums *to, const struct nt_shard *s)
 {
-    for (unsigned c = 0; c <= nt__sizeclass_large(); c++) {
+    for (unsigned c = 0; c <= nt__sizeclass_large(); c = nt__sizeclass_next(c)) {
         uint64_t size = nt__sizeclasses.size[c];
         uint64_t allocs = nt__count_read(&s->allocs[c]);
         uint64_t sent = nt__count_read(&s->sent[c]);

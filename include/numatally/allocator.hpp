@@ -17,6 +17,7 @@
 #define NUMATALLY_ALLOCATOR_HPP
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <limits>
 #include <memory_resource>
@@ -71,6 +72,9 @@ struct pool_options {
     std::size_t limit = 0;        // bytes it may take from the system; 0: none
     const char *nodes = nullptr;  // node list of the policy ("0-3,5", "!2", "all")
     const char *policy = nullptr; // as in numa.h; nullptr: the process's
+    const std::uint32_t *classes =
+        nullptr;                 // sizes of its blocks; nullptr: the process's
+    std::size_t class_count = 0; // how many
 };
 
 // A pool that is destroyed, and every block in it given back, when this is: what lies in it
@@ -78,7 +82,8 @@ struct pool_options {
 class pool
 {
   public:
-    // Throws std::system_error: EINVAL (a policy, a node list, a node), ENOMEM.
+    // Throws std::system_error: EINVAL (a policy, a node list, a node, sizes), ENOSPC (too
+    // many sizes), ENOMEM.
     explicit pool(const pool_options &options = {})
     {
         if (int error = open(options))
@@ -145,6 +150,8 @@ class pool
         o.limit = options.limit;
         o.nodes = options.nodes;
         o.policy = options.policy;
+        o.classes = options.classes;
+        o.class_count = options.class_count;
         return nt_pool_create(&o, &pool_);
     }
 

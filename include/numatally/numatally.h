@@ -121,10 +121,17 @@ struct nt_pool_options {
                            caller runs on if listed, else from the nearest listed */
     const char *policy; /* as in numa.h, with its list or (then `nodes` is it) without;
                            both NULL: the process's */
+    const uint32_t *classes; /* sizes of its blocks, ascending multiples of 16 up to
+                                524288, 1 to 127 of them; copied. Above the largest the
+                                process's sizes go on; NULL: they are all its sizes */
+    size_t class_count;      /* how many; 0 with NULL */
 };
 
-/* Create a pool. `options` may be NULL. -EINVAL: bad size, policy or node list, or a node
- * this process may not use; -ENOMEM. On failure *out is untouched. */
+/* Create a pool. `options` may be NULL; a `size` without the last two fields, as programs
+ * built before there were these have it, will do. -EINVAL: bad size, policy, node list or
+ * table of sizes, or a node this process may not use; -ENOSPC: the sizes of the process and
+ * of all pools that there ever were would be more than 127 (built in are 81); -ENOMEM. On
+ * failure *out is untouched. */
 NT_API int nt_pool_create(const struct nt_pool_options *options,
                           struct nt_pool **out) NT_WARN_UNUSED;
 

@@ -21,8 +21,10 @@ extern "C" {
 #endif
 
 #define NT_SNAPSHOT_VERSION 1
-#define NT_NODES_MAX 64    /* NUMA nodes with memory or cpus, by slot */
-#define NT_CLASSES_MAX 128 /* size classes; the last used one is "large" */
+#define NT_NODES_MAX 64 /* NUMA nodes with memory or cpus, by slot */
+#define NT_CLASSES_MAX                                                                 \
+    128 /* size classes; the last used one is "large"; before it
+                              are those that only pools have, in no order */
 
 /* X(name, unit, label, text) -- unit: 'n' a count, 'b' bytes.
  * label: the row of the text report; text: the sentence in the manual. */
@@ -147,7 +149,7 @@ NT_API int nt_snapshot(struct nt_snapshot *out);
  * between is now_unix_ns - start_unix_ns; all else is `to`'s. While threads run, each
  * figure is of the two moments it was read at.
  * 0, or -EINVAL: something is NULL, is not of this library's size and version, or the two
- * have other nodes or size classes. Reads and writes nothing but its arguments. */
+ * have other nodes or size classes (but `to` may have those that pools added). Reads and writes nothing but its arguments. */
 NT_API int nt_snapshot_diff(const struct nt_snapshot *from,
                             const struct nt_snapshot *to, struct nt_snapshot *out);
 

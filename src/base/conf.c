@@ -27,6 +27,8 @@
 #define FILE_BYTES_MAX ((size_t)16384) /* of NUMATALLY_CONF_FILE */
 #define VALUE_SHOWN 48                 /* bytes of a bad value that a warning quotes */
 #define CLASS_BYTES_MAX (512 * NT_KIB)
+#define SLAB_BYTES_LEAST (64 * NT_KIB)
+#define SLAB_BYTES_MOST (2 * NT_MIB)
 #define RETURN_MS_MAX 3600000u
 #define DAY_MS ((uint64_t)24 * 3600 * 1000)
 #define SIGNALS "off, HUP, QUIT, USR1, USR2 or RTMIN+N"
@@ -38,9 +40,12 @@ static const char *parse_report(struct nt_text v, struct nt_conf *out);
 static const char *parse_hugepages(struct nt_text v, struct nt_conf *out);
 static const char *parse_check(struct nt_text v, struct nt_conf *out);
 static const char *parse_classes(struct nt_text v, struct nt_conf *out);
+static const char *parse_slab(struct nt_text v, struct nt_conf *out);
 static const char *parse_live(struct nt_text v, struct nt_conf *out);
 static const char *parse_policy(struct nt_text v, struct nt_conf *out);
 static const char *parse_return(struct nt_text v, struct nt_conf *out);
+static const char *parse_reserve(struct nt_text v, struct nt_conf *out);
+static const char *parse_prefault(struct nt_text v, struct nt_conf *out);
 static const char *parse_mark_signal(struct nt_text v, struct nt_conf *out);
 static const char *parse_report_signal(struct nt_text v, struct nt_conf *out);
 static const char *parse_sample(struct nt_text v, struct nt_conf *out);
@@ -66,6 +71,8 @@ static const struct setting {
     {"classes", "default",
      "default, or ascending multiples of 16 up to 512K such as 16;32;1K",
      "the size class table", parse_classes},
+    {"slab", "2M", "a power of two from 64K to 2M",
+     "the most that is cut into blocks of a class at once", parse_slab},
     {"live", "off", "off, on or a folder", "keep the figures in a live file",
      parse_live},
     {"policy", "auto",
@@ -74,6 +81,10 @@ static const struct setting {
      "on which nodes memory is wanted", parse_policy},
     {"return", "1000", "a number of milliseconds from 0 to 3600000",
      "how long free memory is kept before the system gets it back", parse_return},
+    {"reserve", "off", "off, a size up to 1T, or NODE=SIZE parts such as 0=1G;1=512M",
+     "what is mapped at the start, and kept when it is free", parse_reserve},
+    {"prefault", "off", "on or off", "bring the reserve into memory at the start",
+     parse_prefault},
     {"mark_signal", "off", SIGNALS, "a signal that begins a phase", parse_mark_signal},
     {"report_signal", "off", SIGNALS, "a signal that writes a report",
      parse_report_signal},
@@ -267,6 +278,18 @@ static const char *parse_classes(struct nt_text v, struct nt_conf *out)
     return NULL;
 }
 
+static const char *parse_slab(struct nt_text v, struct nt_conf *out)
+{
+    uint64_t bytes;
+
+    if (!nt__text_number(v, SLAB_BYTES_MOST, true, &bytes) || bytes < SLAB_BYTES_LEAST)
+        return "is no size from 64K to 2M";
+    if (!nt__is_pow2(bytes))
+        return "is no power of two";
+    out->slab_bytes = (uint32_t)bytes;
+    return NULL;
+}
+
 static const char *parse_live(struct nt_text v, struct nt_conf *out)
 {
     if (nt__text_is(v, "off")) {
@@ -299,6 +322,19 @@ static const char *parse_return(struct nt_text v, struct nt_conf *out)
     if (!nt__text_number(v, RETURN_MS_MAX, false, &ms))
         return "is out of range";
     out->return_ms = (uint32_t)ms;
+    return NULL;
+}
+
+static const char *parse_reserve(struct nt_text v, struct nt_conf *out)
+{
+    return nt__conf_reserve(v, &out->reserve);
+}
+
+static const char *parse_prefault(struct nt_text v, struct nt_conf *out)
+{
+    if (!nt__text_is(v, "on") && !nt__text_is(v, "off"))
+        return "is unknown";
+    out->prefault = nt__text_is(v, "on");
     return NULL;
 }
 

@@ -19,6 +19,7 @@
 #define NT_CONF_PATH_MAX 1024  /* bytes of a path in a setting, with its 0 */
 #define NT_CONF_POLICY_MAX 256 /* bytes of a policy, with its 0 */
 #define NT_CONF_SAMPLE_MAX ((uint64_t)1 << 40)
+#define NT_CONF_RESERVE_MAX ((uint64_t)1 << 40) /* bytes of a node */
 #define NT_CONF_CLASSES_MAX 127 /* sizes in a class table; large blocks are extra */
 
 /* As enum nt_huge. */
@@ -27,6 +28,14 @@ enum nt_hugepages {
     NT_HUGEPAGES_OFF,
     NT_HUGEPAGES_THP,
     NT_HUGEPAGES_HUGETLB
+};
+
+/* So much of each node, or of those that are named. All 0: none. */
+struct nt_reserve {
+    uint64_t each;
+    uint32_t count;
+    int32_t node[64]; /* the system's numbers, each once */
+    uint64_t bytes[64];
 };
 
 struct nt_conf {
@@ -39,10 +48,13 @@ struct nt_conf {
     bool guard;                                /* blocks have guards: pools/guarded.h */
     uint32_t class_count;                      /* 0: the built-in table */
     uint32_t class_bytes[NT_CONF_CLASSES_MAX]; /* ascending multiples of 16, <= 512K */
+    uint32_t slab_bytes;         /* the most a slab may be: a power of two, 64K to 2M */
     char live[NT_CONF_PATH_MAX]; /* "": off; else the folder of the live file */
     char
         policy[NT_CONF_POLICY_MAX]; /* "": the default; read when the nodes are known */
     uint32_t return_ms;             /* free memory is given back after this delay */
+    struct nt_reserve reserve;
+    bool prefault;                                 /* it is brought in at the start */
     int mark_signal, report_signal, sample_signal; /* numbers; 0: none */
     uint64_t sample;                               /* bytes a sample; 0: off */
     uint64_t sample_seed;                          /* 0: at random */
@@ -63,6 +75,10 @@ NT_HIDDEN void nt__conf_load(void);
 
 /* The settings: the defaults until nt__conf_load ran. Never NULL. */
 NT_HIDDEN const struct nt_conf *nt__conf(void);
+
+struct nt_text;
+/* conf_reserve.c: read the setting `reserve`. NULL with *out, or what is wrong with it. */
+NT_HIDDEN const char *nt__conf_reserve(struct nt_text v, struct nt_reserve *out);
 
 struct nt_fmt;
 /* Print the table of settings: key, meaning, range and (default), a line each. */

@@ -5,10 +5,17 @@
 #include "pools/sampled.h"
 #include "src/heap/figures.h"
 
-static void add_class(struct nt_snapshot *out, const struct nt_shard *s, unsigned c)
+/* The class of a row: that of large blocks has the last one in use. */
+static unsigned class_at(const struct nt_snapshot *out, unsigned row)
+{
+    return row + 1 == out->classes ? nt__sizeclass_large() : row;
+}
+
+static void add_class(struct nt_snapshot *out, const struct nt_shard *s, unsigned r)
 {
     struct nt_node_figures *node = &out->node[s->slot];
-    struct nt_class_figures *row = &out->class_[c];
+    struct nt_class_figures *row = &out->class_[r];
+    unsigned c = class_at(out, r);
     uint64_t size = nt__sizeclasses.size[c];
     uint64_t sent = nt__count_read(&s->sent[c]);
     uint64_t frees = nt__count_read(&s->frees[c]);
@@ -55,8 +62,8 @@ static void add_sent(struct nt_snapshot *out, const struct nt_shard *s)
 static void add_shards(struct nt_snapshot *out)
 {
     for (const struct nt_shard *s = nt__shard_first(); s; s = s->next) {
-        for (unsigned c = 0; c < out->classes; c++)
-            add_class(out, s, c);
+        for (unsigned r = 0; r < out->classes; r++)
+            add_class(out, s, r);
         add_sent(out, s);
         out->node[s->slot].reallocs_in_place_total += nt__count_read(&s->reallocs);
         out->node[s->slot].realloc_requested_bytes_total +=
@@ -116,12 +123,14 @@ static void take_base(struct nt_snapshot *out, const struct nt_snapshot *base)
         for (unsigned f = 0; f < out->nodes; f++)
             out->free_matrix[f][n] -= base->free_matrix[f][n];
     }
-    for (unsigned c = 0; c < out->classes; c++) {
-        struct nt_class_figures *row = &out->class_[c];
-        row->allocations_total -= base->class_[c].allocations_total;
-        row->requested_bytes_total -= base->class_[c].requested_bytes_total;
-        row->allocated_bytes_total -= base->class_[c].allocated_bytes_total;
-        row->frees_total -= base->class_[c].frees_total;
+    /* The child's pools may have added classes since. */
+    for (unsigned r = 0; r < base->classes; r++) {
+        bool large = r + 1 == base->classes;
+        struct nt_class_figures *row = &out->class_[large ? out->classes - 1 : r];
+        row->allocations_total -= base->class_[r].allocations_total;
+        row->requested_bytes_total -= base->class_[r].requested_bytes_total;
+        row->allocated_bytes_total -= base->class_[r].allocated_bytes_total;
+        row->frees_total -= base->class_[r].frees_total;
     }
 }
 
@@ -138,8 +147,9 @@ static void derive(struct nt_snapshot *out, const struct nt_snapshot *base)
             nt__not_below_zero(node->allocated_bytes_total - node->freed_bytes_total);
         node->live_bytes_peak = nt__peak_above(&peaks->node[n], node->live_bytes_now);
     }
-    for (unsigned c = 0; c < out->classes; c++) {
-        struct nt_class_figures *row = &out->class_[c];
+    for (unsigned r = 0; r < out->classes; r++) {
+        struct nt_class_figures *row = &out->class_[r];
+        unsigned c = class_at(out, r);
         row->block_bytes = nt__sizeclasses.size[c];
         row->live_blocks_now =
             nt__not_below_zero(row->allocations_total - row->frees_total);

@@ -363,7 +363,8 @@ static bool size_fits(const struct nt_slab *slab, const void *p, size_t size,
     if (slab->kind == NT_SLAB_LARGE)
         return nt__align_up(size ? size : 1, nt__os_page_size()) == block ||
                (size <= NT_CLASSED_MAX && size > block / 2);
-    return size > block / 2 || nt__sizeclass_aligned(size, align) == slab->class;
+    const struct nt_sizetable *own = slab->pooled ? &owner_of(slab)->pool->sizes : NULL;
+    return size > block / 2 || nt__sizetable_aligned(own, size, align) == slab->class;
 }
 
 static void free_checked(void *p, size_t align, size_t size, const char *call)

@@ -106,7 +106,7 @@ static void read_all(struct nt_snapshot *out, bool wait)
     memset(out, 0, sizeof *out);
     identify(out, wait);
     out->nodes = nt__topo()->nodes;
-    out->classes = nt__sizeclass_large() + 1;
+    out->classes = nt__sizeclass_count() + 1;
     for (unsigned n = 0; n < out->nodes; n++)
         out->node_id[n] = nt__topo()->node[n].id;
     nt__figures_add(out, figures.forked ? &large.base : NULL);

@@ -42,7 +42,7 @@ static struct nt_pool *pool_of(const struct nt_policy *policy)
         return pool;
     char name[NT_POLICY_NAME_MAX];
     nt__policy_name(policy, name, sizeof name);
-    pool = nt__pool_new(name, 0, placement);
+    pool = nt__pool_new(name, 0, placement, NULL);
     struct nt_pool *none = NULL;
     if (pool && !__atomic_compare_exchange_n(place, &none, pool, false,
                                              __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {

@@ -32,21 +32,37 @@ static bool read_policy(const struct nt_pool_options *o, struct nt_policy *polic
     return nt__policy_make(mode, strlen(mode), o->nodes, policy) == NULL;
 }
 
+/* What the options had before there were tables of sizes. */
+#define OPTIONS_SIZE_FIRST offsetof(struct nt_pool_options, classes)
+
+static bool read_options(const struct nt_pool_options *options,
+                         struct nt_pool_options *o)
+{
+    if (options && (options->size != sizeof *o && options->size != OPTIONS_SIZE_FIRST))
+        return false;
+    if (options)
+        memcpy(o, options, options->size);
+    return (!o->classes && o->class_count == 0) ||
+           (o->classes && nt__sizeclass_fit(o->classes, o->class_count));
+}
+
 int nt_pool_create(const struct nt_pool_options *options, struct nt_pool **out)
 {
     NT_FORWARD(pool_create(options, out));
     struct nt_pool_options o = {.size = sizeof o};
-    if (!out || (options && options->size != sizeof o))
+    if (!out || !read_options(options, &o))
         return -EINVAL;
-    if (options)
-        o = *options;
     int saved = errno;
     nt__start();
     struct nt_policy policy;
     if (!read_policy(&o, &policy))
         return -EINVAL;
+    struct nt_sizetable sizes = {0};
+    if (o.classes && !nt__pool_sizes(o.classes, (unsigned)o.class_count, &sizes))
+        return -ENOSPC;
     struct nt_placement *placement = nt__placement_of(&policy);
-    struct nt_pool *pool = placement ? nt__pool_new(o.name, o.limit, placement) : NULL;
+    struct nt_pool *pool =
+        placement ? nt__pool_new(o.name, o.limit, placement, &sizes) : NULL;
     nt__figures_tick();
     errno = saved;
     if (!pool)

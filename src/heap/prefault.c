@@ -16,6 +16,7 @@
 #include "pools/slab.h"
 #include "src/base/os.h"
 #include "src/heap/calls.h"
+#include "src/heap/reserve.h"
 #include "src/heap/start.h"
 
 #include <errno.h>
@@ -67,8 +68,7 @@ static int populate_by_hand(uintptr_t at, size_t size)
     return 0;
 }
 
-/* Bring pages in without changing them. 0 or a negative errno. */
-static int populate(uintptr_t at, size_t size)
+int nt__populate(uintptr_t at, size_t size)
 {
     while (madvise((void *)at, size, MADV_POPULATE_WRITE) != 0) {
         if (errno == EAGAIN || errno == EINTR)
@@ -93,7 +93,7 @@ static int step(const struct work *w, uintptr_t at, size_t size)
         if (r.absent != 0)
             return -ENOMEM;
     }
-    return populate(at, size);
+    return nt__populate(at, size);
 }
 
 static void touch(struct work *w, const struct stretch *s)

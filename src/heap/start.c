@@ -19,6 +19,7 @@
 #include "src/heap/heap.h"
 #include "src/heap/limit.h"
 #include "src/heap/phases.h"
+#include "src/heap/reserve.h"
 #include "src/heap/sampler.h"
 #include "src/heap/signals.h"
 #include "src/heap/thread.h"
@@ -186,12 +187,14 @@ static void start_heap(void)
     nt__topo_start();
     nt__bind_start();
     choose_policy(conf->policy, &policy);
+    nt__sizeclass_slab(conf->slab_bytes >> NT_SLICE_SHIFT);
     nt__sizeclass_start(conf->class_bytes, conf->class_count);
     nt__arena_config.huge = (uint8_t)conf->hugepages;
     nt__arena_config.return_ms = conf->return_ms;
     nt__guarded = conf->guard;
     nt__window_start();
     nt__arenas_start(&policy);
+    nt__reserve_start(conf);
     nt__thread_start();
     watch_for_raw_children();
 }

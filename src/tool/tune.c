@@ -273,8 +273,7 @@ static int take_run(void *context, const char *path, struct nt_waste *out)
     return status;
 }
 
-static int make_conf(void *context, const char *path, bool *is_one,
-                     struct nt_waste *out)
+static int make_conf(void *context, const char *path, struct nt_proposed *out)
 {
     struct tune *t = context;
     const struct nt_proposal *p = &t->proposal;
@@ -283,8 +282,10 @@ static int make_conf(void *context, const char *path, bool *is_one,
 
     if (status != 0)
         return status;
-    *is_one = p->classes || p->return_ms != 0;
-    *out = (struct nt_waste){.waste = table->waste, .error = table->waste_error};
+    *out = (struct nt_proposed){
+        .is_one = p->classes || p->return_ms != 0 || p->reserves,
+        .reserves = p->reserves,
+        .predicted = {.waste = table->waste, .error = table->waste_error}};
     if (t->svg != NULL)
         status = write_file(t->svg, nt__tune_svg, p);
     return status != 0 ? status : write_file(path, nt__tune_conf, p);
@@ -337,7 +338,9 @@ int nt__tool_tune(int argc, char **argv)
         {"with", KEY_WITH, "KEY:VALUE", 0,
          "try this setting, too, such as hugepages:thp or return:10000", 0},
         {"search", KEY_SEARCH, "SECONDS", OPTION_ARG_OPTIONAL,
-         "first try other settings for so long (300): hugepages and return", 0},
+         "first try other settings for so long (300): hugepages, return, slab, "
+         "prefault",
+         0},
         {0}};
     static const struct argp argp = {
         .options = options,

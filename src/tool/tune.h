@@ -5,6 +5,7 @@
  *   tune.c            the verb: options, where to
  *   tune_evidence.c   records, summed up
  *   tune_propose.c    from these to a proposal
+ *   tune_reserve.c    what is to be kept on each node
  *   tune_classes.c    the best table of size classes
  *   tune_out.c        a proposal as a configuration file, and as JSON
  *   tune_svg.c        the waste against the number of classes, as a picture
@@ -36,7 +37,21 @@ struct nt_tune_blocks {
     double blocks, held, allocated; /* held: bytes that their classes were to hold */
 };
 
+/* A node's committed bytes, as they went up and down: to less than half of the most, and up
+ * again. */
+struct nt_tune_node {
+    int32_t id;
+    unsigned again;   /* times that they came up again, in all records */
+    double low, high; /* least and most that they then came to, at the points kept */
+    double fallen;    /* what they had fallen to, summed */
+    double returned;  /* bytes given back to the system */
+    bool low_is_known;
+};
+
 struct nt_evidence {
+    struct nt_tune_node node[NT_NODES_MAX];
+    size_t nodes;
+    size_t histories; /* records with one */
     struct nt_tune_blocks peak[NT_SIZE_ROWS], all[NT_SIZE_ROWS];
     struct nt_tune_blocks expected[NT_SIZE_ROWS]; /* as peak, with what was missed */
     uint64_t align[NT_SIZE_ROWS]; /* the largest asked for; 0: any class */
@@ -94,6 +109,8 @@ struct nt_proposal {
     bool classes;       /* it is worth it */
     uint64_t return_ms; /* 0: left alone */
     double return_saves_ns;
+    double reserve[NT_NODES_MAX], reserve_saves_ns; /* bytes, by node; 0: none */
+    bool reserves;                                  /* some are proposed */
     bool huge_may_help;
     const char
         *more; /* settings that --verify tried, too, as in NUMATALLY_CONF; NULL: none */
@@ -109,6 +126,19 @@ const char *nt__tune_propose(struct nt_evidence *e, unsigned most,
 /* The best table of at most `most` listed classes; false: there is none. */
 bool nt__tune_table(const struct nt_evidence *e, unsigned most,
                     struct nt_tune_table *out, size_t *listed, unsigned *guard);
+
+/* ---- tune_reserve.c ------------------------------------------------------------------- */
+
+/* What a record's history says of its nodes. */
+void nt__evidence_reserve(struct nt_evidence *e, const struct nt_record *r);
+
+/* Fill in `reserve` and what goes with it, and take `return` out where that does the same. */
+void nt__propose_reserve(struct nt_proposal *out);
+
+/* For the file, and for the JSON. */
+void nt__reserve_conf(FILE *out, const struct nt_proposal *p);
+json_t *nt__reserve_setting(const struct nt_proposal *p);
+json_t *nt__reserve_json(const struct nt_proposal *p);
 
 /* ---- tune_out.c ----------------------------------------------------------------------- */
 

@@ -163,6 +163,7 @@ const char *nt__evidence_add(struct nt_evidence *e, const struct nt_record *r)
     if (r->profile.nsizes > 0)
         add_sizes(e, &r->profile);
     look_at_history(e, &r->history);
+    nt__evidence_reserve(e, r);
     name(e->program, sizeof e->program, s->program, e->records == 0);
     name(e->host, sizeof e->host, s->host, e->records == 0);
     e->records++;

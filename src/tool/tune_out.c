@@ -22,7 +22,7 @@ static void put_name(FILE *out, const char *s, const char *otherwise)
         fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, out);
 }
 
-static void put_head(FILE *out, const struct nt_evidence *e)
+static void put_head(FILE *out, const struct nt_evidence *e, bool names_nodes)
 {
     time_t now = time(NULL);
     struct tm tm;
@@ -41,9 +41,11 @@ static void put_head(FILE *out, const struct nt_evidence *e)
         out,
         ",\n# sampled by one block for each %" PRIu64
         " bytes. To use it: NUMATALLY_CONF_FILE=THIS-FILE\n"
-        "# in the environment. Nothing in it is of one machine only; a version that "
-        "does not\n# know a line says so, and uses the others.\n\n",
-        e->interval);
+        "# in the environment. A version that does not know a line says so, and uses "
+        "the others%s.\n\n",
+        e->interval,
+        names_nodes ? ";\n# so does a machine without the nodes that reserve names"
+                    : ": nothing\n# in it is of one machine only");
 }
 
 static void put_classes(FILE *out, const struct nt_proposal *p)
@@ -105,9 +107,10 @@ static void put_others(FILE *out, const struct nt_proposal *p)
 
 void nt__tune_conf(FILE *out, const struct nt_proposal *p)
 {
-    put_head(out, p->evidence);
+    put_head(out, p->evidence, p->reserves);
     put_classes(out, p);
     put_others(out, p);
+    nt__reserve_conf(out, p);
     if (p->more != NULL && p->more[0] != '\0') {
         fputs("\n# By --with or --search: the program was run with and without them.\n",
               out);
@@ -134,11 +137,13 @@ json_t *nt__tune_json(const struct nt_proposal *p)
         json_object_set(settings, "classes", sizes);
     if (p->return_ms != 0)
         json_object_set_new(settings, "return", json_integer((json_int_t)p->return_ms));
+    if (p->reserves)
+        json_object_set_new(settings, "reserve", nt__reserve_setting(p));
     return nt__tool_memory(json_pack(
         "{s:i, s:I, s:I, s:I, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o, "
         "s:o}, "
         "s:{s:f, "
-        "s:f}}",
+        "s:f}, s:o}",
         "tune", 1, "records", (json_int_t)p->evidence->records, "sampled_records",
         (json_int_t)p->evidence->sampled, "interval_bytes",
         (json_int_t)p->evidence->interval, "settings", settings, "at_peak", "samples",
@@ -147,7 +152,7 @@ json_t *nt__tune_json(const struct nt_proposal *p)
         p->saved, "saved_bytes_error", p->saved_error, "guard_percent", (int)p->guard,
         "sizes", sizes, "builtin", table(&p->builtin), "best", table(&p->best),
         "return", "saves_ns", p->return_saves_ns, "returned_bytes",
-        p->evidence->returned));
+        p->evidence->returned, "reserve", nt__reserve_json(p)));
 }
 
 /* Classes and waste, a point of the curve. */

@@ -269,6 +269,7 @@ const char *nt__tune_propose(struct nt_evidence *e, unsigned most,
     out->classes = out->saved > NT_TUNE_Z * out->saved_error &&
                    out->saved + out->slabs_saved > WORTH * out->builtin.bytes;
     propose_return(e, out);
+    nt__propose_reserve(out);
     out->huge_may_help =
         e->live_peak >= HUGE_BYTES * (double)e->records && e->huge < e->live_peak / 2;
     return NULL;

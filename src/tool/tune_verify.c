@@ -220,14 +220,18 @@ static void decide(struct nt_verified *o)
 /* Settings that no record can judge. Each is tried beside the best so far, as long as there is
  * time for all of its runs; it stays if it is better, by the intervals of few pairs. In the end
  * all that stayed is verified together. */
-static int search(struct verify *v)
+static int search(struct verify *v, bool reserves)
 {
-    static const char *const settings[] = {"hugepages:thp", "return:0", "return:100",
-                                           "return:10000"};
+    static const struct {
+        const char *setting;
+        unsigned of; /* one value of each key is taken, the first that is better */
+    } settings[] = {{"prefault:on", 0}, {"hugepages:thp", 1}, {"return:0", 2},
+                    {"return:100", 2},  {"return:10000", 2},  {"slab:64K", 3},
+                    {"slab:256K", 3},   {"slab:1M", 3}};
     struct nt_verified *o = v->out;
     double begin = now(), until = begin + v->how->search_s;
     double one = (begin - v->begin_s) / v->done; /* a run */
-    bool taken[2] = {false, false};              /* of hugepages, of return */
+    bool taken[4] = {!reserves};                 /* a reserve is what is brought in */
 
     for (size_t i = 0; i < NT_ARRAY_LEN(settings); i++) {
         struct nt_tried *t = &o->tried[o->ntried];
@@ -235,20 +239,20 @@ static int search(struct verify *v)
         struct side side[2] = {{NT_TRIAL_WITH, o->more}, {NT_TRIAL_WITH, more}};
         int status;
 
-        if (taken[i > 0])
+        if (taken[settings[i].of])
             continue;
         if (now() + 2 * SEARCH_PAIRS * one > until)
             return 0;
         nt__fmt_into(more, sizeof more, "%s%s%s", o->more,
-                     o->more[0] != '\0' ? "," : "", settings[i]);
-        t->setting = settings[i];
+                     o->more[0] != '\0' ? "," : "", settings[i].setting);
+        t->setting = settings[i].setting;
         v->all += 2 * SEARCH_PAIRS;
         status = compare(v, side, SEARCH_PAIRS, until, &t->is);
         if (status != 0 || t->is.pairs < 3)
             return status;
         o->ntried++;
         t->kept = worse(&t->is) == NULL && (t->is.cpu.high < 1 || t->is.rss.high < 1);
-        taken[i > 0] = t->kept;
+        taken[settings[i].of] = t->kept;
         if (t->kept)
             memcpy(o->more, more, sizeof more);
     }
@@ -259,19 +263,18 @@ static int runs(struct verify *v)
 {
     struct nt_verified *o = v->out;
     const struct side side[2] = {{NT_TRIAL_WITHOUT, ""}, {NT_TRIAL_WITH, o->more}};
-    struct nt_waste predicted = {0};
-    bool is_one = false;
+    struct nt_proposed is = {0};
     int status = record(v, NT_TRIAL_RECORD, &o->without);
 
     if (status == 0)
-        status = v->calls->propose(v->calls->context, v->conf, &is_one, &predicted);
+        status = v->calls->propose(v->calls->context, v->conf, &is);
     if (status == 0 && v->how->search_s > 0)
-        status = search(v);
+        status = search(v, is.reserves || strstr(o->more, "reserve:") != NULL);
     if (status != 0)
         return status;
-    o->predicted = predicted.waste;
-    o->predicted_error = predicted.error;
-    if (!is_one && o->more[0] == '\0') {
+    o->predicted = is.predicted.waste;
+    o->predicted_error = is.predicted.error;
+    if (!is.is_one && o->more[0] == '\0') {
         o->why =
             "there is nothing to verify: the defaults are as good as what could be "
             "proposed";

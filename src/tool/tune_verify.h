@@ -54,12 +54,17 @@ struct nt_verified {
     char more[1024]; /* settings of --with and of the search, as in NUMATALLY_CONF */
 };
 
+struct nt_proposed {
+    bool is_one;   /* there is something to verify */
+    bool reserves; /* a reserve is among it */
+    struct nt_waste predicted;
+};
+
 /* What the verb does for it: take the records in a file as the evidence; write the settings
- * proposed by it to a file, and say of what waste. 0, or the tool's exit status. */
+ * proposed by it to a file, and say what they are. 0, or the tool's exit status. */
 struct nt_verify_calls {
     int (*take)(void *context, const char *path, struct nt_waste *out);
-    int (*propose)(void *context, const char *path, bool *is_one,
-                   struct nt_waste *predicted);
+    int (*propose)(void *context, const char *path, struct nt_proposed *out);
     void *context;
 };
 

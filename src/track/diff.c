@@ -54,18 +54,47 @@ static bool valid(const struct nt_snapshot *s)
            s->nodes <= NT_NODES_MAX && s->classes <= NT_CLASSES_MAX;
 }
 
+/* Where `b`, which is the later one, has row `c` of `a`: pools may have added classes in
+ * front of the last, which is that of large blocks. */
+static size_t row_in(const struct nt_snapshot *a, const struct nt_snapshot *b, size_t c)
+{
+    return c + 1 == a->classes ? b->classes - 1 : c;
+}
+
 /* Do the rows of both mean the same? */
 static bool alike(const struct nt_snapshot *a, const struct nt_snapshot *b)
 {
-    if (a->nodes != b->nodes || a->classes != b->classes)
+    if (a->nodes != b->nodes || a->classes > b->classes ||
+        (a->classes == 0) != (b->classes == 0))
         return false;
     for (size_t n = 0; n < a->nodes; n++)
         if (a->node_id[n] != b->node_id[n])
             return false;
     for (size_t c = 0; c < a->classes; c++)
-        if (a->class_[c].block_bytes != b->class_[c].block_bytes)
+        if (a->class_[c].block_bytes != b->class_[row_in(a, b, c)].block_bytes)
             return false;
     return true;
+}
+
+/* From the last row on, that the result may lie over `from`: what moved, moved up. */
+static void diff_classes(const struct nt_snapshot *from, const struct nt_snapshot *to,
+                         struct nt_snapshot *out)
+{
+    static const struct nt_class_figures none;
+    size_t old = from->classes;
+
+    if (old == to->classes) {
+        diff(NT_LIST_CLASS, from->class_, to->class_, out->class_, NT_CLASSES_MAX,
+             sizeof out->class_[0]);
+        return;
+    }
+    for (size_t c = NT_CLASSES_MAX; c-- > 0;) {
+        bool known = old > 0 && row_in(from, to, old - 1) == c;
+
+        old -= known;
+        diff(NT_LIST_CLASS, known ? &from->class_[old] : &none, &to->class_[c],
+             &out->class_[c], 1, sizeof out->class_[0]);
+    }
 }
 
 int nt_snapshot_diff(const struct nt_snapshot *from, const struct nt_snapshot *to,
@@ -80,8 +109,7 @@ int nt_snapshot_diff(const struct nt_snapshot *from, const struct nt_snapshot *t
     diff(NT_LIST_NODE, from->node, to->node, out->node, NT_NODES_MAX,
          sizeof out->node[0]);
     diff(NT_LIST_NODE, &from->total, &to->total, &out->total, 1, sizeof out->total);
-    diff(NT_LIST_CLASS, from->class_, to->class_, out->class_, NT_CLASSES_MAX,
-         sizeof out->class_[0]);
+    diff_classes(from, to, out);
     for (size_t f = 0; f < NT_NODES_MAX; f++)
         for (size_t h = 0; h < NT_NODES_MAX; h++)
             out->free_matrix[f][h] = to->free_matrix[f][h] - from->free_matrix[f][h];

@@ -96,6 +96,7 @@ static void assert_defaults(void)
     assert_true(got->conf.check);
     assert_int_equal(got->conf.class_count, 0);
     assert_int_equal(got->conf.return_ms, 1000);
+    assert_int_equal(got->conf.slab_bytes, 2 * NT_MIB);
     assert_int_equal(got->conf.mark_signal, 0);
     assert_int_equal(got->conf.report_signal, 0);
     assert_int_equal(got->conf.run_pid, 0);
@@ -173,6 +174,75 @@ static void test_every_key(void **state)
     assert_int_equal(got->conf.class_count, 0);
     assert_int_equal(got->conf.return_ms, 3600000);
     assert_true(got->conf.check && got->live_is_null);
+}
+
+static void test_slab(void **state)
+{
+    static const char *const bad[] = {"",   "0",  "32K", "63K",  "96K", "2M+1",
+                                      "4M", "-1", "1G",  "64 K", "off", "1.5M"};
+
+    (void)state;
+    for (uint32_t size = 64; size <= 2048; size *= 2) {
+        char entry[64];
+
+        nt__fmt_into(entry, sizeof entry, "slab:%uK", size);
+        assert_int_equal(load(entry), 0);
+        assert_int_equal(got->conf.slab_bytes, size * 1024);
+    }
+    assert_int_equal(load("slab:131072"), 0);
+    assert_int_equal(got->conf.slab_bytes, 131072);
+    for (size_t i = 0; i < NT_ARRAY_LEN(bad); i++) {
+        char entry[64];
+
+        nt__fmt_into(entry, sizeof entry, "slab:%s", bad[i]);
+        assert_int_equal(load(entry), 1);
+        assert_non_null(strstr(complaints, "a power of two from 64K to 2M"));
+        assert_defaults();
+    }
+}
+
+static void test_reserve(void **state)
+{
+    static const char *const bad[] = {
+        "",        "1G;2G",   "0=",       "=1G",  "0=1G;0=2G",  "-1=1G",
+        "1024=1G", "0=2T",    "2T",       "0 1G", "0=1G;;1=1G", ";0=1G",
+        "x",       "0=1G=2G", "node0=1G", "0=-1", "on",         "1.5G",
+    };
+    static char many[1024];
+
+    (void)state;
+    assert_int_equal(load("reserve:512M,prefault:on"), 0);
+    assert_true(got->conf.reserve.each == 512 * NT_MIB && got->conf.reserve.count == 0);
+    assert_true(got->conf.prefault);
+    assert_int_equal(load("reserve: 0 = 1G ; 3=512K; ,prefault:off"), 0);
+    assert_true(got->conf.reserve.each == 0 && got->conf.reserve.count == 2);
+    assert_true(got->conf.reserve.node[0] == 0 && got->conf.reserve.node[1] == 3);
+    assert_true(got->conf.reserve.bytes[0] == NT_GIB &&
+                got->conf.reserve.bytes[1] == 512 * NT_KIB);
+    assert_false(got->conf.prefault);
+    assert_int_equal(load("reserve:0=1G,reserve:off"), 0);
+    assert_true(got->conf.reserve.each == 0 && got->conf.reserve.count == 0);
+    assert_int_equal(load("reserve:0=1G,reserve:1T"), 0);
+    assert_true(got->conf.reserve.each == NT_CONF_RESERVE_MAX &&
+                got->conf.reserve.count == 0);
+    for (size_t i = 0; i < NT_ARRAY_LEN(bad); i++) {
+        char entry[64];
+
+        nt__fmt_into(entry, sizeof entry, "reserve:%s", bad[i]);
+        assert_int_equal(load(entry), 1);
+        assert_non_null(strstr(complaints, "such as 0=1G;1=512M"));
+        assert_true(got->conf.reserve.each == 0 && got->conf.reserve.count == 0);
+    }
+    for (unsigned n = 0; n < 65; n++)
+        nt__fmt_into(many + strlen(many), sizeof many - strlen(many), "%s%u=1M",
+                     n == 0 ? "reserve:" : ";", n);
+    assert_int_equal(load(many), 1);
+    assert_non_null(strstr(complaints, "more than 64 nodes"));
+    *strrchr(many, ';') = '\0';
+    assert_int_equal(load(many), 0);
+    assert_int_equal(got->conf.reserve.count, 64);
+    assert_int_equal(load("prefault:yes"), 1);
+    assert_non_null(strstr(complaints, "on or off"));
 }
 
 static void test_relative_path_is_made_absolute(void **state)
@@ -592,6 +662,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_slab),
+        cmocka_unit_test(test_reserve),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_relative_path_is_made_absolute),
         cmocka_unit_test(test_timeline),

@@ -146,6 +146,18 @@ static void pools()
     CHECK(!none && error == std::errc::invalid_argument);
     nt::pool good = nt::pool::make({"good"}, error);
     CHECK(good && !error);
+
+    const std::uint32_t sizes[] = {16, 272, 70000}, falling[] = {32, 16};
+    nt::pool fitted({"fitted", 0, nullptr, nullptr, sizes, 3});
+    CHECK(nt_usable_size(nt::source(fitted).get(265, 8)) == 272);
+    CHECK(nt_usable_size(nt::source(good).get(265, 8)) == 288);
+    nt::pool bad = nt::pool::make({"bad", 0, nullptr, nullptr, falling, 2}, error);
+    CHECK(!bad && error == std::errc::invalid_argument);
+    std::uint32_t many[60];
+    for (std::uint32_t i = 0; i < 60; i++)
+        many[i] = 100016 + 16 * i;
+    bad = nt::pool::make({"bad", 0, nullptr, nullptr, many, 60}, error);
+    CHECK(!bad && error == std::errc::no_space_on_device);
 }
 
 static void counted()

@@ -30,6 +30,13 @@ static void check_conf(const struct nt_conf *c)
     FUZZ_CHECK(c->timeline_ms == 0 ||
                (c->timeline_ms >= 10 && c->timeline_ms <= DAY_MS));
     FUZZ_CHECK(c->return_ms <= RETURN_MS_MAX);
+    FUZZ_CHECK(c->reserve.each <= NT_CONF_RESERVE_MAX && c->reserve.count <= 64);
+    FUZZ_CHECK(c->reserve.each == 0 || c->reserve.count == 0);
+    for (uint32_t i = 0; i < c->reserve.count; i++)
+        FUZZ_CHECK(c->reserve.node[i] >= 0 && c->reserve.node[i] <= 1023 &&
+                   c->reserve.bytes[i] <= NT_CONF_RESERVE_MAX);
+    FUZZ_CHECK(nt__is_pow2(c->slab_bytes) && c->slab_bytes >= SLAB_BYTES_LEAST &&
+               c->slab_bytes <= SLAB_BYTES_MOST);
     FUZZ_CHECK(c->sample <= NT_CONF_SAMPLE_MAX);
     FUZZ_CHECK(c->class_count <= NT_CONF_CLASSES_MAX);
     for (uint32_t i = 0; i < c->class_count; i++)

@@ -36,6 +36,7 @@ tests() {
     4x1) echo "policies api_policies" ;;
     hbm | cxl) echo "cpuless api_policies cpuless" ;;
     tiny)
+        echo "reserve sh $source_dir/tests/lab/reserve.sh full"
         echo "strict api_arrays strict*"
         echo "spill api_arrays spill"
         echo "migration api_arrays migrate-full"
@@ -47,6 +48,7 @@ tests() {
         echo "policies api_policies"
         echo "arrays api_arrays"
         echo "spares api_spares"
+        echo "reserve sh $source_dir/tests/lab/reserve.sh"
         echo "calls sh $source_dir/tests/lab/calls.sh few"
         echo "mappings prog_cost mappings"
         echo "surroundings sh $source_dir/tests/lab/surroundings.sh" # the last: it sets limits

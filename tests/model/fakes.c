@@ -94,6 +94,12 @@ void nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices, bool clea
     nt__arena_give(a, run, slices, clean);
 }
 
+unsigned nt__sizetable_aligned(const struct nt_sizetable *t, size_t size, size_t align)
+{
+    (void)t, (void)align;
+    return nt__sizeclass_of(size);
+}
+
 void nt__arena_will_fill(struct nt_arena *a, void *run)
 {
     (void)a, (void)run;

@@ -78,7 +78,7 @@ void world_start(void)
     nt__window = (struct nt_window){unit, NT_UNIT, map_of_slices, headers};
     for (unsigned i = 0; i < NT_UNIT_SLICES; i++)
         map_of_slices[i] = nt__window_header_at(i);
-    nt__sizeclasses.count = CLASSES;
+    nt__sizeclasses.process = nt__sizeclasses.count = CLASSES;
     for (unsigned c = 0; c < CLASSES; c++) {
         nt__sizeclasses.size[c] = (uint32_t)(WORLD_BYTES << c);
         nt__sizeclasses.slices[c] = nt__sizeclasses.first[c] = 1;

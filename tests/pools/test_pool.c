@@ -16,9 +16,9 @@ static void pool_free(struct nt_pool *pool, void *p)
 static int act_new(void)
 {
     CHECK(nt__pool_first() == NULL);
-    struct nt_pool *a = nt__pool_new(NULL, 0, room_place("preferred-many:0-1"));
+    struct nt_pool *a = nt__pool_new(NULL, 0, room_place("preferred-many:0-1"), NULL);
     struct nt_pool *b = nt__pool_new("a name that is longer than thirty-one bytes",
-                                     100000, room_place("preferred-many:1"));
+                                     100000, room_place("preferred-many:1"), NULL);
     CHECK(a && b && strcmp(a->name, "pool-1") == 0);
     CHECK(strcmp(b->name, "a name that is longer than thirt") < 0);
     CHECK(strlen(b->name) == 31);
@@ -28,7 +28,7 @@ static int act_new(void)
     CHECK(nt__pool_first() == b && b->next == a);
     nt__pool_close(a);
     CHECK(!a->open);
-    CHECK(nt__pool_new("again", 0, room_place("preferred-many:0")) ==
+    CHECK(nt__pool_new("again", 0, room_place("preferred-many:0"), NULL) ==
           a); /* used again, being read without a lock */
     CHECK(a->open && strcmp(a->name, "again") == 0);
     return 0;
@@ -37,8 +37,9 @@ static int act_new(void)
 /* Blocks are of the caller's node if the pool may, else of the first it may. */
 static int act_nodes(void)
 {
-    struct nt_pool *only1 = nt__pool_new(NULL, 0, room_place("preferred-many:1")),
-                   *both = nt__pool_new(NULL, 0, room_place("preferred-many:0-1"));
+    struct nt_pool *only1 = nt__pool_new(NULL, 0, room_place("preferred-many:1"), NULL),
+                   *both =
+                       nt__pool_new(NULL, 0, room_place("preferred-many:0-1"), NULL);
     for (int i = 0; i < 100; i++) {
         char *p = nt__pool_malloc(only1, 100, 1, false);
         CHECK(nt__slab_of(p)->owner->slot == 1);
@@ -56,7 +57,7 @@ static int act_nodes(void)
 
 static int act_sizes(void)
 {
-    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("preferred-many:0"));
+    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("preferred-many:0"), NULL);
     for (size_t size = 0; size < 3 * NT_MIB; size += 1 + size / 3)
         for (size_t align = 1; align <= 4 * NT_MIB; align *= 16) {
             unsigned char *p = nt__pool_malloc(pool, size, align, true);
@@ -74,7 +75,7 @@ static int act_sizes(void)
 static int act_limit(void)
 {
     struct nt_pool *pool =
-        nt__pool_new(NULL, 8 * NT_MIB, room_place("preferred-many:0"));
+        nt__pool_new(NULL, 8 * NT_MIB, room_place("preferred-many:0"), NULL);
     size_t got = 0;
     static char *p[1000];
     while (got < NT_ARRAY_LEN(p) && (p[got] = nt__pool_malloc(pool, 100000, 1, false)))
@@ -109,7 +110,7 @@ static int act_kept(void)
 {
     static const size_t size[] = {16000, 40000, 100000, 3 * NT_MIB, 600000, 16000};
     struct nt_pool *pool =
-        nt__pool_new(NULL, 8 * NT_MIB, room_place("preferred-many:0-1"));
+        nt__pool_new(NULL, 8 * NT_MIB, room_place("preferred-many:0-1"), NULL);
     for (size_t i = 0; i < NT_ARRAY_LEN(size); i++) {
         cpu_set_t one;
         CPU_ZERO(&one);
@@ -132,8 +133,8 @@ static int act_kept(void)
 
 static int act_empty(void)
 {
-    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("preferred-many:0")),
-                   *other = nt__pool_new(NULL, 0, room_place("preferred-many:0"));
+    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("preferred-many:0"), NULL),
+                   *other = nt__pool_new(NULL, 0, room_place("preferred-many:0"), NULL);
     char *kept = nt__pool_malloc(other, 100, 1, false);
     uint64_t before = room_committed();
     strcpy(kept, "kept");
@@ -165,7 +166,7 @@ static int act_empty(void)
 
 static int act_realloc_large(void)
 {
-    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("preferred-many:0"));
+    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("preferred-many:0"), NULL);
     char *p = nt__pool_malloc(pool, NT_MIB, 1, false);
     char *wall = nt__pool_malloc(pool, NT_MIB, 1, false);
     strcpy(p, "contents");
@@ -218,7 +219,7 @@ static int act_migrate(void)
     CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
     unsigned here = nt__topo_here();
     struct nt_placement *to = room_place(here ? "preferred:1" : "preferred:0");
-    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("interleave"));
+    struct nt_pool *pool = nt__pool_new(NULL, 0, room_place("interleave"), NULL);
     unsigned arena = nt__placement_arena(to, here)->index;
     char *p = nt__pool_malloc(pool, 100, 1, false);
     CHECK(nt__slab_of(p)->arena != arena);
@@ -233,7 +234,7 @@ static int act_threads(void)
 {
     pthread_t thread[3];
     unsigned char mark[3] = {1, 2, 3};
-    shared = nt__pool_new(NULL, 0, room_place("preferred-many:0-1"));
+    shared = nt__pool_new(NULL, 0, room_place("preferred-many:0-1"), NULL);
     for (int i = 0; i < 3; i++)
         CHECK(pthread_create(&thread[i], NULL, use_shared, &mark[i]) == 0);
     for (int i = 0; i < 3; i++) {
@@ -267,7 +268,7 @@ static int act_free_large_twice(void)
 static void test_misuse(void **state)
 {
     (void)state;
-    misused = nt__pool_new(NULL, 0, room_place("preferred-many:0"));
+    misused = nt__pool_new(NULL, 0, room_place("preferred-many:0"), NULL);
     victim = nt__pool_malloc(misused, 100, 1, false);
     child_aborts(act_free_twice, "already free");
     victim = nt__pool_malloc(misused, NT_MIB, 1, false);
@@ -281,7 +282,7 @@ static int act_fork_child(void)
 #endif
     nt__pool_fork_unlock(NT_FORK_CHILD);
     CHECK(nt__pool_malloc(misused, 100, 1, false));
-    CHECK(nt__pool_new(NULL, 0, room_place("preferred:0")));
+    CHECK(nt__pool_new(NULL, 0, room_place("preferred:0"), NULL));
     return 0;
 }
 

@@ -11,7 +11,9 @@ static const struct nt_sizeclasses *t = &nt__sizeclasses;
 static void check_table(void)
 {
     assert_true(t->count >= 1 && t->count < NT_CLASSES);
-    assert_int_equal(nt__sizeclass_large(), t->count);
+    assert_int_equal(t->process, t->count);
+    assert_true(nt__sizeclass_large() >= t->count);
+    assert_int_equal(t->size[nt__sizeclass_large()], 0);
     assert_int_equal(t->size[t->count - 1], NT_CLASSED_MAX);
     for (unsigned c = 0; c < t->count; c++) {
         assert_int_equal(t->size[c] % NT_GRAIN, 0);
@@ -76,6 +78,27 @@ static void test_slabs(void **state)
     }
 }
 
+/* Slabs of 64 KiB to 2 MiB: none is longer than allowed or needed, but each holds a block. */
+static void test_short_slabs(void **state)
+{
+    (void)state;
+    for (unsigned most = 1; most <= NT_UNIT_SLICES; most *= 2) {
+        nt__sizeclass_slab(most);
+        nt__sizeclass_start(NULL, 0);
+        check_table();
+        for (unsigned c = 0; c < t->count; c++) {
+            size_t bytes = t->slices[c] * NT_SLICE, half = bytes / 2;
+            assert_true(bytes >= t->size[c]);
+            assert_true(t->slices[c] <= most || half < t->size[c]);
+            assert_true(t->slices[c] == 1 || half / t->size[c] < 512);
+            if (t->slices[c] < most)
+                assert_true(bytes / t->size[c] >= 512);
+        }
+    }
+    nt__sizeclass_start(NULL, 0);
+    assert_int_equal(t->slices[nt__sizeclass_of(NT_CLASSED_MAX)], NT_UNIT_SLICES);
+}
+
 static void test_aligned(void **state)
 {
     (void)state;
@@ -83,7 +106,7 @@ static void test_aligned(void **state)
     for (size_t align = 1; align <= NT_SLICE; align *= 2)
         for (size_t size = 0; size <= NT_CLASSED_MAX; size += 1 + size / 50) {
             unsigned c = nt__sizeclass_aligned(size, align);
-            if (c == t->count)
+            if (c == nt__sizeclass_large())
                 continue;
             assert_true(t->size[c] >= size && t->size[c] % align == 0);
             for (unsigned k = nt__sizeclass_of(size); k < c; k++)
@@ -165,10 +188,11 @@ static void test_random_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_built_in),   cmocka_unit_test(test_powers_of_two),
-        cmocka_unit_test(test_slabs),      cmocka_unit_test(test_aligned),
-        cmocka_unit_test(test_configured), cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_too_many),   cmocka_unit_test(test_random_tables),
+        cmocka_unit_test(test_built_in),      cmocka_unit_test(test_powers_of_two),
+        cmocka_unit_test(test_slabs),         cmocka_unit_test(test_short_slabs),
+        cmocka_unit_test(test_aligned),       cmocka_unit_test(test_configured),
+        cmocka_unit_test(test_hostile),       cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_random_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

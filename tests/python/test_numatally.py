@@ -111,10 +111,22 @@ class Arrays(unittest.TestCase):
             self.assertEqual(np.ones(10).sum(), 10)
             self.assertEqual(small.figures()["limit_bytes"], 8 << 20)
 
+    def test_have_sizes_of_their_own(self):
+        for classes, size in ([16, 272, 70000], 272), (None, 288):
+            with numatally.Pool("sizes", classes=classes) as pool, pool.arrays():
+                kept = np.ones(265, dtype=np.uint8)
+                self.assertEqual(pool.figures()["live_bytes_now"], size)
+                del kept
+
     def test_pools_that_cannot_be(self):
         for options in {"nodes": "77"}, {"policy": "nonsense"}, {"nodes": "0", "policy": "local"}:
             with self.assertRaisesRegex(OSError, "Invalid argument"):
                 numatally.Pool("none", **options)
+        for classes in [32, 16], [17], [524304], []:
+            with self.assertRaisesRegex(OSError, "Invalid argument"):
+                numatally.Pool("none", classes=classes)
+        with self.assertRaisesRegex(OSError, "No space left"):
+            numatally.Pool("none", classes=range(100016, 100976, 16))
         with self.assertRaisesRegex(ValueError, "31 bytes; this has 32"):
             numatally.Pool("x" * 32)
         with self.assertRaises(OSError):

@@ -158,6 +158,35 @@ static void test_refusals(void **state)
     refused();
 }
 
+/* What pools added lies in front of the last row; large blocks keep theirs. */
+static void test_more_classes(void **state)
+{
+    (void)state;
+    for (int over = 0; over < 3; over++) {
+        struct nt_snapshot *to = over == 2 ? &out : &b, *d = over == 1 ? &a : &out;
+        fill(&a, 1000);
+        fill(to, 5000);
+        a.class_[4].block_bytes = 0;
+        to->classes = 7;
+        to->class_[6].block_bytes = 0;
+        uint64_t large = to->class_[6].frees_total - a.class_[4].frees_total;
+        uint64_t known = to->class_[3].frees_total - a.class_[3].frees_total;
+        uint64_t more = to->class_[4].frees_total, most = to->class_[5].frees_total;
+        assert_int_equal(nt_snapshot_diff(&a, to, d), 0);
+        assert_true(d->classes == 7 && d->class_[6].block_bytes == 0);
+        assert_true(d->class_[6].frees_total == large &&
+                    d->class_[3].frees_total == known);
+        assert_true(d->class_[4].frees_total == more &&
+                    d->class_[5].frees_total == most);
+    }
+    fill(&a, 1000);
+    fill(&b, 5000);
+    b.classes = 7; /* its last row is another's */
+    assert_int_equal(nt_snapshot_diff(&a, &b, &out), -EINVAL);
+    a.classes = 0;
+    assert_int_equal(nt_snapshot_diff(&a, &b, &out), -EINVAL);
+}
+
 /* Of the library's own snapshots: what a stretch of program did, no more and no less. */
 static void test_of_a_stretch(void **state)
 {
@@ -189,9 +218,8 @@ static void test_of_a_stretch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_in_place),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_kinds),        cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_more_classes), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_of_a_stretch),
     };
 

@@ -9,7 +9,8 @@ from numatally._records import _read
 
 class PoolOptions(c.Structure):
     _fields_ = [("size", c.c_size_t), ("name", c.c_char_p), ("limit", c.c_size_t),
-                ("nodes", c.c_char_p), ("policy", c.c_char_p)]
+                ("nodes", c.c_char_p), ("policy", c.c_char_p),
+                ("classes", c.POINTER(c.c_uint32)), ("class_count", c.c_size_t)]
 
 
 class Allocator(c.Structure):

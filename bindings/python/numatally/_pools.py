@@ -45,22 +45,25 @@ def _capsule(handler):
 
 class Pool:
     """Memory that is counted by itself, may have a limit in bytes, nodes and a policy of its own
-    (numactl's words, as in numa.h). OSError: EINVAL, no such node or policy; ENOMEM.
+    (numactl's words, as in numa.h), and sizes of blocks: `classes`, ascending multiples of 16 up
+    to 524288. OSError: EINVAL, no such node, policy or sizes; ENOSPC, too many sizes; ENOMEM.
 
     Arrays outlive the pool's name: close() is refused while there are any. A pool that is not
     closed stays to the end of the process.
     """
 
-    def __init__(self, name=None, *, limit=0, nodes=None, policy=None):
+    def __init__(self, name=None, *, limit=0, nodes=None, policy=None, classes=None):
         # The name is also how its figures are found.
         self.name = name if name is not None else f"python-{next(_numbers)}"
         encoded = self.name.encode()
         if len(encoded) > 31:
             raise ValueError(f"a pool's name has up to 31 bytes; this has {len(encoded)}: {name!r}")
         lib, pool = library(), c.c_void_p()
+        sizes = (c.c_uint32 * len(classes))(*classes) if classes is not None else None
         options = PoolOptions(c.sizeof(PoolOptions), encoded, limit,
                               nodes.encode() if nodes is not None else None,
-                              policy.encode() if policy is not None else None)
+                              policy.encode() if policy is not None else None,
+                              sizes, len(classes) if classes is not None else 0)
         checked(lib.nt_pool_create(c.byref(options), c.byref(pool)), f"numatally.Pool({name!r})")
         self._pool = pool
         calls = Allocator()

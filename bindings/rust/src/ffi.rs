@@ -12,6 +12,8 @@ pub struct PoolOptions {
     pub limit: usize,
     pub nodes: *const c_char,
     pub policy: *const c_char,
+    pub classes: *const u32,
+    pub class_count: usize,
 }
 
 #[repr(C)]

@@ -16,13 +16,18 @@ pub struct PoolOptions<'a> {
     pub nodes: Option<&'a str>,
     /// A policy in numactl's words, as in numa.h; the process's if there is none.
     pub policy: Option<&'a str>,
+    /// Sizes of its blocks: ascending multiples of 16 up to 524288. Above the largest, or if
+    /// there are none, the process's.
+    pub classes: Option<&'a [u32]>,
 }
 
 /// Why a pool could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolError {
-    /// Not a policy or a node list, or a node that this process may not use.
+    /// Not a policy, a node list or a table of sizes, or a node that this process may not use.
     Invalid,
+    /// The sizes of the process and of all pools would be more than 127.
+    TooManySizes,
     /// There is no memory for it.
     NoMemory,
 }
@@ -30,7 +35,10 @@ pub enum PoolError {
 impl fmt::Display for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            PoolError::Invalid => "not a policy, a node list or a name, or no such node",
+            PoolError::Invalid => {
+                "not a policy, a node list, a name or a table of sizes, or no such node"
+            }
+            PoolError::TooManySizes => "more than 127 sizes, with those of all other pools",
             PoolError::NoMemory => "no memory for a pool",
         })
     }
@@ -68,12 +76,15 @@ impl Pool {
             limit: options.limit,
             nodes: pointer(&nodes),
             policy: pointer(&policy),
+            classes: options.classes.map_or(ptr::null(), <[u32]>::as_ptr),
+            class_count: options.classes.map_or(0, <[u32]>::len),
         };
         let mut pool = ptr::null_mut();
         // SAFETY: the texts live to the end of this function, and are copied.
         match unsafe { ffi::nt_pool_create(&given, &mut pool) } {
             0 => Ok(Pool(pool)),
             -12 => Err(PoolError::NoMemory),
+            -28 => Err(PoolError::TooManySizes),
             _ => Err(PoolError::Invalid),
         }
     }

@@ -91,6 +91,29 @@ fn pools_have_limits() {
 }
 
 #[test]
+fn pools_have_sizes() {
+    let with = |classes| {
+        Pool::new(&PoolOptions {
+            name: Some("sizes"),
+            classes: Some(classes),
+            ..Default::default()
+        })
+    };
+    let pool = with(&[16, 4096, 70000]).unwrap();
+    unsafe {
+        // A page for each: what goes with the pool.
+        let one = pool.alloc(Layout::from_size_align(17, 16).unwrap()) as usize;
+        let two = pool.alloc(Layout::from_size_align(17, 16).unwrap()) as usize;
+        assert_eq!(one.abs_diff(two), 4096);
+    }
+    for classes in [&[32, 16][..], &[17], &[524304], &[]] {
+        assert_eq!(with(classes).err(), Some(PoolError::Invalid));
+    }
+    let many: Vec<u32> = (0..60).map(|i| 100016 + 16 * i).collect();
+    assert_eq!(with(&many).err(), Some(PoolError::TooManySizes));
+}
+
+#[test]
 fn what_is_counted() {
     let counted = TrackingAllocator::new(Heap);
     let layout = Layout::from_size_align(1000, 16).unwrap();
