@@ -97,12 +97,12 @@ static void put_others(FILE *out, const struct nt_proposal *p)
             mib(e->returned), mib(e->live_peak), p->return_saves_ns / 1e9,
             e->cpu_ns / 1e9, p->return_ms);
     if (p->huge_may_help)
-        fprintf(
-            out,
-            "\n# hugepages:thp is not set: at a peak of %.0f MiB it may save time, but a "
-            "record cannot say so.\n# A run can: numatally tune --verify "
-            "--with=hugepages:thp -- PROGRAM\n",
-            mib(e->live_peak));
+        fprintf(out,
+                "\n# hugepages:thp is not set: at a peak of %.0f MiB it may save time, "
+                "but a "
+                "record cannot say so.\n# A run can: numatally tune --verify "
+                "--with=hugepages:thp -- PROGRAM\n",
+                mib(e->live_peak));
 }
 
 void nt__tune_conf(FILE *out, const struct nt_proposal *p)
