@@ -30,18 +30,15 @@
 #define SLAB_BYTES_LEAST (64 * NT_KIB)
 #define SLAB_BYTES_MOST (2 * NT_MIB)
 #define RETURN_MS_MAX 3600000u
-#define DAY_MS ((uint64_t)24 * 3600 * 1000)
 #define SIGNALS "off, HUP, QUIT, USR1, USR2 or RTMIN+N"
 
 /* A reader of values: NULL, or what is wrong with the value, in words. */
 typedef const char *(*parse_fn)(struct nt_text v, struct nt_conf *out);
 
-static const char *parse_report(struct nt_text v, struct nt_conf *out);
 static const char *parse_hugepages(struct nt_text v, struct nt_conf *out);
 static const char *parse_check(struct nt_text v, struct nt_conf *out);
 static const char *parse_classes(struct nt_text v, struct nt_conf *out);
 static const char *parse_slab(struct nt_text v, struct nt_conf *out);
-static const char *parse_live(struct nt_text v, struct nt_conf *out);
 static const char *parse_policy(struct nt_text v, struct nt_conf *out);
 static const char *parse_return(struct nt_text v, struct nt_conf *out);
 static const char *parse_reserve(struct nt_text v, struct nt_conf *out);
@@ -64,7 +61,7 @@ static const struct setting {
      "off, exit, a path with %h %r %p %%, or every=1s or every=1s;PATH-%p.csv",
      "where the report goes when the process ends; how often a row of figures is "
      "written",
-     parse_report},
+     nt__conf_report},
     {"hugepages", "auto", "auto, off, thp or hugetlb", "what backs the memory",
      parse_hugepages},
     {"check", "on", "on, off or full", "stop at a double or foreign free", parse_check},
@@ -74,7 +71,7 @@ static const struct setting {
     {"slab", "2M", "a power of two from 64K to 2M",
      "the most that is cut into blocks of a class at once", parse_slab},
     {"live", "off", "off, on or a folder", "keep the figures in a live file",
-     parse_live},
+     nt__conf_live},
     {"policy", "auto",
      "auto, local, bind:LIST, preferred:NODE, preferred-many:LIST, interleave:LIST, "
      "weighted-interleave:LIST or inherit",
@@ -109,117 +106,7 @@ static struct {
     char file[FILE_BYTES_MAX + 1]; /* NUMATALLY_CONF_FILE's bytes */
 } C;
 
-/* ---- paths ------------------------------------------------------------------ */
-
-/* Copy a path and make it absolute, as the program may change its folder later. */
-static const char *parse_path(struct nt_text v, char out[static NT_CONF_PATH_MAX])
-{
-    char path[NT_CONF_PATH_MAX];
-    size_t at = 0;
-
-    if (v.len == 0)
-        return "is empty";
-    if (memchr(v.s, '\0', v.len) != NULL)
-        return "holds a byte 0";
-    if (v.s[0] != '/') {
-        /* A folder that was deleted or is too deep has no name. */
-        if (getcwd(path, sizeof path) == NULL || path[0] != '/')
-            return "is relative, and the current folder's path cannot be had";
-        at = strlen(path);
-        if (at < sizeof path - 1 && at > 1)
-            path[at++] = '/';
-    }
-    if (at + v.len >= sizeof path)
-        return "is too long: 1023 bytes with the folder's path are allowed";
-    memcpy(path + at, v.s, v.len);
-    path[at + v.len] = '\0';
-    memcpy(out, path, at + v.len + 1);
-    return NULL;
-}
-
 /* ---- values ----------------------------------------------------------------- */
-
-/* A path with %h and the like, which is absolute from then on. */
-static const char *parse_pattern(struct nt_text v, char out[static NT_CONF_PATH_MAX])
-{
-    char path[NT_CONF_PATH_MAX];
-    const char *wrong;
-
-    for (size_t i = 0; i < v.len; i++)
-        if (v.s[i] == '%' && (++i == v.len || memchr("hrp%", v.s[i], 4) == NULL))
-            return "has a % that is none of %h (host), %r (rank), %p (pid), %%";
-    wrong = parse_path(v, path);
-    if (wrong != NULL)
-        return wrong;
-    if (memchr(path, '%', strlen(path) - v.len) != NULL)
-        return "is relative to a folder with a % in its name";
-    memcpy(out, path, sizeof path);
-    return NULL;
-}
-
-static bool ends_in(struct nt_text v, const char *end)
-{
-    size_t n = strlen(end);
-
-    return v.len > n && memcmp(v.s + v.len - n, end, n) == 0;
-}
-
-static bool has_pid(struct nt_text pattern)
-{
-    for (size_t i = 0; i + 1 < pattern.len; i++)
-        if (pattern.s[i] == '%' && pattern.s[++i] == 'p')
-            return true;
-    return false;
-}
-
-/* TIME, or TIME;PATH. */
-static const char *parse_every(struct nt_text v, struct nt_conf *out)
-{
-    static const struct {
-        const char *name;
-        uint32_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}};
-    struct nt_text time, path = {"numatally-%h-%p.csv", 19};
-    uint64_t n, ms = 0;
-    const char *wrong;
-
-    nt__text_next(&v, ';', &time);
-    time = nt__text_trim(time);
-    for (size_t i = 0; i < NT_ARRAY_LEN(units); i++) {
-        struct nt_text number = {time.s, time.len - strlen(units[i].name)};
-
-        if (ends_in(time, units[i].name) &&
-            nt__text_number(number, DAY_MS / units[i].ms, false, &n))
-            ms = n * units[i].ms;
-    }
-    if (ms < 10)
-        return "has no time from 10ms to 1440m";
-    if (v.s != NULL)
-        path = nt__text_trim(v);
-    if (!ends_in(path, ".csv") && !ends_in(path, ".jsonl"))
-        return "has a path that ends neither in .csv nor in .jsonl";
-    if (!has_pid(path))
-        return "has a path without %p, but each process writes a file";
-    wrong = parse_pattern(path, out->timeline);
-    if (wrong == NULL)
-        out->timeline_ms = (uint32_t)ms;
-    return wrong;
-}
-
-static const char *parse_report(struct nt_text v, struct nt_conf *out)
-{
-    static const char every[] = "every=";
-
-    if (v.len >= sizeof every - 1 && memcmp(v.s, every, sizeof every - 1) == 0)
-        return parse_every(
-            (struct nt_text){v.s + sizeof every - 1, v.len - (sizeof every - 1)}, out);
-    if (!nt__text_is(v, "off") && !nt__text_is(v, "exit"))
-        return parse_pattern(v, out->report);
-    if (nt__text_is(v, "off"))
-        out->timeline_ms = 0;
-    memcpy(out->report, v.len == 3 ? "" : "exit", v.len == 3 ? 1 : 5);
-    return NULL;
-}
 
 static const char *parse_hugepages(struct nt_text v, struct nt_conf *out)
 {
@@ -288,17 +175,6 @@ static const char *parse_slab(struct nt_text v, struct nt_conf *out)
         return "is no power of two";
     out->slab_bytes = (uint32_t)bytes;
     return NULL;
-}
-
-static const char *parse_live(struct nt_text v, struct nt_conf *out)
-{
-    if (nt__text_is(v, "off")) {
-        out->live[0] = '\0';
-        return NULL;
-    }
-    if (nt__text_is(v, "on"))
-        v = (struct nt_text){"/dev/shm", 8};
-    return parse_path(v, out->live);
 }
 
 /* What it means is seen when the machine is known: numa/policy.h. */
@@ -544,7 +420,7 @@ static void read_run(const char *s)
         return;
     dir = (struct nt_text){rest.s, (size_t)(colon - rest.s)};
     if (!nt__text_number(pid, INT32_MAX, false, &n) || dir.len == 0 ||
-        dir.s[0] != '/' || parse_path(dir, C.conf.run_dir) != NULL)
+        dir.s[0] != '/' || nt__conf_path(dir, C.conf.run_dir) != NULL)
         return;
     C.conf.run_pid = (int64_t)n;
     C.conf.run_children = strcmp(colon, ":1") == 0;

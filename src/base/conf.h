@@ -19,7 +19,8 @@
 #define NT_CONF_PATH_MAX 1024  /* bytes of a path in a setting, with its 0 */
 #define NT_CONF_POLICY_MAX 256 /* bytes of a policy, with its 0 */
 #define NT_CONF_SAMPLE_MAX ((uint64_t)1 << 40)
-#define NT_CONF_RESERVE_MAX ((uint64_t)1 << 40) /* bytes of a node */
+#define NT_CONF_TIMELINE_MS_MAX ((uint64_t)24 * 3600 * 1000) /* a day */
+#define NT_CONF_RESERVE_MAX ((uint64_t)1 << 40)              /* bytes of a node */
 #define NT_CONF_CLASSES_MAX 127 /* sizes in a class table; large blocks are extra */
 
 /* As enum nt_huge. */
@@ -77,6 +78,13 @@ NT_HIDDEN void nt__conf_load(void);
 NT_HIDDEN const struct nt_conf *nt__conf(void);
 
 struct nt_text;
+/* conf_paths.c: read these settings, and a path, made absolute. NULL, or what is wrong with
+ * the value. */
+NT_HIDDEN const char *nt__conf_path(struct nt_text v,
+                                    char out[static NT_CONF_PATH_MAX]);
+NT_HIDDEN const char *nt__conf_report(struct nt_text v, struct nt_conf *out);
+NT_HIDDEN const char *nt__conf_live(struct nt_text v, struct nt_conf *out);
+
 /* conf_reserve.c: read the setting `reserve`. NULL with *out, or what is wrong with it. */
 NT_HIDDEN const char *nt__conf_reserve(struct nt_text v, struct nt_reserve *out);
 

@@ -28,7 +28,7 @@ static void check_conf(const struct nt_conf *c)
     FUZZ_CHECK(c->report[0] == '\0' || c->report[0] == '/' ||
                strcmp(c->report, "exit") == 0);
     FUZZ_CHECK(c->timeline_ms == 0 ||
-               (c->timeline_ms >= 10 && c->timeline_ms <= DAY_MS));
+               (c->timeline_ms >= 10 && c->timeline_ms <= NT_CONF_TIMELINE_MS_MAX));
     FUZZ_CHECK(c->return_ms <= RETURN_MS_MAX);
     FUZZ_CHECK(c->reserve.each <= NT_CONF_RESERVE_MAX && c->reserve.count <= 64);
     FUZZ_CHECK(c->reserve.each == 0 || c->reserve.count == 0);
