@@ -286,9 +286,9 @@ nt__sampled_asked(struct nt_shard *s, const struct nt_asked *asked, void *plain)
 /* current[c]; `c` may be -1: a size whose class is not known yet. */
 NT_FAST struct nt_slab *nt__shard_current(const struct nt_shard *s, size_t c)
 {
-    const char *row = (const char *)s + offsetof(struct nt_shard, current) + c * 8;
     _Static_assert(sizeof(void *) == 8, "rows of pointers");
-    return *(struct nt_slab *const *)(const void *)row;
+    const char *rows = (const char *)s + offsetof(struct nt_shard, current);
+    return *(struct nt_slab *const *)(const void *)(rows + (ptrdiff_t)c * 8);
 }
 
 /* A block of class `c` from the current slab, counted; NULL when its list is empty. `*due`:
