@@ -101,8 +101,9 @@ with open("laid.json", "w", encoding="utf-8-sig") as out:
         print(json.dumps(first, indent=indent), file=out)
     print(lines[0], file=out)
 with open("short.json", "w") as out:
-    print(json.dumps(first, indent=2)[:5000], lines[0], json.dumps(first, indent=2)[:5000],
-          json.dumps(first, indent=2), json.dumps(first, indent=0)[:5000], lines[0], sep="\n", file=out)
+    wide, tall = (json.dumps(first, indent=indent) for indent in (2, 0))
+    half = slice(len(tall) // 2)
+    print(wide[half], lines[0], wide[half], wide, tall[half], lines[0], sep="\n", file=out)
 PY
 for i in 1 2 3 4 5; do sed -n 1p r.json; done >five.json
 try 0 "$tool" report --format json laid.json
