@@ -3,15 +3,16 @@
  * From a size to its class and back; nothing else knows the table.
  *
  * A class is a block size. A size finds its class by one load from a byte table, which
- * has an entry for each 16 bytes up to NT_SMALL_MAX and for each 2 KiB from there; above NT_CLASSED_MAX a block is *large* and has
- * slices of its own. The table is data: the built-in one wastes at most 12.5 % above
+ * has an entry for each 16 bytes up to NT_SMALL_MAX and for each 2 KiB from there (malloc's own,
+ * in each shard, has one for each byte: shard.h); above NT_CLASSED_MAX a block is *large* and
+ * has slices of its own. The table is data: the built-in one wastes at most 12.5 % above
  * 128 bytes (seven, then six steps in each doubling) and 16-byte steps below; the
  * setting `classes` replaces its lower part, at no cost to the fast path.
  *
  * A slab of a class is so many slices that it holds at least 512 blocks up to 4 KiB
  * and fills a unit above: what happens once per slab then weighs little on each block
  * (bench: docs/design.md). A shard's first slab of a class is shorter, eight blocks or
- * half a megabyte: a thread that uses many classes a little takes little address space.
+ * half a megabyte, or what holds one block wherever it begins: a thread that uses many classes a little takes little address space.
  * The setting `slab` makes all of them shorter.
  *
  * The process's classes are constant after start. Explicit pools may have sizes of their own

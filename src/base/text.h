@@ -25,7 +25,7 @@ NT_HIDDEN bool nt__text_number(struct nt_text t, uint64_t max, bool units,
                                uint64_t *out);
 
 /* The decimal number that `s` begins with, behind blanks, and where it ends; 0 and `s` when
- * there is none, UINT64_MAX when it is larger. strtoul would do, but brings 190 KiB of
+ * there is none, UINT64_MAX when it is larger. strtoul would do, but brings 90 KiB of
  * libc into the memory of processes that else have no use for them. */
 NT_HIDDEN uint64_t nt__text_leading(const char *s, const char **end);
 

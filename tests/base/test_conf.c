@@ -3,80 +3,7 @@
  * Settings, read in children with an environment of their own: what is understood,
  * what is complained about (and how often), and that nothing else changes.
  */
-#include "src/base/conf.h"
-#include "src/base/fmt.h"
-
-#include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-/* What a child that loaded its settings left behind. */
-static struct shared {
-    struct nt_conf conf;
-    bool wants;
-    bool report_is_one;
-    bool live_is_null;
-    char live_dir[NT_CONF_PATH_MAX];
-    int64_t rank;
-} * got;
-static char complaints[65536];
-static char folder[] = "/tmp/numatally-conf-XXXXXX";
-static char file[64];
-
-static void in_child(const char *entries)
-{
-    if (entries != NULL)
-        setenv("NUMATALLY_CONF", entries, 1);
-    if (strcmp(nt__conf()->report, "") != 0 || !nt__conf()->check)
-        _exit(2); /* the defaults, before anything was read */
-    nt__conf_load();
-    nt__conf_load();
-    got->conf = *nt__conf();
-    got->wants = nt__conf_run_wants();
-    got->report_is_one = nt__conf_report_is_one();
-    got->rank = nt__conf_rank();
-    got->live_is_null = nt__conf_live_dir() == NULL;
-    if (!got->live_is_null)
-        nt__fmt_into(got->live_dir, sizeof got->live_dir, "%s", nt__conf_live_dir());
-    _exit(0);
-}
-
-/* Load with these entries in a child. Returns how many lines it complained. */
-static int load(const char *entries)
-{
-    size_t len = 0;
-    int p[2], status, lines = 0;
-    pid_t pid;
-
-    memset(got, 0x5a, sizeof *got);
-    assert_int_equal(pipe(p), 0);
-    pid = fork();
-    if (pid == 0) {
-        dup2(p[1], STDERR_FILENO);
-        in_child(entries);
-    }
-    close(p[1]);
-    for (ssize_t n;
-         (n = read(p[0], complaints + len, sizeof complaints - 1 - len)) > 0;)
-        len += (size_t)n;
-    complaints[len] = '\0';
-    close(p[0]);
-    waitpid(pid, &status, 0);
-    assert_int_equal(status, 0);
-    for (size_t i = 0; i < len; i++)
-        lines += complaints[i] == '\n';
-    return lines;
-}
+#include "tests/base/conf_child.h"
 
 static void write_file(const char *text, size_t len)
 {
@@ -468,120 +395,6 @@ static void test_bad_file(void **state)
     unsetenv("NUMATALLY_CONF_FILE");
 }
 
-static void test_run(void **state)
-{
-    static const char *const bad[] = {
-        "",    "x:/tmp:1", "12",     "12:",       "12:/tmp",
-        ":::", "12::1",    "12:t:1", "-1:/tmp:0", "99999999999999:/tmp:1"};
-
-    (void)state;
-    for (size_t i = 0; i < NT_ARRAY_LEN(bad); i++) {
-        setenv("NUMATALLY_RUN", bad[i], 1);
-        assert_int_equal(load(NULL), 0);
-        assert_false(got->wants);
-    }
-    setenv("NUMATALLY_RUN", "1:/run/a:b:0", 1); /* another process is the one */
-    assert_int_equal(load("live:/tmp"), 0);
-    assert_int_equal(got->conf.run_pid, 1);
-    assert_string_equal(got->conf.run_dir, "/run/a:b");
-    assert_false(got->wants);
-    assert_string_equal(got->live_dir, "/tmp");
-    setenv("NUMATALLY_RUN", "1:/run/a:1", 1);
-    assert_int_equal(load("live:/tmp"), 0);
-    assert_true(got->wants && got->conf.run_children);
-    assert_string_equal(got->live_dir, "/run/a");
-    setenv("NUMATALLY_RUN", "1:/run/a:r", 1);
-    assert_int_equal(load(NULL), 0);
-    assert_false(got->wants);
-    setenv("PMIX_RANK", "3", 1);
-    assert_int_equal(load(NULL), 0);
-    assert_true(got->wants);
-    assert_int_equal(got->rank, 3);
-    setenv("NUMATALLY_RUN", "1:/run/a:0", 1);
-    assert_int_equal(load(NULL), 0);
-    assert_false(got->wants);
-    assert_false(got->conf.run_job);
-    /* As 0 and r, with one report of the job. */
-    setenv("NUMATALLY_RUN", "1:/run/a:j", 1);
-    assert_int_equal(load(NULL), 0);
-    assert_true(got->conf.run_job && !got->wants);
-    setenv("NUMATALLY_RUN", "1:/run/a:m", 1);
-    assert_int_equal(load(NULL), 0);
-    assert_true(got->conf.run_job && got->wants && !got->conf.run_children);
-    unsetenv("PMIX_RANK");
-    unsetenv("NUMATALLY_RUN");
-}
-
-static void test_one_report(void **state)
-{
-    static const struct {
-        const char *entries;
-        bool one;
-    } cases[] = {{NULL, false},
-                 {"report:exit", true},
-                 {"report:/tmp/a.json", true},
-                 {"report:/tmp/%h.json", true},
-                 {"report:/tmp/%%r.json", true},
-                 {"report:/tmp/%r.json", false},
-                 {"report:/tmp/%h-%p.json", false},
-                 {"report:/tmp/%%%r.json", false}};
-
-    (void)state;
-    for (size_t i = 0; i < NT_ARRAY_LEN(cases); i++) {
-        assert_int_equal(load(cases[i].entries), 0);
-        assert_int_equal(got->report_is_one, cases[i].one);
-    }
-}
-
-static void test_run_of_this_process(void **state)
-{
-    char text[64];
-    int status;
-    pid_t pid = fork();
-
-    (void)state;
-    if (pid == 0) {
-        pid_t inner;
-
-        nt__fmt_into(text, sizeof text, "%d:/run/a:0", (int)getpid());
-        setenv("NUMATALLY_RUN", text, 1);
-        nt__conf_load();
-        if (!nt__conf_run_wants())
-            _exit(1);
-        inner = fork();
-        if (inner == 0)
-            _exit(nt__conf_run_wants() ? 2 : 0);
-        waitpid(inner, &status, 0);
-        _exit(WEXITSTATUS(status));
-    }
-    waitpid(pid, &status, 0);
-    assert_int_equal(status, 0);
-}
-
-static void test_rank(void **state)
-{
-    static const char *const names[] = {"SLURM_PROCID", "OMPI_COMM_WORLD_RANK",
-                                        "PMI_RANK", "PMIX_RANK"};
-
-    (void)state;
-    assert_int_equal(load(NULL), 0);
-    assert_int_equal(got->rank, -1);
-    for (size_t i = 0; i < NT_ARRAY_LEN(names); i++) {
-        char value[8];
-
-        nt__fmt_into(value, sizeof value, "%zu", i + 10);
-        setenv(names[i], value, 1);
-        load(NULL);
-        assert_int_equal(got->rank, i + 10);
-    }
-    for (size_t i = 0; i < NT_ARRAY_LEN(names); i++)
-        setenv(names[i], "-7x", 1);
-    load(NULL);
-    assert_int_equal(got->rank, -1);
-    for (size_t i = 0; i < NT_ARRAY_LEN(names); i++)
-        unsetenv(names[i]);
-}
-
 static void test_describe(void **state)
 {
     char text[2048];
@@ -593,30 +406,6 @@ static void test_describe(void **state)
     assert_int_equal(f.cut, 0);
     assert_non_null(strstr(text, "report:off"));
     assert_non_null(strstr(text, "return:1000"));
-}
-
-static int set_up(void **state)
-{
-    static const char *const names[] = {
-        "NUMATALLY_CONF", "NUMATALLY_CONF_FILE",  "NUMATALLY_RUN", "PMIX_RANK",
-        "PMI_RANK",       "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"};
-
-    (void)state;
-    for (size_t i = 0; i < NT_ARRAY_LEN(names); i++)
-        unsetenv(names[i]);
-    got = mmap(NULL, sizeof *got, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-               -1, 0);
-    if (got == MAP_FAILED || mkdtemp(folder) == NULL)
-        return -1;
-    nt__fmt_into(file, sizeof file, "%s/conf", folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    unlink(file);
-    return rmdir(folder);
 }
 
 int main(void)
@@ -635,10 +424,6 @@ int main(void)
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_bad_file),
-        cmocka_unit_test(test_run),
-        cmocka_unit_test(test_one_report),
-        cmocka_unit_test(test_run_of_this_process),
-        cmocka_unit_test(test_rank),
         cmocka_unit_test(test_describe),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

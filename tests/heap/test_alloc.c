@@ -93,13 +93,10 @@ static void test_zeroed(void **state)
         memset(used, 0xa5, nt_usable_size(used));
         nt_free(used);
         unsigned char *q = nt_calloc(size, 1);
-        for (size_t b = 0; b < size; b++)
-            if (q[b] != 0)
-                fail_msg("size %zu, byte %zu", size, b);
+        assert_true(all(q, 0, size));
         memset(q, 0xa5, nt_usable_size(q)); /* and nothing behind it is written to */
         unsigned char *next = nt_calloc(1, size);
-        for (size_t b = 0; b < nt_usable_size(q); b++)
-            assert_int_equal(q[b], 0xa5);
+        assert_true(all(q, 0xa5, nt_usable_size(q)));
         nt_free(q);
         nt_free(next);
     }
