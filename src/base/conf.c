@@ -5,8 +5,9 @@
  * The idea: a setting is a row (key, default, what it may be, meaning) and a function
  * that understands its value. The defaults are parsed by the same functions, so they
  * are written in the table as a user would write them. A value reaches nt_conf only
- * when all of it was understood. conf_paths.c and conf_reserve.c have the longer readers. Each row complains once per process, so a bad
- * value in the file and another in the environment cost two lines at most.
+ * when all of it was understood. Each row complains once per process, so a bad
+ * value in the file and another in the environment cost two lines at most. Readers of
+ * paths and of reserves are conf_paths.c's and conf_reserve.c's.
  *
  * This runs inside the first malloc, perhaps before libc's constructors: only open,
  * read, getcwd and the environment are used.
