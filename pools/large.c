@@ -2,6 +2,7 @@
 #include "pools/large.h"
 
 #include "numa/residency.h"
+#include "pools/list.h"
 #include "src/base/guest.h"
 
 #include <errno.h>
@@ -21,29 +22,6 @@ static size_t page_bytes(size_t size)
 static size_t slices_of(size_t bytes)
 {
     return (bytes + NT_SLICE - 1) >> NT_SLICE_SHIFT;
-}
-
-static void link_in(struct nt_shard *s, struct nt_slab *slab)
-{
-    if (!s->pool)
-        return;
-    slab->prev = NULL;
-    slab->next = s->larges;
-    if (s->larges)
-        s->larges->prev = slab;
-    s->larges = slab;
-}
-
-static void link_out(struct nt_shard *s, struct nt_slab *slab)
-{
-    if (!s->pool)
-        return;
-    if (slab->prev)
-        slab->prev->next = slab->next;
-    else
-        s->larges = slab->next;
-    if (slab->next)
-        slab->next->prev = slab->prev;
 }
 
 void *nt__large_seen_to(struct nt_shard *s, struct nt_slab *slab, size_t size, bool due)
@@ -113,7 +91,8 @@ static void *open_run(struct nt_shard *s, void *run, size_t bytes, size_t size)
 {
     struct nt_slab *slab = nt__slab_open_large(run, slices_of(bytes), bytes, s);
     slab->arena = s->large_arena->index;
-    link_in(s, slab);
+    if (s->pool)
+        nt__list_push(&s->larges, slab);
     nt__shard_hold(s, nt__sizeclass_large(), slab->run_slices);
     return nt__large_seen_to(s, slab, size, nt__large_count(s, slab, size));
 }
@@ -159,7 +138,8 @@ void nt__large_free_rest(struct nt_shard *s, struct nt_slab *slab, void *p)
     struct nt_shard *home = slab->home;
     if (slab->sampled != 0)
         nt__sampled_large_gone(s, slab);
-    link_out(home, slab);
+    if (home->pool)
+        nt__list_remove(&home->larges, slab);
     count_free(s, slab);
     if (nt__spare_keep(s, slab, p))
         return;

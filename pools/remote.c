@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #define BATCH_BLOCKS 64u
-#define BATCH_BYTES (32 * NT_KIB)
+#define BATCH_BYTES (16 * NT_KIB)
 
 #define IDLE_SENDS 16u /* batches to idle shards between two looks after them */
 

@@ -15,7 +15,7 @@
  * A slab that changed owners meanwhile is found in the old owner's stack: whoever
  * empties that stack passes it on. A slab with remote != 0 is never given back.
  *
- * Batches hold at most 64 blocks and 32 KiB, so what is under way stays negligible.
+ * Batches hold at most 64 blocks and 16 KiB, so what is under way stays negligible.
  */
 #ifndef NT_POOLS_REMOTE_H
 #define NT_POOLS_REMOTE_H

@@ -3,6 +3,7 @@
 
 #include "numa/residency.h"
 #include "pools/large.h"
+#include "pools/list.h"
 #include "pools/peak.h"
 #include "pools/remote.h"
 #include "pools/sampled.h"
@@ -18,6 +19,7 @@
 #define ROOM_BYTES (64 * NT_KIB)
 #define ROOM_BLOCKS 4u
 #define KEPT_SLICES (32 * NT_MIB / NT_SLICE) /* of empty slabs */
+#define GROWS_BY 8u                          /* a class's slabs: by an eighth */
 /* Slices of a class's slabs: so many, and one more will be filled, too. */
 #define SLICES_MANY (8 * NT_MIB / NT_SLICE)
 
@@ -25,42 +27,7 @@ static bool age_slabs(struct nt_shard *s);
 
 struct nt_slab nt__slab_none;
 
-/* ---- Lists of slabs -------------------------------------------------------------- */
-
-static void push(struct nt_slab **list, struct nt_slab *slab)
-{
-    slab->prev = NULL;
-    slab->next = *list;
-    if (*list)
-        (*list)->prev = slab;
-    *list = slab;
-}
-
-/* At the end. The walk is paid for: a slab comes here with blocks to be carved only, and will
- * be the current one again when those before it have been used up. */
-static void append(struct nt_slab **list, struct nt_slab *slab)
-{
-    struct nt_slab *last = *list;
-    if (!last) {
-        push(list, slab);
-        return;
-    }
-    while (last->next)
-        last = last->next;
-    slab->prev = last;
-    slab->next = NULL;
-    last->next = slab;
-}
-
-static void remove(struct nt_slab **list, struct nt_slab *slab)
-{
-    if (slab->prev)
-        slab->prev->next = slab->next;
-    else
-        *list = slab->next;
-    if (slab->next)
-        slab->next->prev = slab->prev;
-}
+/* ---- When memory waits --------------------------------------------------------------- */
 
 /* Frees to a current slab until its next event. */
 static int32_t frees_to_event(const struct nt_shard *s)
@@ -148,12 +115,12 @@ static void put_empty(struct nt_shard *s, struct nt_slab *slab)
 {
     slab->place = NT_PLACE_EMPTY;
     s->empty_slices += slab->slices;
-    push(&s->empty[slab->class], slab);
+    nt__list_put(&s->empty[slab->class], slab);
 }
 
 static void take_empty(struct nt_shard *s, struct nt_slab *slab)
 {
-    remove(&s->empty[slab->class], slab);
+    nt__list_remove(&s->empty[slab->class], slab);
     s->empty_slices -= slab->slices;
     s->empty_unused = (uint32_t)nt__min(s->empty_unused, s->empty_slices);
 }
@@ -244,23 +211,23 @@ static void put_by_live(struct nt_shard *s, struct nt_slab *slab, unsigned live)
     }
     slab->place = NT_PLACE_PARTIAL;
     slab->back = -(int32_t)live;
-    if (slab->free)
-        push(&s->partial[slab->class], slab);
-    else
-        append(&s->partial[slab->class], slab);
+    nt__list_put(&s->partial[slab->class], slab);
 }
 
-/* A slab of the class with room, off its list; NULL: there is none. */
+/* A slab of the class with room, off its list, with used memory if there is some; NULL: there
+ * is none. */
 static struct nt_slab *take_with_room(struct nt_shard *s, unsigned c)
 {
-    struct nt_slab *slab = s->partial[c];
-    if (slab)
-        remove(&s->partial[c], slab);
-    else if ((slab = s->empty[c]) != NULL) {
-        take_empty(s, slab);
-        nt__slab_tidy(slab);
+    struct nt_slab *partial = s->partial[c], *empty = s->empty[c];
+    if (partial && (nt__list_is_used(partial) || !nt__list_is_used(empty))) {
+        nt__list_remove(&s->partial[c], partial);
+        return partial;
     }
-    return slab;
+    if (empty) {
+        take_empty(s, empty);
+        nt__slab_tidy(empty);
+    }
+    return empty;
 }
 
 /* ---- Events ------------------------------------------------------------------------ */
@@ -301,11 +268,11 @@ static void event(struct nt_shard *s, struct nt_slab *slab)
     if (slab->place == NT_PLACE_FULL) {
         unsigned freed = room(slab) + (unsigned)slab->back;
         NT_ASSERT(freed <= slab->capacity);
-        remove(&s->full, slab);
+        nt__list_remove(&s->full, slab);
         put_by_live(s, slab, slab->capacity - freed);
     } else {
         NT_ASSERT(slab->back == 0);
-        remove(&s->partial[slab->class], slab); /* its only event */
+        nt__list_remove(&s->partial[slab->class], slab); /* its only event */
         keep_or_release(s, slab);
     }
     if (NT_DEBUG)
@@ -352,22 +319,32 @@ static void set_aside(struct nt_shard *s, struct nt_slab *slab)
     } else {
         slab->place = NT_PLACE_FULL;
         slab->back = -(int32_t)room(slab);
-        push(&s->full, slab);
+        nt__list_push(&s->full, slab);
     }
     nt__peak_publish(s, c);
 }
 
-static struct nt_slab *open_slab(struct nt_shard *s, unsigned c)
+/* Slices that a slab more may have: what the shard has of the class grows by an eighth to a
+ * quarter, or by a first slab. Of a pool with a limit each slice counts. */
+static unsigned slices_wanted(const struct nt_shard *s, unsigned c)
 {
     const struct nt_sizeclasses *t = &nt__sizeclasses;
+    unsigned slices = s->budget && s->budget->limit != 0 ? t->least[c] : t->first[c];
+    while (slices < t->most[c] && slices * GROWS_BY <= s->slabs[c] >> 32)
+        slices *= 2;
+    return slices;
+}
+
+static struct nt_slab *open_slab(struct nt_shard *s, unsigned c)
+{
     bool clean;
-    unsigned slices = s->slabs[c] == 0 ? t->first[c] : t->slices[c];
+    unsigned slices = slices_wanted(s, c);
     bool fills = s->slabs[c] >> 32 >= SLICES_MANY;
     if (s->empty_slices > NT_UNIT_SLICES)
         nt__shard_shrink(s);
     void *run = nt__shard_take(s, s->arena, slices, NT_SLICE, &clean);
-    if (!run && slices > t->first[c]) { /* where room is scarce a short one will do */
-        slices = t->first[c];
+    while (!run && slices > nt__sizeclasses.least[c]) { /* a shorter one will do */
+        slices /= 2;
         run = nt__shard_take(s, s->arena, slices, NT_SLICE, &clean);
     }
     if (!run)
@@ -411,8 +388,9 @@ static void receive_dry(struct nt_shard *s, struct nt_slab *slab)
 /* Are there blocks to be carved, of fresh memory only if there are no used ones? */
 static bool is_carvable(const struct nt_shard *s, const struct nt_slab *slab)
 {
-    const struct nt_slab *other = s->partial[slab->class];
-    return slab->carved < slab->capacity && !(slab->clean && other && other->free);
+    unsigned c = slab->class;
+    bool used = nt__list_is_used(s->partial[c]) || nt__list_is_used(s->empty[c]);
+    return slab->carved < slab->capacity && !(slab->clean && used);
 }
 
 static void *refill(struct nt_shard *s, unsigned c, bool *zeroed)
@@ -538,7 +516,7 @@ static void release_all(struct nt_shard *s, struct nt_slab **list)
 {
     while (*list) {
         struct nt_slab *slab = *list;
-        remove(list, slab);
+        nt__list_remove(list, slab);
         release(s, slab);
     }
 }

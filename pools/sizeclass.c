@@ -6,8 +6,9 @@
 
 struct nt_sizeclasses nt__sizeclasses;
 
-#define BLOCKS_WANTED 512u
-#define BLOCKS_FIRST 8u
+#define BLOCKS_MOST 512u
+#define BLOCKS_FIRST 256u
+#define BLOCKS_LEAST 8u
 #define SLICES_FIRST 8u
 
 static unsigned slab_most = NT_UNIT_SLICES;
@@ -33,9 +34,10 @@ static void add(uint32_t size)
     struct nt_sizeclasses *t = &nt__sizeclasses;
     unsigned c = t->count;
     t->size[c] = size;
-    t->slices[c] = slices_for(size, BLOCKS_WANTED, slab_most);
-    t->first[c] =
-        slices_for(size, BLOCKS_FIRST, (unsigned)nt__min(SLICES_FIRST, slab_most));
+    unsigned first = (unsigned)nt__min(SLICES_FIRST, slab_most);
+    t->least[c] = slices_for(size, BLOCKS_LEAST, first);
+    t->first[c] = slices_for(size, BLOCKS_FIRST, first);
+    t->most[c] = slices_for(size, BLOCKS_MOST, slab_most);
     /* Release: who finds it finds all of it. */
     __atomic_store_n(&t->count, c + 1, __ATOMIC_RELEASE);
 }

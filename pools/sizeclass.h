@@ -33,11 +33,11 @@
 #define NT_CLASS_LARGE (NT_CLASSES - 1) /* the row of large blocks: no class's */
 
 struct nt_sizeclasses {
-    unsigned process;           /* classes of the process's table, ascending */
-    unsigned count;             /* these and those that pools added; it only grows */
-    uint32_t size[NT_CLASSES];  /* block bytes */
-    uint8_t slices[NT_CLASSES]; /* of a slab */
-    uint8_t first[NT_CLASSES];  /* slices of a shard's first slab of the class */
+    unsigned process;          /* classes of the process's table, ascending */
+    unsigned count;            /* these and those that pools added; it only grows */
+    uint32_t size[NT_CLASSES]; /* block bytes */
+    /* Slices of a slab: where room is scarce, of a shard's first one, and at most. */
+    uint8_t least[NT_CLASSES], first[NT_CLASSES], most[NT_CLASSES];
     uint8_t of[NT_CLASS_BYTES]; /* class of size s <= NT_SMALL_MAX: of[(s+15)/16] */
     uint8_t of_2k[NT_CLASSED_MAX / (2 * NT_KIB) +
                   1]; /* of larger s: of_2k[(s+2047)/2048] */

@@ -81,7 +81,8 @@ void world_start(void)
     nt__sizeclasses.process = nt__sizeclasses.count = CLASSES;
     for (unsigned c = 0; c < CLASSES; c++) {
         nt__sizeclasses.size[c] = (uint32_t)(WORLD_BYTES << c);
-        nt__sizeclasses.slices[c] = nt__sizeclasses.first[c] = 1;
+        nt__sizeclasses.least[c] = nt__sizeclasses.first[c] = nt__sizeclasses.most[c] =
+            1;
     }
     for (size_t i = 0; i < NT_CLASS_BYTES; i++)
         nt__sizeclasses.of[i] = i * NT_GRAIN > WORLD_BYTES;

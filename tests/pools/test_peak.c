@@ -60,7 +60,7 @@ static int act_by_itself(void)
     }
     for (unsigned c = 0; c < nt__sizeclasses.count; c++)
         if (s->allocs[c] != 0)
-            slab_bytes += (int64_t)(nt__sizeclasses.slices[c] * NT_SLICE);
+            slab_bytes += (int64_t)(nt__sizeclasses.most[c] * NT_SLICE);
     for (unsigned i = 0; i < NT_ARRAY_LEN(p); i++)
         room_free(s, p[i]);
     int64_t peak = nt__peaks()->total;

@@ -57,19 +57,19 @@ static void test_gather_and_send(void **state)
     assert_int_equal(home->slabs[c], 0);
 }
 
-/* Large blocks do not gather: what is under way stays within 32 KiB a batch. */
+/* Large blocks do not gather: what is under way stays within 16 KiB a batch. */
 static void test_batch_bytes(void **state)
 {
     (void)state;
     struct nt_shard *home = new_shard(0), *away = new_shard(0);
-    char *a = room_malloc(home, 100000), *b = room_malloc(home, 10000);
+    char *a = room_malloc(home, 100000), *b = room_malloc(home, 5000);
     far_free(away, a);
     assert_true(nt__slab_of(a)->remote != 0);
     struct nt_slab *slab = nt__slab_of(b);
     far_free(away, b);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(slab->remote, 0);
-        b = room_malloc(home, 10000);
+        b = room_malloc(home, 5000);
         assert_ptr_equal(nt__slab_of(b), slab);
         far_free(away, b);
     }

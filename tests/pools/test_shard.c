@@ -124,7 +124,7 @@ static void test_places(void **state)
     assert_int_equal(first->place, NT_PLACE_FULL);
     assert_ptr_equal(s->full, first);
     assert_int_equal(nt__slab_of(p[capacity])->place, NT_PLACE_CURRENT);
-    unsigned slices = nt__sizeclasses.first[c] + nt__sizeclasses.slices[c];
+    unsigned slices = 2 * nt__sizeclasses.first[c];
     assert_int_equal(s->slabs[c], (uint64_t)slices << 32 | 2);
     for (unsigned i = 0; i < capacity / 4 - 1; i++)
         room_free(s, p[i]);
@@ -168,6 +168,41 @@ static void test_used_first(void **state)
     p[n++] = room_malloc(s, 4096); /* nothing used is left */
     assert_ptr_equal(nt__slab_of(p[n - 1]), second);
     assert_true(second->carved > carved);
+    for (unsigned i = 0; i < capacity; i++)
+        room_free(s, p[i]);
+    assert_int_equal(first->place, NT_PLACE_EMPTY); /* no less used for that */
+    carved = second->carved;
+    while (second->free)
+        p[n++] = room_malloc(s, 4096);
+    assert_ptr_equal(nt__slab_of(p[0] = room_malloc(s, 4096)), first);
+    assert_int_equal(second->carved, carved);
+    room_free(s, p[0]);
+    while (n != capacity)
+        room_free(s, p[--n]);
+    nt__shard_trim(s);
+    assert_int_equal(slabs_of(s), 0);
+}
+
+/* What a class has grows by an eighth to a quarter, or by a first slab. */
+static void test_slabs_grow(void **state)
+{
+    (void)state;
+    struct nt_shard *s = new_shard();
+    unsigned c = nt__sizeclass_of(16384), n = 0;
+    static char *p[40 * NT_UNIT / 16384];
+    uint64_t held = 0, longest = 0;
+    while (longest < NT_UNIT_SLICES) {
+        assert_true(n < NT_ARRAY_LEN(p));
+        assert_non_null(p[n++] = room_malloc(s, 16384));
+        uint64_t more = (s->slabs[c] >> 32) - held;
+        if (more == 0)
+            continue;
+        assert_true(more == nt__sizeclasses.first[c] ||
+                    (more <= held / 4 && more > held / 8));
+        assert_true(more >= longest);
+        longest = more;
+        held += more;
+    }
     while (n != 0)
         room_free(s, p[--n]);
     nt__shard_trim(s);
@@ -182,20 +217,16 @@ static void test_room(void **state)
     unsigned c = nt__sizeclass_of(16384), n = 0;
     static char *p[NT_UNIT / 16384 * 2];
     struct nt_slab *slab;
-    do { /* the second slab is a unit, and full when a third is opened */
-        p[n++] = room_malloc(s, 16384);
-        slab = nt__slab_of(p[n - 1]);
-    } while ((uint32_t)s->slabs[c] < 2);
-    for (; (uint32_t)s->slabs[c] < 3; n++)
+    p[n++] = room_malloc(s, 16384);
+    slab = nt__slab_of(p[0]);
+    for (; (uint32_t)s->slabs[c] < 2; n++)
         p[n] = room_malloc(s, 16384);
     assert_int_equal(slab->place, NT_PLACE_FULL);
     unsigned freed = 0;
-    for (unsigned i = 0; slab->place == NT_PLACE_FULL; i++)
-        if (nt__slab_of(p[i]) == slab) {
-            room_free(s, p[i]);
-            p[i] = p[--n];
-            freed++;
-        }
+    while (slab->place == NT_PLACE_FULL) {
+        room_free(s, p[freed]);
+        p[freed++] = p[--n];
+    }
     assert_true(freed >= 4 && freed * 16384 <= 2 * NT_SLICE);
     while (n != 0)
         room_free(s, p[--n]);
@@ -502,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_used_first),
+        cmocka_unit_test(test_slabs_grow),
         cmocka_unit_test(test_receive),
         cmocka_unit_test(test_kept),
         cmocka_unit_test(test_yield),

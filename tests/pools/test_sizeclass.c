@@ -18,10 +18,11 @@ static void check_table(void)
     for (unsigned c = 0; c < t->count; c++) {
         assert_int_equal(t->size[c] % NT_GRAIN, 0);
         assert_true(c == 0 || t->size[c] > t->size[c - 1]);
-        assert_true(nt__is_pow2(t->slices[c]) && t->slices[c] <= NT_UNIT_SLICES);
-        assert_true(t->first[c] >= 1 && t->first[c] <= t->slices[c]);
-        assert_true(t->first[c] * NT_SLICE >= 2 * (size_t)t->size[c] - NT_GRAIN);
-        assert_true(t->slices[c] * NT_SLICE / t->size[c] <= UINT16_MAX);
+        assert_true(nt__is_pow2(t->most[c]) && t->most[c] <= NT_UNIT_SLICES);
+        assert_true(t->first[c] >= 1 && t->first[c] <= t->most[c]);
+        assert_true(t->least[c] >= 1 && t->least[c] <= t->first[c]);
+        assert_true(t->least[c] * NT_SLICE >= 2 * (size_t)t->size[c] - NT_GRAIN);
+        assert_true(t->most[c] * NT_SLICE / t->size[c] <= UINT16_MAX);
     }
     unsigned c = 0;
     for (size_t size = 0; size <= NT_CLASSED_MAX; size++) {
@@ -63,16 +64,18 @@ static void test_slabs(void **state)
     (void)state;
     nt__sizeclass_start(NULL, 0);
     for (unsigned c = 0; c < t->count; c++) {
-        size_t bytes = t->slices[c] * NT_SLICE, first = t->first[c] * NT_SLICE;
+        size_t bytes = t->most[c] * NT_SLICE, first = t->first[c] * NT_SLICE;
         if (t->size[c] <= 4 * NT_KIB)
             assert_true(bytes / t->size[c] >= 512);
         else
-            assert_int_equal(t->slices[c], NT_UNIT_SLICES);
+            assert_int_equal(t->most[c], NT_UNIT_SLICES);
         /* No more slices than needed for that. */
-        assert_true(t->slices[c] == 1 || bytes / 2 / t->size[c] < 512);
-        assert_true(first / t->size[c] >= 8 || first >= NT_MIB / 2);
+        assert_true(t->most[c] == 1 || bytes / 2 / t->size[c] < 512);
+        assert_true(first / t->size[c] >= 256 || first >= NT_MIB / 2);
+        assert_true(t->first[c] == 1 || first / 2 / t->size[c] < 256);
+        assert_true(t->least[c] == t->first[c] ||
+                    t->least[c] * NT_SLICE / t->size[c] >= 8);
         /* One block at least, wherever the first begins. */
-        assert_true(first >= 2 * (size_t)t->size[c] - NT_GRAIN);
         assert_true(first <= NT_MIB / 2 ||
                     first / 2 < 2 * (size_t)t->size[c] - NT_GRAIN);
     }
@@ -87,17 +90,17 @@ static void test_short_slabs(void **state)
         nt__sizeclass_start(NULL, 0);
         check_table();
         for (unsigned c = 0; c < t->count; c++) {
-            size_t bytes = t->slices[c] * NT_SLICE, half = bytes / 2;
+            size_t bytes = t->most[c] * NT_SLICE, half = bytes / 2;
             size_t one = 2 * (size_t)t->size[c] - NT_GRAIN; /* holds one anywhere */
             assert_true(bytes >= one);
-            assert_true(t->slices[c] <= most || half < one);
-            assert_true(t->slices[c] == 1 || half / t->size[c] < 512);
-            if (t->slices[c] < most)
+            assert_true(t->most[c] <= most || half < one);
+            assert_true(t->most[c] == 1 || half / t->size[c] < 512);
+            if (t->most[c] < most)
                 assert_true(bytes / t->size[c] >= 512);
         }
     }
     nt__sizeclass_start(NULL, 0);
-    assert_int_equal(t->slices[nt__sizeclass_of(NT_CLASSED_MAX)], NT_UNIT_SLICES);
+    assert_int_equal(t->most[nt__sizeclass_of(NT_CLASSED_MAX)], NT_UNIT_SLICES);
 }
 
 static void test_aligned(void **state)

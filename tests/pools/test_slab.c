@@ -27,11 +27,11 @@ static void test_addresses(void **state)
 {
     (void)state;
     for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
-        unsigned slices = nt__sizeclasses.slices[c];
+        unsigned slices = nt__sizeclasses.most[c];
         size_t size = nt__sizeclasses.size[c];
         char *run = take(slices);
         struct nt_slab *slab =
-            nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
+            nt__slab_open(run, c, nt__sizeclasses.most[c], owner, true);
         assert_true(slab->owner == owner && slab->size == size && slab->class == c);
         size_t skipped = slab->start - (uintptr_t)run;
         assert_true(skipped < size && (slab->start - nt__window.base) % size == 0);
@@ -81,11 +81,11 @@ static void test_carve(void **state)
     (void)state;
     for (int clean = 0; clean < 2; clean++)
         for (unsigned c = 0; c < nt__sizeclasses.count; c++) {
-            unsigned slices = nt__sizeclasses.slices[c];
+            unsigned slices = nt__sizeclasses.most[c];
             size_t size = nt__sizeclasses.size[c];
             char *run = take(slices);
             struct nt_slab *slab =
-                nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, clean);
+                nt__slab_open(run, c, nt__sizeclasses.most[c], owner, clean);
             char *start = (char *)slab->start;
             memset(seen, 0, sizeof seen);
             unsigned blocks = 0;
@@ -122,21 +122,19 @@ static void test_carve_touches_little(void **state)
 {
     (void)state;
     unsigned c = nt__sizeclass_of(64);
-    char *run = take(nt__sizeclasses.slices[c]);
-    struct nt_slab *slab =
-        nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
+    char *run = take(nt__sizeclasses.most[c]);
+    struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.most[c], owner, true);
     nt__slab_carve(slab);
     assert_true(slab->carved * 64 <= 4096);
-    give(slab, run, nt__sizeclasses.slices[c]);
+    give(slab, run, nt__sizeclasses.most[c]);
 }
 
 static void test_lists(void **state)
 {
     (void)state;
     unsigned c = nt__sizeclass_of(48);
-    char *run = take(nt__sizeclasses.slices[c]);
-    struct nt_slab *slab =
-        nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, false);
+    char *run = take(nt__sizeclasses.most[c]);
+    struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.most[c], owner, false);
     char *p = nt__slab_carve(slab);
     assert_ptr_equal(p, (char *)slab->start);
     assert_int_equal(nt__slab_listed(slab), slab->carved - 1);
@@ -156,7 +154,7 @@ static void test_lists(void **state)
     first->next = second;
     assert_false(nt__slab_lists(slab, p + 48 * 5));
     slab->free = NULL;
-    give(slab, run, nt__sizeclasses.slices[c]);
+    give(slab, run, nt__sizeclasses.most[c]);
 }
 
 static void test_large(void **state)
@@ -179,10 +177,9 @@ static void test_change_owner(void **state)
 {
     (void)state;
     unsigned c = nt__sizeclass_of(NT_CLASSED_MAX);
-    unsigned slices = nt__sizeclasses.slices[c];
+    unsigned slices = nt__sizeclasses.most[c];
     char *run = take(slices);
-    struct nt_slab *slab =
-        nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, true);
+    struct nt_slab *slab = nt__slab_open(run, c, nt__sizeclasses.most[c], owner, true);
     struct nt_shard *other = room_shard(0, NULL);
     nt__slab_change_owner(slab, other);
     for (unsigned i = 0; i < slices; i++)
@@ -203,8 +200,8 @@ static void test_check_finds(void **state)
 {
     (void)state;
     unsigned c = nt__sizeclass_of(100);
-    char *run = take(nt__sizeclasses.slices[c]);
-    broken = nt__slab_open(run, c, nt__sizeclasses.slices[c], owner, false);
+    char *run = take(nt__sizeclasses.most[c]);
+    broken = nt__slab_open(run, c, nt__sizeclasses.most[c], owner, false);
     nt__slab_carve(broken);
     child_ok(act_check);
     struct nt_block *list = broken->free;
@@ -226,7 +223,7 @@ static void test_check_finds(void **state)
     broken->place = NT_PLACE_FULL;
     child_aborts(act_check, "back");
     broken->free = NULL;
-    give(broken, run, nt__sizeclasses.slices[c]);
+    give(broken, run, nt__sizeclasses.most[c]);
 }
 
 int main(void)
