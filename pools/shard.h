@@ -167,6 +167,14 @@ struct nt_shard {
 
 extern NT_HIDDEN struct nt_slab nt__slab_none;
 
+/* The shard that a slab's blocks, or a large block, are counted in when they are freed. */
+static inline struct nt_shard *nt__shard_of(const struct nt_slab *slab)
+{
+    return slab->kind == NT_SLAB_LARGE
+               ? slab->home
+               : __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
+}
+
 /* The shard holds another slab, or large block, of so many slices; or one less. The owner. */
 static inline void nt__shard_hold(struct nt_shard *s, unsigned c, uint64_t slices)
 {

@@ -45,8 +45,7 @@ static void *take(struct nt_shard *s, const struct nt_asked *asked, bool zero,
     return nt__shard_malloc(s, c, asked, zeroed);
 }
 
-/* Any size, alignment and contents; counted; errno as it should be. */
-static void *allocate_asked(const struct nt_asked *asked, bool zero)
+void *nt__heap_allocate(const struct nt_asked *asked, bool zero)
 {
     int saved = errno;
     size_t size = asked->size;
@@ -70,12 +69,10 @@ static void *allocate_asked(const struct nt_asked *asked, bool zero)
 static void *allocate(size_t size, size_t align, bool zero)
 {
     const struct nt_asked asked = nt__asked(size, align);
-    return allocate_asked(&asked, zero);
+    return nt__heap_allocate(&asked, zero);
 }
 
-/* A block for `size` bytes with room for `room`, of a size that the fast path leaves to us:
- * because it is not small, or with several nodes (shard.h). */
-static void *pop(size_t size, size_t room)
+void *nt__heap_pop(size_t size, size_t room)
 {
     struct nt_shard *s = nt__heap_shard;
     bool due;
@@ -87,7 +84,7 @@ static void *pop(size_t size, size_t room)
 
 NT_SLOW static void *malloc_rest(size_t size)
 {
-    void *p = pop(size, size);
+    void *p = nt__heap_pop(size, size);
     if (p)
         return p;
     NT_FORWARD(malloc(size));
@@ -160,7 +157,7 @@ void *nt__heap_calloc_slow(size_t count, size_t size)
         return NULL;
     }
     nt__shard_know(nt__heap_shard, bytes);
-    void *p = pop(bytes, bytes);
+    void *p = nt__heap_pop(bytes, bytes);
     if (p)
         return memset(p, 0, bytes);
     NT_FORWARD(calloc(count, size));
@@ -244,13 +241,6 @@ static void free_foreign(void *p, const char *call)
     nt__foreign_free(p);
 }
 
-static struct nt_shard *owner_of(const struct nt_slab *slab)
-{
-    return slab->kind == NT_SLAB_LARGE
-               ? slab->home
-               : __atomic_load_n(&slab->owner, __ATOMIC_RELAXED);
-}
-
 static inline void free_large(struct nt_shard *s, struct nt_slab *slab, void *p)
 {
     if (NT_UNLIKELY(!nt__large_free(s, slab, p)))
@@ -276,7 +266,7 @@ static void free_block(struct nt_slab *slab, void *p)
         return;
     }
     if (slab->pooled) {
-        nt__pool_free(owner_of(slab)->pool, slab, p);
+        nt__pool_free(nt__shard_of(slab)->pool, slab, p);
         return;
     }
     struct nt_shard *s = nt__heap_shard;
@@ -288,15 +278,14 @@ static void free_block(struct nt_slab *slab, void *p)
         free_large(s, slab, p);
     } else if (nt__sampled_is_hidden(slab)) {
         nt__sampled_free(s, slab, p);
-    } else if (owner_of(slab) == s) {
+    } else if (nt__shard_of(slab) == s) {
         nt__shard_push(s, slab, p);
     } else {
         nt__remote_gather(s, slab, p);
     }
 }
 
-/* The slab whose block in use starts at `p`; NULL: there is none, and was dealt with. */
-static struct nt_slab *checked(void *p, const char *call)
+struct nt_slab *nt__heap_checked(void *p, const char *call)
 {
     struct nt_slab *slab = nt__slab_of(p);
     enum nt_misuse bad = nt__misuse_check(nt__heap_shard, slab, p);
@@ -315,7 +304,7 @@ void nt__heap_free_slow(void *p)
     if (NT_UNLIKELY(!nt__window_has(p))) {
         free_foreign(p, "free");
     } else {
-        struct nt_slab *slab = checked(p, "free");
+        struct nt_slab *slab = nt__heap_checked(p, "free");
         if (slab)
             free_block(slab, p);
     }
@@ -363,7 +352,8 @@ static bool size_fits(const struct nt_slab *slab, const void *p, size_t size,
     if (slab->kind == NT_SLAB_LARGE)
         return nt__align_up(size ? size : 1, nt__os_page_size()) == block ||
                (size <= NT_CLASSED_MAX && size > block / 2);
-    const struct nt_sizetable *own = slab->pooled ? &owner_of(slab)->pool->sizes : NULL;
+    const struct nt_sizetable *own =
+        slab->pooled ? &nt__shard_of(slab)->pool->sizes : NULL;
     return size > block / 2 || nt__sizetable_aligned(own, size, align) == slab->class;
 }
 
@@ -372,7 +362,7 @@ static void free_checked(void *p, size_t align, size_t size, const char *call)
     if (!p)
         return;
     if (nt__window_has(p)) {
-        const struct nt_slab *slab = checked(p, call);
+        const struct nt_slab *slab = nt__heap_checked(p, call);
         if (!slab)
             return;
         if (((uintptr_t)p & (align - 1)) != 0 ||
@@ -398,200 +388,4 @@ void nt_free_aligned_sized(void *p, size_t alignment, size_t size)
         return;
     }
     free_checked(p, alignment, size, "free_aligned_sized");
-}
-
-/* ---- realloc ------------------------------------------------------------------------------ */
-
-/* The next of 20/16, 25/16 and 32/16 of a power of two: each a quarter above the one before. */
-static size_t room_for(size_t size)
-{
-    size_t octave = (size_t)1 << (63 - __builtin_clzl((size - 1) | 1));
-    size_t fifth = octave / 16 * 20, sixth = octave / 16 * 25;
-    return size <= fifth ? fifth : size <= sixth ? sixth : 2 * octave;
-}
-
-/* A block for what was `old` bytes large. One that grew by little goes on to grow, perhaps: it
- * gets room if a block with room is at hand, so that the bytes that are copied are a few times
- * those that are kept, however small the steps (after tcmalloc's realloc). How much goes by what
- * is asked for alone. By the old block it would be by the table of classes, and what a record
- * says of one table would not hold for another. */
-static void *resized(size_t old, size_t size)
-{
-    const struct nt_asked asked = {size, room_for(size), 1};
-    if (size <= old || size >= old + old / 4 || asked.held > NT_CLASSED_MAX)
-        return nt__heap_malloc(size);
-    void *p = pop(size, asked.held);
-    if (p)
-        return p;
-    if (nt__sizeclass_of(size) != nt__sizeclass_of(asked.held))
-        return nt__heap_malloc(size);
-    NT_FORWARD(malloc(size));
-    return allocate_asked(&asked, false);
-}
-
-static void *move(void *p, size_t old, size_t size, struct nt_pool *pool)
-{
-    int saved = errno;
-    void *to = pool ? nt__pool_malloc(pool, size, 1, false) : resized(old, size);
-    errno = to ? saved : ENOMEM;
-    if (!to)
-        return NULL;
-    memcpy(to, p, nt__min(old, size));
-    nt__heap_free(p);
-    if (pool)
-        nt__figures_tick();
-    return to;
-}
-
-static void count_in_place(const struct nt_slab *slab, struct nt_pool *pool,
-                           size_t size)
-{
-    if (pool) {
-        nt__pool_count_realloc(pool, owner_of(slab), size);
-        return;
-    }
-    struct nt_shard *s = nt__heap_hold();
-    if (s)
-        nt__count_add_two(&s->realloc_requested, size, &s->reallocs, 1);
-    nt__heap_let_go();
-}
-
-static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *pool)
-{
-    int saved = errno;
-    void *p = NULL;
-    nt__guest_refresh();
-    if (pool) {
-        p = nt__pool_realloc_large(pool, slab, size);
-    } else {
-        struct nt_shard *s = nt__heap_hold();
-        p = s ? nt__large_realloc(s, slab, size) : NULL;
-        nt__heap_let_go();
-    }
-    errno = p ? saved : ENOMEM;
-    nt__figures_tick();
-    return p;
-}
-
-/* The common case: a block of this thread's own that stays where it is. `*due`: as
- * nt__large_stays has it. */
-NT_FAST bool stays(void *p, size_t size, bool *due)
-{
-    struct nt_shard *s = nt__heap_shard;
-    *due = false;
-    if (!nt__window_has(p))
-        return false;
-    struct nt_slab *slab = nt__slab_at(p);
-    if (NT_RACY(slab->owner) != s)
-        return nt__large_stays(s, slab, p, size, due);
-    const struct nt_block *block = p;
-    if (size > slab->size || size <= slab->size / 2 || slab->pooled ||
-        !nt__slab_starts(slab, p) || block->key == NT_KEY)
-        return false;
-    nt__count_add_two(&s->realloc_requested, size, &s->reallocs, 1);
-    return true;
-}
-
-/* The block outgrew its class: what grows beyond small sizes does so again, so it becomes a
- * large block, which can grow where it is. Not by first touch: what a large block grows by
- * must have been given back first there, which costs more than copying. */
-static void *grow(void *p, size_t old, size_t size)
-{
-    int saved = errno;
-    struct nt_shard *s = nt__heap_hold();
-    void *to =
-        s && !nt__shard_by_first_touch(s) ? nt__large_malloc_ahead(s, size) : NULL;
-    nt__heap_let_go();
-    errno = saved;
-    if (!to)
-        return move(p, old, size, NULL);
-    memcpy(to, p, old);
-    nt__heap_free(p);
-    nt__figures_tick();
-    return to;
-}
-
-/* It always moves: what was kept of the old address is found out. */
-static void *move_guarded(void *p, size_t size)
-{
-    size_t old = nt__guarded_size(p);
-    if (old == 0) {
-        nt__guarded_misuse(NT_MISUSE_DOUBLE_FREE, "realloc", p);
-        errno = EINVAL;
-        return NULL;
-    }
-    return move(p, old, size, NULL);
-}
-
-static void *reallocate(struct nt_slab *slab, void *p, size_t size)
-{
-    if (NT_UNLIKELY(nt__guarded_has(slab)))
-        return move_guarded(p, size);
-    bool large = slab->kind == NT_SLAB_LARGE;
-    struct nt_pool *pool = slab->pooled ? owner_of(slab)->pool : NULL;
-    size_t old = large ? slab->bytes : slab->size;
-    if (large && (size > NT_CLASSED_MAX || size > old))
-        return realloc_large(slab, size, pool);
-    if (size <= old && size > old / 2) {
-        count_in_place(slab, pool, size);
-        return p;
-    }
-    if (size > old && size > NT_SMALL_MAX && !pool)
-        return grow(p, old, size);
-    return move(p, old, size, pool);
-}
-
-/* `to`, that the profile may know that `p` moved there. */
-static void *noted(const void *p, void *to)
-{
-    if (to && to != p)
-        nt__sampled_moved(to);
-    return to;
-}
-
-__attribute__((noinline)) static void *realloc_rest(void *p, size_t size)
-{
-    if (!p)
-        return nt__heap_malloc(size);
-    NT_FORWARD(realloc(p, size));
-    if (size == 0) {
-        nt__heap_free(p);
-        return NULL;
-    }
-    if (size > PTRDIFF_MAX) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    if (NT_UNLIKELY(!nt__window_has(p))) {
-        if (nt__foreign_is_glibc(p))
-            return noted(p, move(p, nt__foreign_usable_size(p), size, NULL));
-        nt__misuse(NT_MISUSE_FOREIGN, "realloc", p);
-        errno = EINVAL;
-        return NULL;
-    }
-    struct nt_slab *slab = checked(p, "realloc");
-    if (slab)
-        return noted(p, reallocate(slab, p, size));
-    errno = EINVAL;
-    return NULL;
-}
-
-void *nt_realloc(void *p, size_t size)
-{
-    bool due;
-    if (NT_UNLIKELY(!stays(p, size, &due))) /* nor do NULL, and a block for no bytes */
-        return realloc_rest(p, size);
-    if (NT_UNLIKELY(due))
-        return nt__large_seen_to(nt__heap_shard, nt__slab_at(p), size, true);
-    return p;
-}
-
-void *nt_reallocarray(void *p, size_t count, size_t size)
-{
-    size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    return nt_realloc(p, bytes);
 }

@@ -29,6 +29,18 @@ NT_HIDDEN NT_SLOW void nt__heap_free_slow(void *p);
 NT_HIDDEN __attribute__((noinline)) void
 nt__heap_free_other(void *p, struct nt_slab *slab, struct nt_shard *s);
 
+/* A block for `size` bytes of the class of `room`, from the current slab, of a size that the
+ * fast path leaves to us: because it is not small, or with several nodes (shard.h). NULL: ask
+ * nt__heap_allocate. */
+NT_HIDDEN void *nt__heap_pop(size_t size, size_t room);
+
+/* A block of any size, alignment and contents, counted; errno as malloc's is to be. */
+NT_HIDDEN void *nt__heap_allocate(const struct nt_asked *asked, bool zero);
+
+/* The slab whose block in use starts at `p`, an address in the window; NULL: there is none, and
+ * `call` was told. */
+NT_HIDDEN struct nt_slab *nt__heap_checked(void *p, const char *call);
+
 /* The shard for what the calling thread asks: its own, or, past its end, the one that
  * such threads share, until let go. NULL: no memory (let go all the same). */
 NT_HIDDEN struct nt_shard *nt__heap_hold(void);

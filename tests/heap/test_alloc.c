@@ -2,6 +2,7 @@
 /* Every call of the process's heap as its header promises it: results, errors, errno. */
 #define _GNU_SOURCE
 #include "tests/child.h"
+#include "tests/heap/sizes.h"
 
 #include "src/base/base.h"
 
@@ -12,31 +13,6 @@
 #include <signal.h>
 
 void *__libc_malloc(size_t size);
-
-/* Sizes around every edge there is. */
-static const size_t sizes[] = {0,       1,       15,      16,      17,      24,
-                               100,     128,     129,     1000,    4096,    5000,
-                               32768,   32769,   65536,   100000,  524288,  524289,
-                               1000000, 2097152, 2097153, 5000000, 70000000};
-
-/* Hide a value from the compiler, which knows better than to ask for so much. */
-static size_t volatile huge = (size_t)PTRDIFF_MAX, most = SIZE_MAX;
-
-static bool all(const unsigned char *p, int value, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (p[i] != value)
-            return false;
-    return true;
-}
-
-#define ASSERT_FAILS(call, error)                                                      \
-    do {                                                                               \
-        errno = 0;                                                                     \
-        void *volatile result = call;                                                  \
-        assert_null(result);                                                           \
-        assert_int_equal(errno, error);                                                \
-    } while (0)
 
 static void test_get(void **state)
 {
@@ -107,80 +83,6 @@ static void test_zeroed(void **state)
     ASSERT_FAILS(nt_calloc(huge, 3), ENOMEM);
     ASSERT_FAILS(nt_calloc(most, most), ENOMEM);
     ASSERT_FAILS(nt_calloc(huge, 2), ENOMEM); /* no overflow, but too much */
-}
-
-static void test_resize(void **state)
-{
-    (void)state;
-    errno = 5;
-    for (size_t i = 0; i < NT_ARRAY_LEN(sizes); i++)
-        for (size_t k = 0; k < NT_ARRAY_LEN(sizes); k++) {
-            if (sizes[i] > 10000000 && sizes[k] > 10000000)
-                continue;
-            unsigned char *p = nt_malloc(sizes[i]);
-            memset(p, (int)i + 1, sizes[i]);
-            unsigned char *q = nt_realloc(p, sizes[k]);
-            if (sizes[k] == 0) {
-                assert_null(q);
-                continue;
-            }
-            assert_non_null(q);
-            assert_true(all(q, (int)i + 1, nt__min(sizes[i], sizes[k])));
-            assert_true(nt_usable_size(q) >= sizes[k]);
-            memset(q, 7, nt_usable_size(q));
-            nt_free(q);
-        }
-    char *p = nt_realloc(NULL, 100);
-    assert_non_null(p);
-    strcpy(p, "kept");
-    assert_int_equal(errno, 5);
-    ASSERT_FAILS(nt_realloc(p, huge + 1), ENOMEM);
-    ASSERT_FAILS(nt_realloc(p, (size_t)1 << 46), ENOMEM);
-    ASSERT_FAILS(nt_reallocarray(p, huge, 4), ENOMEM);
-    ASSERT_FAILS(nt_realloc(NULL, huge + 1), ENOMEM);
-    assert_string_equal(p, "kept");
-    p = nt_reallocarray(p, 1000, 1000);
-    assert_true(p && strcmp(p, "kept") == 0 && nt_usable_size(p) >= 1000000);
-    ASSERT_FAILS(nt_realloc(p, (size_t)1 << 46),
-                 ENOMEM); /* a large one too stays valid */
-    assert_string_equal(p, "kept");
-    assert_null(nt_reallocarray(p, 0, 10));
-}
-
-/* A little more or less of the same block moves nothing. */
-static void test_realloc_in_place(void **state)
-{
-    (void)state;
-    char *p = nt_malloc(1000), *q = nt_malloc(40000);
-    for (size_t size = nt_usable_size(p); size > nt_usable_size(p) / 2; size -= 16)
-        assert_ptr_equal(nt_realloc(p, size), p);
-    for (size_t size = nt_usable_size(q); size > nt_usable_size(q) / 2; size -= 1000)
-        assert_ptr_equal(nt_realloc(q, size), q);
-    nt_free(p);
-    nt_free(q);
-}
-
-/* As a file that grows is read: block by block, to many MiB. */
-static void test_realloc_grows(void **state)
-{
-    (void)state;
-    size_t size = 100;
-    unsigned char *p = nt_malloc(size);
-    memset(p, 9, size);
-    while (size < 100 * NT_MIB) {
-        size_t more = size + size / 3;
-        p = nt_realloc(p, more);
-        assert_non_null(p);
-        assert_true(p[0] == 9 && p[size / 2] == 9 && p[size - 1] == 9);
-        memset(p + size, 9, more - size);
-        size = more;
-    }
-    assert_true(all(p, 9, size));
-    nt_free(p);
-    /* So much more that the number of its units has no bit below 2^32. */
-    p = nt_malloc(2 * NT_MIB);
-    ASSERT_FAILS(nt_realloc(p, ((size_t)1 << 53) + 2 * NT_MIB), ENOMEM);
-    nt_free(p);
 }
 
 static void test_aligned(void **state)
@@ -577,21 +479,12 @@ int main(void)
         cmocka_unit_test(test_check_off),
     };
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_get),
-        cmocka_unit_test(test_zero_sizes_are_apart),
-        cmocka_unit_test(test_zeroed),
-        cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_realloc_in_place),
-        cmocka_unit_test(test_realloc_grows),
-        cmocka_unit_test(test_aligned),
-        cmocka_unit_test(test_large_again),
-        cmocka_unit_test(test_posix_memalign),
-        cmocka_unit_test(test_free_sized),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_onnode),
-        cmocka_unit_test(test_purge),
-        cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_get),         cmocka_unit_test(test_zero_sizes_are_apart),
+        cmocka_unit_test(test_zeroed),      cmocka_unit_test(test_aligned),
+        cmocka_unit_test(test_large_again), cmocka_unit_test(test_posix_memalign),
+        cmocka_unit_test(test_free_sized),  cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_onnode),      cmocka_unit_test(test_purge),
+        cmocka_unit_test(test_foreign),     cmocka_unit_test(test_threads),
         cmocka_unit_test(test_misuse),
     };
     int failed = cmocka_run_group_tests_name("before the start", fresh, NULL, NULL);
