@@ -174,17 +174,36 @@ void *nt_calloc(size_t count, size_t size)
     return nt__heap_calloc(count, size);
 }
 
+#define ALIGNED_SMALL (NT_SMALL_MAX / 2) /* aligned up to as much it is small, too */
+
 NT_SLOW static void *aligned_sampled(struct nt_shard *s, size_t to, size_t n, void *p)
 {
     return nt__sampled_asked(s, &(struct nt_asked){n, nt__align_up(n, to), to}, p);
 }
 
-/* From the current slab of an aligned class; NULL: ask further. */
+/* Small ones, of the first class from `size` on whose blocks are all aligned; NULL: ask further. */
 NT_FAST void *pop_aligned(size_t alignment, size_t size)
+{
+    struct nt_shard *s = nt__heap_shard;
+    if (NT_UNLIKELY(alignment > ALIGNED_SMALL || size > ALIGNED_SMALL))
+        return NULL;
+    size_t c = s->class_of[nt__align_up(size, alignment)];
+    if (NT_UNLIKELY(c-- == 0))
+        return NULL;
+    while ((nt__sizeclasses.size[c] & (alignment - 1)) != 0) /* of large blocks: 0 */
+        c++;
+    bool due;
+    void *p = nt__shard_pop_class(s, c, size, &due);
+    return NT_UNLIKELY(due) ? aligned_sampled(s, alignment, size, p) : p;
+}
+
+/* The same of any size that has a class. */
+static void *pop_aligned_any(size_t alignment, size_t size)
 {
     struct nt_shard *s = nt__heap_shard;
     if (alignment > NT_SLICE || size > NT_CLASSED_MAX || NT_UNLIKELY(!surely_here(s)))
         return NULL;
+    nt__shard_know(s, nt__align_up(size, alignment));
     unsigned c = nt__sizeclass_aligned(size, alignment);
     if (NT_UNLIKELY(c == nt__sizeclass_large()))
         return NULL;
@@ -193,8 +212,11 @@ NT_FAST void *pop_aligned(size_t alignment, size_t size)
     return NT_UNLIKELY(due) ? aligned_sampled(s, alignment, size, p) : p;
 }
 
-NT_SLOW static void *aligned_rest(size_t alignment, size_t size)
+__attribute__((noinline)) static void *aligned_rest(size_t alignment, size_t size)
 {
+    void *p = pop_aligned_any(alignment, size);
+    if (p)
+        return p;
     NT_FORWARD(aligned_alloc(alignment, size));
     if (size > NT_CLASSED_MAX && alignment <= NT_SLICE) /* as each of these is */
         return malloc_large(size);

@@ -10,7 +10,7 @@
 
 #include <numatally/numatally.h>
 
-size_t nt_usable_size(const void *p)
+__attribute__((noinline)) static size_t usable_rest(const void *p)
 {
     if (!p)
         return 0;
@@ -26,6 +26,18 @@ size_t nt_usable_size(const void *p)
     if (NT_UNLIKELY(nt__guarded_has(slab)))
         return nt__guarded_size(p);
     return slab->kind == NT_SLAB_LARGE ? slab->bytes : slab->size;
+}
+
+size_t nt_usable_size(const void *p)
+{
+    if (NT_UNLIKELY(!nt__window_has(p)))
+        return usable_rest(p);
+    const struct nt_slab *slab = nt__slab_at(p);
+    const struct nt_block *block = p;
+    if (NT_UNLIKELY(!NT_RACY(slab->plain) || !nt__slab_starts(slab, p) ||
+                    block->key == NT_KEY || !nt__slab_carved(slab, p)))
+        return usable_rest(p);
+    return slab->size;
 }
 
 size_t nt_good_size(size_t size)
