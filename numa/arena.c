@@ -12,8 +12,7 @@
 #define LARGEST_PIECE (NT_GIB / NT_UNIT) /* 1 GiB */
 #define HUGE_AFTER (32 * NT_MIB)         /* small programs must not bloat */
 #define FILLED_AFTER (64 * NT_MIB)       /* nor middling ones that did not ask */
-#define FILLED_MOST                                                                    \
-    16384u /* units: each may split a mapping, and there are few to be had */
+#define ADVISED_MOST 16384u              /* units by themselves */
 
 struct nt_arena_config nt__arena_config = {.return_ms = 1000};
 
@@ -187,6 +186,63 @@ static void *take_large(struct nt_arena *a, size_t slices, size_t align,
     return nt__window_unit_address(at);
 }
 
+/* Ask for a unit to be a huge page, or not to be one, unless that was asked for already or too
+ * often: each time may split a mapping, and there are few to be had. Without the lock. */
+static void advise(struct nt_arena *a, uint32_t u, enum nt_advice how)
+{
+    static uint32_t asked_for;
+    struct nt_unit *unit = nt__window_unit(u);
+    nt__lock(&a->lock);
+    enum nt_advice was = unit->advised;
+    unit->advised = (uint8_t)how;
+    nt__unlock(&a->lock);
+    if (was == how || __atomic_load_n(&asked_for, __ATOMIC_RELAXED) >= ADVISED_MOST)
+        return;
+    char *at = nt__window_unit_address(u);
+    bool done = how == NT_ADVICE_HUGE ? nt__os_advise_huge(at, NT_UNIT)
+                                      : nt__os_advise_small(at, NT_UNIT);
+    if (!done)
+        return;
+    __atomic_add_fetch(&asked_for, 1, __ATOMIC_RELAXED);
+    nt__lock(&a->lock);
+    if (how == NT_ADVICE_HUGE)
+        nt__figure_set(&a->huge, a->huge + 1);
+    else if (was == NT_ADVICE_HUGE && a->huge != 0)
+        nt__figure_set(&a->huge, a->huge - 1);
+    nt__unlock(&a->lock);
+}
+
+/* Where all is a huge page that may be: a clean unit whose first run this is, of a part of it, is
+ * not to be one; and what a long run takes of such units is to be as the system has it. */
+static void *lent(struct nt_arena *a, void *run, size_t slices, bool clean)
+{
+    uint32_t u = nt__window_unit_number(run);
+    if (!nt__arena_config.always)
+        return run;
+    if (slices < NT_UNIT_SLICES && clean && (uintptr_t)run % NT_UNIT == 0)
+        advise(a, u, NT_ADVICE_SMALL);
+    for (uint32_t i = 0; i < slices / NT_UNIT_SLICES; i++)
+        if (NT_RACY(nt__window_unit(u + i)->advised) == NT_ADVICE_SMALL)
+            advise(a, u + i, NT_ADVICE_HUGE);
+    return run;
+}
+
+/* Do pages of this arena go to nodes in turn, one by one, or may they? */
+static bool takes_turns(const struct nt_arena *a)
+{
+    return nt__topo()->nodes > 1 && a->policy.mode >= NT_INTERLEAVE;
+}
+
+void nt__arena_will_fill(struct nt_arena *a, void *run)
+{
+    if (nt__arena_config.huge != NT_HUGE_AUTO || (uintptr_t)run % NT_UNIT != 0 ||
+        __atomic_load_n(&a->committed, __ATOMIC_RELAXED) << NT_SLICE_SHIFT <
+            FILLED_AFTER ||
+        takes_turns(a))
+        return;
+    advise(a, nt__window_unit_number(run), NT_ADVICE_HUGE);
+}
+
 void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align, bool *clean)
 {
     if (slices > (UINT32_MAX / 2) * (size_t)NT_UNIT_SLICES)
@@ -202,11 +258,11 @@ void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align, bool *clea
         uint32_t piece = a->next_piece;
         nt__unlock(&a->lock);
         if (run && small)
-            return run;
+            return lent(a, run, slices, *clean);
         size_t gone = dirty < slices ? nt__arena_yield(a, slices - dirty) : 0;
         if (run) {
             *clean = dirty == 0;
-            return run;
+            return lent(a, run, slices, *clean);
         }
         if (gone == 0 && !grow(a, units, nt__max(align, NT_UNIT), piece))
             return NULL;
@@ -220,35 +276,7 @@ void *nt__arena_take_ahead(struct nt_arena *a, size_t slices, bool *clean)
     nt__lock(&a->lock);
     void *run = take_unit(a, (unsigned)slices, clean);
     nt__unlock(&a->lock);
-    return run;
-}
-
-/* Do pages of this arena go to nodes in turn, one by one, or may they? */
-static bool takes_turns(const struct nt_arena *a)
-{
-    return nt__topo()->nodes > 1 && a->policy.mode >= NT_INTERLEAVE;
-}
-
-void nt__arena_will_fill(struct nt_arena *a, void *run)
-{
-    static uint32_t asked_for;
-    struct nt_unit *unit = nt__window_unit(nt__window_unit_number(run));
-    if (nt__arena_config.huge != NT_HUGE_AUTO || (uintptr_t)run % NT_UNIT != 0 ||
-        __atomic_load_n(&a->committed, __ATOMIC_RELAXED) << NT_SLICE_SHIFT <
-            FILLED_AFTER ||
-        takes_turns(a))
-        return;
-    nt__lock(&a->lock);
-    bool asked = unit->advised;
-    unit->advised = 1;
-    nt__unlock(&a->lock);
-    if (asked || __atomic_load_n(&asked_for, __ATOMIC_RELAXED) >= FILLED_MOST ||
-        !nt__os_advise_huge(run, NT_UNIT))
-        return;
-    __atomic_add_fetch(&asked_for, 1, __ATOMIC_RELAXED);
-    nt__lock(&a->lock);
-    nt__figure_set(&a->huge, a->huge + 1);
-    nt__unlock(&a->lock);
+    return run ? lent(a, run, slices, *clean) : NULL;
 }
 
 /* Slices [at, at+slices) of unit `u` come back. */

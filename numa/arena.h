@@ -69,11 +69,16 @@ struct nt_arena {
 
 /* How new pieces are mapped, from the settings. Set before the first arena is. */
 struct nt_arena_config {
-    uint8_t huge;       /* enum nt_huge */
+    uint8_t huge; /* enum nt_huge */
+    bool always;  /* AUTO: the system gives huge pages where nobody asks for them */
     uint32_t return_ms; /* free memory is given back after so long */
 };
-/* AUTO: units that are going to be filled with slabs, in arenas that lend a lot. */
+/* AUTO: units that are going to be filled with slabs, in arenas that lend a lot; and others that
+ * slabs share are not to be huge pages where all would be: of each slab little may be touched. */
 enum nt_huge { NT_HUGE_AUTO, NT_HUGE_OFF, NT_HUGE_THP, NT_HUGE_HUGETLB };
+
+/* What was asked for of a unit by itself. */
+enum nt_advice { NT_ADVICE_NONE = 0, NT_ADVICE_HUGE, NT_ADVICE_SMALL };
 extern NT_HIDDEN struct nt_arena_config nt__arena_config;
 
 /* `home`: a slot or NT_BY_TOUCH, as nt__bind has it. */

@@ -106,6 +106,10 @@ NT_HIDDEN void nt__topo_distances(struct nt_topo *t);
  * that nt__topo_sysfs reads. */
 NT_HIDDEN uint64_t nt__topo_sysfs_free(const char *folder, unsigned id);
 
+/* Does `path`, /sys/kernel/mm/transparent_hugepage/enabled, say that whatever may be a huge page is
+ * one from its first touch on? */
+NT_HIDDEN bool nt__topo_sysfs_huge_always(const char *path);
+
 /* Parse a list such as "0-3,5" and call `set` for each number below `max`. False when
  * the text is malformed, goes on behind it, or `set` refuses a number. */
 NT_HIDDEN bool nt__topo_list(const char *text, unsigned long max,

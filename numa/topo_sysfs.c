@@ -155,6 +155,16 @@ uint64_t nt__topo_sysfs_free(const char *folder, unsigned id)
     return bytes;
 }
 
+bool nt__topo_sysfs_huge_always(const char *path)
+{
+    int saved = errno;
+    char text[64];
+    bool always =
+        read_text(AT_FDCWD, path, text, sizeof text) && strstr(text, "[always]");
+    errno = saved;
+    return always;
+}
+
 static void read_node(struct nt_topo *t, unsigned slot, int dir, char *text)
 {
     struct nt_topo_node *node = &t->node[slot];

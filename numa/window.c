@@ -64,6 +64,8 @@ static bool try_place(uintptr_t base, size_t size)
         return false;
     }
     nt__os_unmap((void *)base, NT_UNIT);
+    /* Of these few are touched in a small program. */
+    nt__os_advise_small(nt__window.headers, HEADER_BYTES(HEADER_STEP));
     window.headered = HEADER_STEP;
     return true;
 }

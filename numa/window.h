@@ -59,8 +59,7 @@ struct nt_unit {
     uint32_t stamp_ms;   /* when the extent's first, or the loose unit, was freed */
     uint16_t arena;      /* owner's index + 1; 0: a hole, or never mapped */
     uint8_t state;       /* enum nt_unit_state */
-    uint8_t
-        advised; /* nt__arena_will_fill asked for a huge page: until it is unmapped */
+    uint8_t advised;     /* enum nt_advice: until it is unmapped */
     uint8_t spare[4];
 };
 

@@ -134,6 +134,11 @@ bool nt__os_advise_huge(void *at, size_t size)
     return syscall(SYS_madvise, at, size, MADV_HUGEPAGE) == 0;
 }
 
+bool nt__os_advise_small(void *at, size_t size)
+{
+    return syscall(SYS_madvise, at, size, MADV_NOHUGEPAGE) == 0;
+}
+
 bool nt__os_move(void *from, void *to, size_t size)
 {
     if (__atomic_load_n(&reserved_pages, __ATOMIC_RELAXED))

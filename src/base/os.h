@@ -62,8 +62,9 @@ NT_HIDDEN bool nt__os_purge(void *at, size_t size);
  * of it. */
 NT_HIDDEN void nt__os_clear(void *at, size_t size);
 
-/* Ask for transparent huge pages in the range. */
+/* Ask for transparent huge pages in the range, or for none. */
 NT_HIDDEN bool nt__os_advise_huge(void *at, size_t size);
+NT_HIDDEN bool nt__os_advise_small(void *at, size_t size);
 
 /* Move the pages of [from, from+size) to `to` by page table, replacing what is
  * mapped there; `from` stays mapped and reads as zero. False: nothing was moved, as before

@@ -151,6 +151,8 @@ void nt__start_raw_child(void)
     unlock_all(NT_FORK_RAW);
 }
 
+#define HUGE_FILE "/sys/kernel/mm/transparent_hugepage/enabled"
+
 /* ---- start --------------------------------------------------------------------------- */
 
 static void watch_for_raw_children(void)
@@ -190,6 +192,8 @@ static void start_heap(void)
     nt__sizeclass_slab(conf->slab_bytes >> NT_SLICE_SHIFT);
     nt__sizeclass_start(conf->class_bytes, conf->class_count);
     nt__arena_config.huge = (uint8_t)conf->hugepages;
+    nt__arena_config.always =
+        nt__arena_config.huge == NT_HUGE_AUTO && nt__topo_sysfs_huge_always(HUGE_FILE);
     nt__arena_config.return_ms = conf->return_ms;
     nt__guarded = conf->guard;
     nt__window_start();

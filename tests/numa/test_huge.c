@@ -43,8 +43,9 @@ static void test_huge(void **state)
     nt__arena_config.huge = NT_HUGE_OFF;
 }
 
-/* Was the kernel asked for huge pages at `p`? By what it says itself. */
-static bool is_advised(const void *p)
+/* Is `flag` among those of the mapping at `p`? "hg": huge pages were asked for; "nh": none. By
+ * what the kernel says itself. */
+static bool has_flag(const void *p, const char *flag)
 {
     FILE *f = fopen("/proc/self/smaps", "r");
     char line[512];
@@ -59,7 +60,12 @@ static bool is_advised(const void *p)
     }
     fclose(f);
     assert_true(found);
-    return strstr(line, " hg") != NULL;
+    return strstr(line, flag) != NULL;
+}
+
+static bool is_advised(const void *p)
+{
+    return has_flag(p, " hg");
 }
 
 /* What is going to be filled: not before much is lent, from the unit's first slice on, once,
@@ -94,6 +100,39 @@ static void test_will_fill(void **state)
     nt__arena_config.huge = NT_HUGE_OFF;
 }
 
+/* Where the system makes all huge that may be: not what slabs share, which are touched here and
+ * there; but again what a long run is of. */
+static void test_always(void **state)
+{
+    (void)state;
+    bool clean, can = access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;
+    fresh_arena();
+    nt__arena_config.huge = NT_HUGE_AUTO;
+    char *before = nt__arena_take(&one, 1, NT_SLICE, &clean);
+    assert_false(has_flag(before, " nh"));
+    nt__arena_config.always = true;
+    char *run = nt__arena_take(&one, NT_UNIT_SLICES / 2 + 1, NT_SLICE, &clean);
+    char *ahead = nt__arena_take_ahead(&one, 2, &clean);
+    char *slab = nt__arena_take(&one, NT_UNIT_SLICES, NT_SLICE, &clean);
+    char *other = nt__arena_take(&one, NT_UNIT_SLICES / 2 + 1, NT_SLICE, &clean);
+    assert_true(has_flag(other, " nh") == can && has_flag(ahead, " nh") == can);
+    assert_false(has_flag(slab, " nh") || has_flag(slab, " hg"));
+    nt__arena_give(&one, before, 1, true);
+    nt__arena_give(&one, run, NT_UNIT_SLICES / 2 + 1, true);
+    nt__arena_give(&one, other, NT_UNIT_SLICES / 2 + 1, true);
+    nt__arena_give(&one, ahead, 2, true);
+    nt__arena_give(&one, slab, NT_UNIT_SLICES, true);
+    size_t slices = one.reserved * NT_UNIT_SLICES;
+    char *all = nt__arena_take(&one, slices, NT_UNIT, &clean);
+    assert_true(all <= other && all + slices * NT_SLICE > other);
+    assert_false(has_flag(other, " nh") || has_flag(ahead, " nh"));
+    assert_true(is_advised(other) == can);
+    nt__arena_give(&one, all, slices, true);
+    end_arena();
+    nt__arena_config.always = false;
+    nt__arena_config.huge = NT_HUGE_OFF;
+}
+
 /* Where no huge page is reserved, ordinary ones serve, and can be written to. */
 static int act_hugetlb(void)
 {
@@ -121,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_huge),
         cmocka_unit_test(test_will_fill),
+        cmocka_unit_test(test_always),
         cmocka_unit_test(test_hugetlb),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

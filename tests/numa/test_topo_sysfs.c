@@ -105,6 +105,27 @@ static void test_closes(void **state)
     assert_int_equal(after, before);
 }
 
+static void test_huge_always(void **state)
+{
+    static const struct {
+        const char *text;
+        bool always;
+    } texts[] = {{"[always] madvise never\n", true},
+                 {"always [madvise] never\n", false},
+                 {"always madvise [never]\n", false},
+                 {"", false}};
+    char path[256];
+    (void)state;
+    snprintf(path, sizeof path, "%s/enabled", folder);
+    for (size_t i = 0; i < NT_ARRAY_LEN(texts); i++) {
+        put("enabled", texts[i].text);
+        assert_int_equal(nt__topo_sysfs_huge_always(path), texts[i].always);
+    }
+    errno = 5;
+    assert_false(nt__topo_sysfs_huge_always("/nonexistent"));
+    assert_int_equal(errno, 5);
+}
+
 static void test_holes_in_numbers(void **state)
 {
     (void)state;
@@ -354,6 +375,7 @@ int main(void)
         cmocka_unit_test_setup(test_memory, empty),
         cmocka_unit_test_setup(test_kept, empty),
         cmocka_unit_test_setup(test_closes, empty),
+        cmocka_unit_test_setup(test_huge_always, empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     empty(NULL);
