@@ -66,10 +66,13 @@ static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
 
 /* ---- Runs ------------------------------------------------------------------------- */
 
-/* A run from the arena, to be made fresh unless it is clean. */
+/* A run from the arena, to be made fresh unless it is clean. What the shard keeps empty is to
+ * serve for it, as for a slab, if it comes from there. */
 static void *take_run(struct nt_shard *s, size_t slices, size_t align, bool *clean)
 {
     nt__arena_decay(s->large_arena);
+    if (s->empty_slices > NT_UNIT_SLICES && !nt__shard_by_first_touch(s))
+        nt__shard_shrink(s);
     void *run =
         nt__shard_take(s, s->large_arena, slices, nt__max(align, NT_SLICE), clean);
     if (run)

@@ -45,11 +45,15 @@ void nt__check_thp(struct nt_doctor *d)
                           "hugepages:thp do.",
             "");
     else if (strcmp(mode, "always") == 0)
-        nt__doctor_say(d, "thp", NT_LEVEL_NOTE, "always",
-                       "Also memory that nobody asked to be in huge pages may be: "
-                       "faster, and resident memory is larger than what is in use.",
-                       "To compare memory with other machines: echo madvise "
-                       ">/sys/kernel/mm/transparent_hugepage/enabled (root).");
+        nt__doctor_say(
+            d, "thp", NT_LEVEL_NOTE, "always",
+            automatic ? "Large blocks may be in huge pages: faster, and resident "
+                        "memory can be larger than what is in use. What small "
+                        "blocks share is not, by hugepages:auto, until they fill it."
+                      : "Also memory that nobody asked to be in huge pages may be: "
+                        "faster, and resident memory is larger than what is in use.",
+            "To compare memory with other machines: echo madvise "
+            ">/sys/kernel/mm/transparent_hugepage/enabled (root).");
     else
         nt__doctor_say(d, "thp", wanted ? NT_LEVEL_PROBLEM : NT_LEVEL_NOTE, mode,
                        wanted ? "The settings ask for huge pages (hugepages:thp) and "

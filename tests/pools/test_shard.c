@@ -5,6 +5,7 @@
  */
 #include "pools/shard.h"
 
+#include "pools/large.h"
 #include "pools/remote.h"
 #include "tests/pools/room.h"
 
@@ -287,8 +288,8 @@ static void pass_delays(struct nt_shard *s, int times)
     }
 }
 
-/* Slabs that a batch left empty serve the next one; another class gets their memory, but
- * for a unit; and what nobody needed for the delay goes back, the current slab too. */
+/* Slabs that a batch left empty serve the next one; another class or a large block gets their
+ * memory, but for a unit; and what nobody needed for the delay goes back, the current slab too. */
 static void test_kept(void **state)
 {
     enum { BATCH = 600, SIZE = 32768 };
@@ -311,11 +312,18 @@ static void test_kept(void **state)
     char *other = room_malloc(s, 3000);
     assert_true(s->empty_slices <= NT_UNIT_SLICES);
     room_free(s, other);
-    for (int i = 0; i < BATCH; i++)
-        assert_non_null(p[i] = room_malloc(s, SIZE));
-    for (int i = BATCH; i-- > 0;)
-        room_free(s, p[i]);
-    assert_true(s->empty_slices > 2 * NT_UNIT_SLICES && s->watching);
+    for (int large = 1; large >= 0; large--) {
+        for (int i = 0; i < BATCH; i++)
+            assert_non_null(p[i] = room_malloc(s, SIZE));
+        for (int i = BATCH; i-- > 0;)
+            room_free(s, p[i]);
+        assert_true(s->empty_slices > 2 * NT_UNIT_SLICES && s->watching);
+        if (large == 0)
+            break;
+        other = nt__large_malloc(s, 8 * NT_MIB, 1, false);
+        assert_true(other && s->empty_slices <= NT_UNIT_SLICES);
+        nt__large_free(s, nt__slab_of(other), other);
+    }
     pass_delays(s, 4); /* with nothing of it needed */
     assert_int_equal(s->empty_slices, 0);
     assert_ptr_equal(s->current[nt__sizeclass_of(SIZE)], &nt__slab_none);
