@@ -106,9 +106,9 @@ static unsigned room(const struct nt_slab *slab)
  * Empty slabs are kept, blocks listed, so that what comes and goes in batches need not be
  * cut anew each time: a unit's worth, and up to KEPT_SLICES of what was used of late.
  * Keeping does not make the process larger than it was: before a shard cuts a new slab,
- * or takes a run for a large block, it gives back all but a unit. And of those that nobody needed for the delay after which free
- * memory goes back (setting `return`) none is kept. Current slabs that nobody uses as long
- * are taken out of use, and so come to be empty.
+ * or takes a run for a large block, it gives back all but a unit. And of those that nobody
+ * needed for the delay after which free memory goes back (setting `return`) none is kept.
+ * Current slabs that nobody uses as long are taken out of use, and so come to be empty.
  */
 
 static void put_empty(struct nt_shard *s, struct nt_slab *slab)
