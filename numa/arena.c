@@ -186,26 +186,31 @@ static void *take_large(struct nt_arena *a, size_t slices, size_t align,
     return nt__window_unit_address(at);
 }
 
-/* Ask for a unit to be a huge page, or not to be one, unless that was asked for already or too
- * often: each time may split a mapping, and there are few to be had. Without the lock. */
+/* Ask for a unit to be a huge page, or not to be one, unless that was asked for already, or
+ * something of too many: each may split a mapping, and there are few to be had. Without the
+ * lock. */
 static void advise(struct nt_arena *a, uint32_t u, enum nt_advice how)
 {
     static uint32_t asked_for;
     struct nt_unit *unit = nt__window_unit(u);
     nt__lock(&a->lock);
     enum nt_advice was = unit->advised;
-    unit->advised = (uint8_t)how;
+    bool may =
+        was != how && (was != NT_ADVICE_NONE ||
+                       __atomic_load_n(&asked_for, __ATOMIC_RELAXED) < ADVISED_MOST);
+    unit->advised = (uint8_t)(may ? how : was);
     nt__unlock(&a->lock);
-    if (was == how || __atomic_load_n(&asked_for, __ATOMIC_RELAXED) >= ADVISED_MOST)
+    if (!may)
         return;
     char *at = nt__window_unit_address(u);
     bool done = how == NT_ADVICE_HUGE ? nt__os_advise_huge(at, NT_UNIT)
                                       : nt__os_advise_small(at, NT_UNIT);
-    if (!done)
-        return;
-    __atomic_add_fetch(&asked_for, 1, __ATOMIC_RELAXED);
+    if (done && was == NT_ADVICE_NONE)
+        __atomic_add_fetch(&asked_for, 1, __ATOMIC_RELAXED);
     nt__lock(&a->lock);
-    if (how == NT_ADVICE_HUGE)
+    if (!done)
+        unit->advised = (uint8_t)was;
+    else if (how == NT_ADVICE_HUGE)
         nt__figure_set(&a->huge, a->huge + 1);
     else if (was == NT_ADVICE_HUGE && a->huge != 0)
         nt__figure_set(&a->huge, a->huge - 1);

@@ -187,9 +187,14 @@ NT_FAST void *pop_aligned(size_t alignment, size_t size)
     struct nt_shard *s = nt__heap_shard;
     if (NT_UNLIKELY(alignment > ALIGNED_SMALL || size > ALIGNED_SMALL))
         return NULL;
-    size_t c = s->class_of[nt__align_up(size, alignment)];
+    size_t room = nt__align_up(size, alignment), c = s->class_of[room];
     if (NT_UNLIKELY(c-- == 0))
         return NULL;
+    if (c == NT_CLASS_ASKED) { /* several nodes */
+        if (NT_UNLIKELY(!surely_here(s)))
+            return NULL;
+        c = nt__sizeclass_of(room);
+    }
     while ((nt__sizeclasses.size[c] & (alignment - 1)) != 0) /* of large blocks: 0 */
         c++;
     bool due;
@@ -242,7 +247,8 @@ int nt_posix_memalign(void **out, size_t alignment, size_t size)
     void *p = pop_aligned(alignment, size);
     if (NT_UNLIKELY(!p)) {
         int saved = errno;
-        p = nt_aligned_alloc(alignment, size);
+        p = alignment <= NT_GRAIN ? nt__heap_malloc(size)
+                                  : aligned_rest(alignment, size);
         errno = saved;
         if (!p)
             return ENOMEM;

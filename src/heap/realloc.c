@@ -181,7 +181,7 @@ move_plain(void *p, size_t size, struct nt_slab *slab, struct nt_shard *s)
 {
     size_t old = slab->size;
     bool due;
-    if (size == 0 || (size > old && size < old + old / 4))
+    if (size == 0 || (size > old && size < old + old / 4) || !nt__slab_carved(slab, p))
         return realloc_rest(p, size);
     void *to = nt__shard_pop(s, size, &due);
     if (NT_UNLIKELY(!to))

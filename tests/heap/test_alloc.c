@@ -397,6 +397,8 @@ MISUSE(interior, nt_free(hidden + 16))
 MISUSE(odd, nt_free(hidden + 1))
 MISUSE(never, hidden = large; nt_free(hidden); nt_free(hidden + 1000000))
 MISUSE(realloc_freed, nt_free(hidden); hidden = nt_realloc(hidden, 5000))
+MISUSE(realloc_never_out, nt_free(nt_malloc(400)); hidden = nt_malloc(100);
+       hidden = nt_realloc(hidden + 400 * nt_usable_size(hidden), 400))
 MISUSE(realloc_interior, hidden = nt_realloc(hidden + 8, 5000))
 MISUSE(foreign, nt_free((char *)&hidden))
 MISUSE(realloc_foreign, hidden = nt_realloc((char *)&hidden, 10))
@@ -421,6 +423,7 @@ static void test_misuse(void **state)
     child_aborts(act_never, "no block is in use");
     child_aborts(act_realloc_freed, "already free");
     child_aborts(act_realloc_interior, "realloc(");
+    child_aborts(act_realloc_never_out, "no block is in use");
     child_aborts(act_foreign, "not from this heap");
     child_aborts(act_realloc_foreign, "not from this heap");
     child_aborts(act_wrong_size, "free_sized(");
