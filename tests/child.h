@@ -6,6 +6,7 @@
 #ifndef NT_TESTS_CHILD_H
 #define NT_TESTS_CHILD_H
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -105,5 +106,14 @@ static inline void child_aborts(int (*act)(void), const char *words)
     if (!line || line[1] != '\0')
         fail_msg("not one line: %s", text);
 }
+
+/* The call returns NULL, and why in errno. */
+#define ASSERT_FAILS(call, error)                                                      \
+    do {                                                                               \
+        errno = 0;                                                                     \
+        void *volatile result = call;                                                  \
+        assert_null(result);                                                           \
+        assert_int_equal(errno, error);                                                \
+    } while (0)
 
 #endif

@@ -181,6 +181,14 @@ NT_SLOW static void *aligned_sampled(struct nt_shard *s, size_t to, size_t n, vo
     return nt__sampled_asked(s, &(struct nt_asked){n, nt__align_up(n, to), to}, p);
 }
 
+NT_FAST void *pop_aligned_class(struct nt_shard *s, size_t c, size_t alignment,
+                                size_t size)
+{
+    bool due;
+    void *p = nt__shard_pop_class(s, c, size, &due);
+    return NT_UNLIKELY(due) ? aligned_sampled(s, alignment, size, p) : p;
+}
+
 /* Small ones, of the first class from `size` on whose blocks are all aligned; NULL: ask further. */
 NT_FAST void *pop_aligned(size_t alignment, size_t size)
 {
@@ -197,9 +205,7 @@ NT_FAST void *pop_aligned(size_t alignment, size_t size)
     }
     while ((nt__sizeclasses.size[c] & (alignment - 1)) != 0) /* of large blocks: 0 */
         c++;
-    bool due;
-    void *p = nt__shard_pop_class(s, c, size, &due);
-    return NT_UNLIKELY(due) ? aligned_sampled(s, alignment, size, p) : p;
+    return pop_aligned_class(s, c, alignment, size);
 }
 
 /* The same of any size that has a class. */
@@ -212,9 +218,7 @@ static void *pop_aligned_any(size_t alignment, size_t size)
     unsigned c = nt__sizeclass_aligned(size, alignment);
     if (NT_UNLIKELY(c == nt__sizeclass_large()))
         return NULL;
-    bool due;
-    void *p = nt__shard_pop_class(s, c, size, &due);
-    return NT_UNLIKELY(due) ? aligned_sampled(s, alignment, size, p) : p;
+    return pop_aligned_class(s, c, alignment, size);
 }
 
 __attribute__((noinline)) static void *aligned_rest(size_t alignment, size_t size)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * realloc: a block stays where it is if it is more than half of what it is to hold, moves to
- * another class, or, when it outgrows the small sizes, becomes a large block that grows in place.
+ * realloc: a block stays where it is if it holds what is asked for and that is more than half of
+ * it; else it moves to another class, or, when it outgrows the small sizes, becomes a large block
+ * that grows in place.
  *
  * errno: kept on success, as in alloc.c.
  */
@@ -174,8 +175,8 @@ __attribute__((noinline)) static void *realloc_rest(void *p, size_t size)
     return NULL;
 }
 
-/* A block of this thread's own that needs another class: as malloc and free would do it. Those
- * that grow by little get room, by nt_realloc_rest, and blocks that are sampled are noted there. */
+/* A block of this thread's own that needs another class: as malloc and free would do it.
+ * realloc_rest sees to those that grow by little, which get room. */
 __attribute__((noinline)) static void *
 move_plain(void *p, size_t size, struct nt_slab *slab, struct nt_shard *s)
 {

@@ -25,12 +25,4 @@ static inline bool all(const unsigned char *p, int value, size_t size)
     return true;
 }
 
-#define ASSERT_FAILS(call, error)                                                      \
-    do {                                                                               \
-        errno = 0;                                                                     \
-        void *volatile result = call;                                                  \
-        assert_null(result);                                                           \
-        assert_int_equal(errno, error);                                                \
-    } while (0)
-
 #endif

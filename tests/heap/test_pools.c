@@ -11,14 +11,6 @@
 
 static size_t volatile huge = (size_t)PTRDIFF_MAX;
 
-#define ASSERT_FAILS(call, error)                                                      \
-    do {                                                                               \
-        errno = 0;                                                                     \
-        void *volatile result = call;                                                  \
-        assert_null(result);                                                           \
-        assert_int_equal(errno, error);                                                \
-    } while (0)
-
 static struct nt_pool *create(size_t limit)
 {
     struct nt_pool_options o = {.size = sizeof o, .limit = limit};

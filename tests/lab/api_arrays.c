@@ -320,8 +320,7 @@ static void fill_strictly(size_t size)
         CHECK(bytes < numa_node_size64(node, NULL));
     }
     CHECK(errno == ENOMEM);
-    printf("       %lld of %lld MiB free before ENOMEM, %zu at once\n", bytes >> 20,
-           before >> 20, size);
+    printf("       %lld of %lld MiB, by %zu\n", bytes >> 20, before >> 20, size);
     CHECK(bytes + 12 * (long long)MIB > before); /* 4 are left alone, units are 2 */
 }
 
