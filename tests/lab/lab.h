@@ -97,11 +97,17 @@ static inline void lab_ask(struct lab_pages *out, const void *p, size_t bytes)
     }
 }
 
-/* Every page of the block is in memory, and on `node`. */
+/* Every page of the block is in memory, and on `node`. A page that the kernel is moving to make
+ * room, as on a node that was just full, counts as absent meanwhile: so it is asked again. */
 static inline bool lab_lies(const void *p, size_t bytes, int node)
 {
     struct lab_pages pages = {.all = 0};
     lab_ask(&pages, p, bytes);
+    for (int tries = 0; pages.absent != 0 && tries < 5; tries++) {
+        usleep(100 * 1000);
+        pages = (struct lab_pages){.all = 0};
+        lab_ask(&pages, p, bytes);
+    }
     if (pages.on[node] == pages.all)
         return true;
     fprintf(stderr, "of %ld pages %ld lie on node %d, %ld nowhere\n", pages.all,
