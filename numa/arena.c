@@ -64,7 +64,7 @@ static bool grow(struct nt_arena *a, uint32_t units, size_t align, uint32_t piec
     size_t bytes = (size_t)length << NT_UNIT_SHIFT;
     bool bound = nt__bind(at, bytes, &a->policy, a->home) == 0;
     bool advised = hugetlb;
-    uint64_t known = nt__max(a->reserved, a->reserve / NT_UNIT_SLICES);
+    uint64_t known = nt__max(nt__figure_get(&a->reserved), a->reserve / NT_UNIT_SLICES);
     if (huge == NT_HUGE_THP && known << NT_UNIT_SHIFT >= HUGE_AFTER)
         advised = nt__os_advise_huge(at, bytes);
 
@@ -241,8 +241,7 @@ static bool takes_turns(const struct nt_arena *a)
 void nt__arena_will_fill(struct nt_arena *a, void *run)
 {
     if (nt__arena_config.huge != NT_HUGE_AUTO || (uintptr_t)run % NT_UNIT != 0 ||
-        __atomic_load_n(&a->committed, __ATOMIC_RELAXED) << NT_SLICE_SHIFT <
-            FILLED_AFTER ||
+        nt__figure_get(&a->committed) << NT_SLICE_SHIFT < FILLED_AFTER ||
         takes_turns(a))
         return;
     advise(a, nt__window_unit_number(run), NT_ADVICE_HUGE);

@@ -27,6 +27,11 @@ static inline void nt__figure_set(uint64_t *figure, uint64_t value)
     __atomic_store_n(figure, value, __ATOMIC_RELAXED);
 }
 
+static inline uint64_t nt__figure_get(const uint64_t *figure)
+{
+    return __atomic_load_n(figure, __ATOMIC_RELAXED);
+}
+
 static inline uint32_t nt__unit_now_ms(void)
 {
     return (uint32_t)nt__os_now_ms();

@@ -8,13 +8,14 @@
 cd "$work" || exit 1
 "${CC:-cc}" -D_GNU_SOURCE -g -O2 -fno-builtin -pthread -o misplacing "$NT_SOURCE/tests/patterns/misplacing.c" ||
     fail "misplacing.c does not compile"
+# The lab's console is a terminal: a slow machine shows the tool's progress on it.
 cat >inside.sh <<END
 [ ! -e /proc/sys/kernel/numa_balancing ] || echo 0 >/proc/sys/kernel/numa_balancing
 cd /tmp
 for what in full moved oneside clean; do
     NUMATALLY_CONF=report:/tmp/r.json,sample:16K,sample_seed:7 \\
         LD_PRELOAD=$NT_BUILD/libnumatally_malloc.so $work/misplacing \$what || echo "\$what: status \$?"
-    echo "\$what findings \$($tool report --findings --format json r.json)"
+    echo "\$what findings \$($tool report --findings --format json r.json 2>err || cat err)"
 done
 END
 unwinder=$(ldconfig -p | sed -n 's/.*libgcc_s\.so\.1 .*=> //p' | head -n 1)
