@@ -8,9 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* From here on a recycled block is zeroed page by page: none is touched that was not. */
-#define ZERO_BY_PAGE (4 * NT_MIB)
-
 /* Up to here copying costs less than mapping pages elsewhere, and their runs anew. */
 #define MOVED_BY_COPY NT_CLASSED_MAX
 
@@ -49,6 +46,15 @@ static void count_free(struct nt_shard *s, const struct nt_slab *slab)
     /* Not published: what only falls can wait for the next allocation. */
 }
 
+/* Page by page: none is touched that was not. Were all in memory, as they are now? */
+static bool clear(void *run, size_t bytes)
+{
+    if (!nt__guest_mpi())
+        return nt__os_clear(run, bytes);
+    memset(run, 0, bytes);
+    return true;
+}
+
 /* First touch must find nothing already placed, and calloc nothing but zeroes. Where a
  * slab was, its first block's mark is taken away: else a realloc to a class would copy it,
  * and each free of that block look for it among the free. */
@@ -56,10 +62,8 @@ static void make_fresh(void *run, size_t bytes, bool zero, bool placed)
 {
     if (placed && !nt__guest_mpi() && nt__os_purge(run, bytes))
         return;
-    if (zero && bytes >= ZERO_BY_PAGE && !nt__guest_mpi())
-        nt__os_clear(run, bytes);
-    else if (zero)
-        memset(run, 0, bytes);
+    if (zero)
+        clear(run, bytes);
     else
         ((struct nt_block *)run)->key = NULL;
 }
@@ -108,8 +112,11 @@ void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
     size_t bytes = page_bytes(size ? size : 1);
     void *run = align <= NT_SLICE ? nt__spare_take(s, slices_of(bytes)) : NULL;
     if (run) {
-        if (zero)
-            make_fresh(run, bytes, true, false);
+        struct nt_habit *h = nt__spare_habit(s, slices_of(bytes));
+        if (zero && h->full)
+            memset(run, 0, bytes);
+        else if (zero)
+            h->full = clear(run, bytes);
         bool due;
         nt__large_reopen(s, run, bytes, size, &due);
         return nt__large_seen_to(s, nt__slab_at(run), size, due);

@@ -73,6 +73,7 @@ struct nt_habit {
     uint16_t left;     /* until the next one; not proved: times to be right yet */
     uint8_t ask;       /* pages to ask for when `last` comes back */
     bool used;         /* kept since the last look at what is */
+    bool full;         /* all its pages came into memory when it was last cleared */
 };
 
 struct nt_spares {
@@ -138,6 +139,8 @@ struct nt_shard {
     uint32_t used[NT_CLASSES]; /* allocs + frees, mod 2^32, at the last look */
     struct nt_slab *larges;    /* of an explicit pool: its large blocks */
     struct nt_spares spares;   /* spare.h */
+    struct nt_slab *grown;     /* the small block that was last given a run of its own */
+    uint32_t grown_left;       /* others that wait until the next one may have one, too */
     struct nt_budget *budget;  /* of an explicit pool; NULL: no limit; constant */
     struct nt_batch batch[NT_BATCHES];
 

@@ -91,6 +91,7 @@ void nt__spare_note(struct nt_shard *s, size_t slices, const void *run)
         *h = (struct nt_habit){.slices = (uint32_t)slices, .left = PROVED};
     }
     h->last = run;
+    h->full = false;
     if (nt__shard_by_first_touch(s))
         h->ask = PAGES_PROVED;
     else

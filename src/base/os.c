@@ -110,10 +110,11 @@ bool nt__os_purge(void *at, size_t size)
     return madvise(at, size, MADV_DONTNEED) == 0;
 }
 
-void nt__os_clear(void *at, size_t size)
+bool nt__os_clear(void *at, size_t size)
 {
     unsigned char in[4096];
     size_t page = nt__os_page_size(), n;
+    bool all = true;
     for (char *p = at; size != 0; p += n * page, size -= n * page) {
         n = nt__min(size / page, sizeof in);
         if (mincore(p, n * page, in) != 0)
@@ -124,8 +125,11 @@ void nt__os_clear(void *at, size_t size)
             /* What is not in memory may have been swapped out. */
             if ((in[i] & 1) != 0 || !nt__os_purge(p + i * page, (end - i) * page))
                 memset(p + i * page, 0, (end - i) * page);
+            else
+                all = false;
         }
     }
+    return all;
 }
 
 bool nt__os_advise_huge(void *at, size_t size)

@@ -59,8 +59,8 @@ NT_HIDDEN bool nt__os_is_mapped(void *at, size_t size);
 NT_HIDDEN bool nt__os_purge(void *at, size_t size);
 
 /* Have the range read as zero: pages in memory are written to and stay there, others stay out
- * of it. */
-NT_HIDDEN void nt__os_clear(void *at, size_t size);
+ * of it. Were there none of these? */
+NT_HIDDEN bool nt__os_clear(void *at, size_t size);
 
 /* Ask for transparent huge pages in the range, or for none. */
 NT_HIDDEN bool nt__os_advise_huge(void *at, size_t size);

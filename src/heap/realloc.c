@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * realloc: a block stays where it is if it holds what is asked for and that is more than half of
- * it; else it moves to another class, or, when it outgrows the small sizes, becomes a large block
- * that grows in place.
+ * it; else it moves to another class, or, when it outgrows the small sizes or is about to, becomes
+ * a large block that grows in place.
  *
  * errno: kept on success, as in alloc.c.
  */
@@ -93,6 +93,25 @@ static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *po
     return p;
 }
 
+/* A small block that grows by a quarter or more, from here on, may do so again. */
+#define GROWS_FROM (16 * NT_KIB)
+#define GROWN_APART 16
+
+/* May it have a run of its own though it is small, so that it is not copied again? One at a time:
+ * most of its slice lies idle until it has grown into it. Where it never does, the next
+ * may after GROWN_APART turns, so as good as one in so many. */
+static bool grows_early(struct nt_shard *s, size_t old, size_t size)
+{
+    const struct nt_slab *last = s->grown;
+    if (size < GROWS_FROM || size < old + old / 4 || nt__shard_by_first_touch(s))
+        return false;
+    if (!last || NT_RACY(last->kind) != NT_SLAB_LARGE || last->home != s ||
+        last->bytes > NT_SMALL_MAX || s->grown_left == 0)
+        return true;
+    s->grown_left--;
+    return false;
+}
+
 /* The block outgrew its class: what grows beyond small sizes does so again, so it becomes a
  * large block, which can grow where it is. Not by first touch: what a large block grows by
  * must have been given back first there, which costs more than copying. */
@@ -102,6 +121,10 @@ static void *grow(void *p, size_t old, size_t size)
     struct nt_shard *s = nt__heap_hold();
     void *to =
         s && !nt__shard_by_first_touch(s) ? nt__large_malloc_ahead(s, size) : NULL;
+    if (to && size <= NT_SMALL_MAX) {
+        s->grown = nt__slab_at(to);
+        s->grown_left = GROWN_APART;
+    }
     nt__heap_let_go();
     errno = saved;
     if (!to)
@@ -137,7 +160,8 @@ static void *reallocate(struct nt_slab *slab, void *p, size_t size)
         count_in_place(slab, pool, size);
         return p;
     }
-    if (size > old && size > NT_SMALL_MAX && !pool)
+    if (size > old && !pool &&
+        (size > NT_SMALL_MAX || grows_early(nt__heap_shard, old, size)))
         return grow(p, old, size);
     return move(p, old, size, pool);
 }
@@ -183,6 +207,8 @@ move_plain(void *p, size_t size, struct nt_slab *slab, struct nt_shard *s)
     size_t old = slab->size;
     bool due;
     if (size == 0 || (size > old && size < old + old / 4) || !nt__slab_carved(slab, p))
+        return realloc_rest(p, size);
+    if (NT_UNLIKELY(size >= GROWS_FROM) && grows_early(s, old, size))
         return realloc_rest(p, size);
     void *to = nt__shard_pop(s, size, &due);
     if (NT_UNLIKELY(!to))

@@ -4,6 +4,7 @@
 #include "tests/heap/sizes.h"
 
 #include <errno.h>
+#include <numatally/numa.h>
 #include <numatally/numatally.h>
 #include <numatally/stats.h>
 
@@ -82,6 +83,32 @@ static void test_grows(void **state)
     nt_free(p);
 }
 
+/* Is a block of 16 KiB, now of 24, in a place where it can become one of 100? */
+static bool grows_on(char *p)
+{
+    char *q = nt_realloc(nt_realloc(p, 24 * NT_KIB), 100 * NT_KIB);
+    bool stays = q == p;
+    nt_free(q);
+    return stays;
+}
+
+/* One that grows early has room for more. While one has it and stays small, others wait for some
+ * turns; then it is the next one's, as after each that is freed. */
+static void test_grows_early(void **state)
+{
+    (void)state;
+    bool possible = nt_node_count() == 1; /* else growing gives pages back first */
+    unsigned waited = 0;
+    char *kept = nt_realloc(nt_malloc(8 * NT_KIB), 16 * NT_KIB), *p;
+    for (unsigned i = 0; i < 100; i++) {
+        p = nt_realloc(nt_malloc(8 * NT_KIB), 16 * NT_KIB);
+        assert_true(nt_usable_size(p) >= 16 * NT_KIB);
+        waited += !grows_on(p);
+    }
+    assert_true(possible ? waited > 0 && waited <= 8 : waited == 100);
+    nt_free(kept);
+}
+
 /* Small blocks that realloc moves are an allocation and a free each, exactly, up and down. */
 static void test_moves(void **state)
 {
@@ -129,9 +156,8 @@ static void test_moves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_in_place),
-        cmocka_unit_test(test_grows),
+        cmocka_unit_test(test_resize), cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_grows),  cmocka_unit_test(test_grows_early),
         cmocka_unit_test(test_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
