@@ -107,6 +107,18 @@ static struct thread *entry(void)
     return threads.keyed ? pthread_getspecific(threads.key) : NULL;
 }
 
+/* The first thread has read one byte of nt__shard_none's table, and the kernel mapped 36 KiB of
+ * the library's file for it. Nothing there was written to, so it can be read anew. */
+static void unmap_table_of_none(void)
+{
+    size_t page = nt__os_page_size();
+    uint8_t *table = nt__shard_none.class_of;
+    uintptr_t from = nt__align_up((uintptr_t)table, page);
+    uintptr_t to = (uintptr_t)(table + sizeof nt__shard_none.class_of) / page * page;
+    if (from < to)
+        nt__os_purge((void *)from, to - from);
+}
+
 NT_SLOW static struct nt_shard *attach(void)
 {
     nt__start();
@@ -138,6 +150,8 @@ NT_SLOW static struct nt_shard *attach(void)
     /* Past the 32nd key this allocates: from the shard that the thread now has. */
     if (NT_LIKELY(threads.keyed))
         pthread_setspecific(threads.key, t);
+    if (NT_RACY(threads.total) == 1)
+        unmap_table_of_none();
     return s;
 }
 
