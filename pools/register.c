@@ -54,12 +54,9 @@ struct nt_shard *nt__shard_new(struct nt_placement *placement, unsigned slot,
 void nt__shard_learn(struct nt_shard *s, size_t size)
 {
     size_t first = nt__align_down(size, NT_CACHE_LINE);
-    bool asks = !s->pool && nt__topo()->nodes > 1;
     const struct nt_sizetable *own = s->pool ? &s->pool->sizes : NULL;
     for (size_t i = first; i < first + NT_CACHE_LINE && i <= NT_SMALL_MAX; i++)
-        s->class_of[i] = (uint8_t)(asks && i > NT_UNASKED_MAX
-                                       ? NT_CLASS_ASKED + 1
-                                       : nt__sizetable_aligned(own, i, 1) + 1);
+        s->class_of[i] = (uint8_t)(nt__sizetable_aligned(own, i, 1) + 1);
 }
 
 void nt__shard_forget(struct nt_shard *s)

@@ -30,12 +30,28 @@ static int32_t this_thread(void)
 
 /* ---- Draws --------------------------------------------------------------------------- */
 
-/* The class's next sample falls somewhere behind what was asked for by now. */
-static void restart(struct nt_shard *s, unsigned c)
+#define ASKED_BYTES (128 * NT_KIB) /* at least */
+#define ASKED_BLOCKS 16u
+#define NEVER ((uint64_t)1 << 62)
+
+/* Does a thread ask for its node now and then? Larger sizes ask each time (src/heap/alloc.c). */
+static bool asks(const struct nt_shard *s, unsigned c)
+{
+    return nt__topo()->nodes > 1 && !s->pool && c != nt__sizeclass_large() &&
+           nt__sizeclasses.size[c] <= NT_SMALL_MAX;
+}
+
+/* The class's next sample falls `draw` bytes behind what was asked for by now. 0: none does. */
+static void set(struct nt_shard *s, unsigned c, uint64_t draw)
 {
     struct nt_sampling *st = &s->sampling;
     uint64_t total = s->requested[c] + st->drawn[c];
-    uint64_t draw = nt__profile_draw(st->interval);
+    if (asks(s, c)) {
+        uint64_t bytes = draw != 0 ? draw : NEVER;
+        draw = nt__min(bytes,
+                       nt__max(ASKED_BYTES, ASKED_BLOCKS * nt__sizeclasses.size[c]));
+        st->beyond[c] = bytes - draw;
+    }
     /* Each store's release keeps the ones before it before it. */
     __atomic_store_n(&st->class, c, __ATOMIC_RELEASE);
     __atomic_store_n(&st->total, total, __ATOMIC_RELEASE);
@@ -43,6 +59,11 @@ static void restart(struct nt_shard *s, unsigned c)
     __atomic_store_n(&s->requested[c], -draw, __ATOMIC_RELEASE);
     __atomic_store_n(&st->drawn[c], total + draw, __ATOMIC_RELEASE);
     __atomic_store_n(&st->changes, st->changes + 1, __ATOMIC_RELEASE);
+}
+
+static void restart(struct nt_shard *s, unsigned c)
+{
+    set(s, c, nt__profile_draw(s->sampling.interval));
 }
 
 uint64_t nt__sampled_both(const struct nt_shard *s, unsigned c)
@@ -60,6 +81,12 @@ uint64_t nt__sampled_both(const struct nt_shard *s, unsigned c)
     }
 }
 
+void nt__sampled_start(void)
+{
+    if (nt__topo()->nodes > 1)
+        nt__profile_set(0); /* all shards follow, and begin to ask */
+}
+
 void nt__sampled_follow(struct nt_shard *s)
 {
     struct nt_sampling *st = &s->sampling;
@@ -72,11 +99,18 @@ void nt__sampled_follow(struct nt_shard *s)
         restart(s, c);
 }
 
-/* A sample point was reached in class `c`: the interval it was drawn by, and the next is
- * drawn. 0: it is not to be taken. */
+/* Such a point was reached in class `c`: the interval it was drawn by, and the next is drawn. 0:
+ * no sample is to be taken. */
 static uint64_t reach(struct nt_shard *s, unsigned c)
 {
-    uint64_t interval = s->sampling.interval;
+    uint64_t interval = s->sampling.interval, passed = s->requested[c];
+    uint64_t beyond = s->sampling.beyond[c];
+    if (beyond != 0 && nt__shard_is_elsewhere(s))
+        nt__shard_forget(s);
+    if (beyond > passed) {
+        set(s, c, beyond - passed);
+        return 0;
+    }
     restart(s, c);
     nt__sampled_sync(s);
     return s->sampling.inside || s->sampling.interval == 0 ? 0 : interval;

@@ -15,6 +15,11 @@
  * free. Large blocks and explicit pools, whose frees are never fast, have a count in the
  * slab's header (slab->sampled).
  *
+ * With several nodes a thread must notice that it was moved to another, and the fast path does
+ * not ask. So the same carry comes after some bytes of each small class, sampling or not.
+ * What is moved finds the sizes in its shard's table forgotten, and so takes the slow path, where
+ * it changes shards (src/heap/thread.c).
+ *
  * A change of the interval reaches a shard at its next slow call, or at its current
  * slab's event, every 512 frees.
  */
@@ -23,6 +28,9 @@
 
 #include "pools/shard.h"
 #include "src/track/profile.h"
+
+/* At the start, when the nodes are known. */
+NT_HIDDEN void nt__sampled_start(void);
 
 NT_HIDDEN NT_SLOW void nt__sampled_follow(struct nt_shard *s);
 

@@ -48,6 +48,9 @@ struct nt_sampling {
     bool hidden;                /* sampled blocks come from here */
     bool inside;                /* a sample is being taken */
     struct nt_asked due; /* of a pool: for the block to be sampled; size 0: none */
+    uint64_t
+        beyond[NT_CLASSES]; /* several nodes: from where the node is asked for on to
+                                    the next sample's point */
     /* A change of both words of a class, for readers: it goes on while `changes` is odd. */
     uint32_t changes, class;
     uint64_t total; /* their sum meanwhile */
@@ -95,13 +98,6 @@ enum nt_shard_state {
     NT_SHARD_LOST,     /* by a thread that a fork left behind in the parent */
 };
 
-/* With several nodes a thread must notice that it was moved to another. Where a block is
- * large enough for the question to cost little, each allocation asks: sizes above this
- * find, in a thread's shard, a class that never has a block, so the fast path leaves them
- * to nt__heap_malloc_slow. Smaller ones ask when their list has run dry. */
-#define NT_UNASKED_MAX NT_KIB
-#define NT_CLASS_ASKED NT_CLASS_LARGE
-
 struct nt_shard {
     /* What every allocation and free uses. The owner's. */
     struct nt_slab *unknown;             /* current[-1]: &nt__slab_none */
@@ -139,9 +135,9 @@ struct nt_shard {
     uint32_t used[NT_CLASSES]; /* allocs + frees, mod 2^32, at the last look */
     struct nt_slab *larges;    /* of an explicit pool: its large blocks */
     struct nt_spares spares;   /* spare.h */
-    struct nt_slab *grown;     /* the small block that was last given a run of its own */
-    uint32_t grown_left;       /* others that wait until the next one may have one, too */
-    struct nt_budget *budget;  /* of an explicit pool; NULL: no limit; constant */
+    struct nt_slab *grown; /* the small block that was last given a run of its own */
+    uint32_t grown_left;   /* others that wait until the next one may have one, too */
+    struct nt_budget *budget; /* of an explicit pool; NULL: no limit; constant */
     struct nt_batch batch[NT_BATCHES];
 
     /* More counters, the owner's, read by anyone. */

@@ -125,8 +125,7 @@ __attribute__((noinline)) static void *malloc_large(size_t size)
     return p;
 }
 
-/* Sizes above NT_UNASKED_MAX all come by here when there are several nodes: no frame, no
- * call but at the end. */
+/* Sizes above NT_SMALL_MAX all come by here: no frame, no call but at the end. */
 void *nt__heap_malloc_slow(size_t size)
 {
     struct nt_shard *s = nt__heap_shard;
@@ -198,11 +197,6 @@ NT_FAST void *pop_aligned(size_t alignment, size_t size)
     size_t room = nt__align_up(size, alignment), c = s->class_of[room];
     if (NT_UNLIKELY(c-- == 0))
         return NULL;
-    if (c == NT_CLASS_ASKED) { /* several nodes */
-        if (NT_UNLIKELY(!surely_here(s)))
-            return NULL;
-        c = nt__sizeclass_of(room);
-    }
     while ((nt__sizeclasses.size[c] & (alignment - 1)) != 0) /* of large blocks: 0 */
         c++;
     return pop_aligned_class(s, c, alignment, size);

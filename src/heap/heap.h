@@ -18,7 +18,7 @@ extern NT_HIDDEN _Thread_local struct nt_shard *nt__heap_shard
     __attribute__((tls_model("initial-exec")));
 extern NT_HIDDEN struct nt_shard nt__shard_none, nt__shard_gone;
 
-/* Not NT_SLOW: with several nodes all sizes above NT_UNASKED_MAX are served there. */
+/* Not NT_SLOW: all sizes above NT_SMALL_MAX are served there. */
 NT_HIDDEN __attribute__((noinline)) void *nt__heap_malloc_slow(size_t size);
 NT_HIDDEN __attribute__((noinline)) void *nt__heap_calloc_slow(size_t count,
                                                                size_t size);
@@ -30,8 +30,7 @@ NT_HIDDEN __attribute__((noinline)) void
 nt__heap_free_other(void *p, struct nt_slab *slab, struct nt_shard *s);
 
 /* A block for `size` bytes of the class of `room`, from the current slab, of a size that the
- * fast path leaves to us: because it is not small, or with several nodes (shard.h). NULL: ask
- * nt__heap_allocate. */
+ * fast path leaves to us: because it is not small. NULL: ask nt__heap_allocate. */
 NT_HIDDEN void *nt__heap_pop(size_t size, size_t room);
 
 /* A block of any size, alignment and contents, counted; errno as malloc's is to be. */

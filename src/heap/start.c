@@ -198,6 +198,7 @@ static void start_heap(void)
     nt__guarded = conf->guard;
     nt__window_start();
     nt__arenas_start(&policy);
+    nt__sampled_start();
     nt__reserve_start(conf);
     nt__thread_start();
     watch_for_raw_children();

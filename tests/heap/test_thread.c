@@ -232,6 +232,29 @@ static int act_migrate(void)
     return 0;
 }
 
+/* Lists that never run dry: it is noticed by the bytes that are asked for, which are counted as
+ * ever. */
+static int act_migrate_in_pairs(void)
+{
+    enum { PAIRS = 100000, SIZE = 48, MOST = 256 * 1024 / SIZE };
+    static struct nt_snapshot now;
+    run_on(0);
+    uint64_t asked = 0;
+    for (unsigned move = 1; move <= 4; move++) {
+        for (unsigned i = 0; i < PAIRS; i++, asked += SIZE)
+            nt_free(nt_malloc(SIZE));
+        run_on(move % 2);
+        unsigned n = 0;
+        for (; nt__heap_shard->slot != move % 2 && n < PAIRS; n++, asked += SIZE)
+            nt_free(nt_malloc(SIZE));
+        CHECK(n > 0 && n <= MOST);
+    }
+    CHECK(nt_snapshot(&now) == 0);
+    CHECK(now.total.requested_bytes_total == asked);
+    CHECK(now.total.allocations_total == asked / SIZE);
+    return 0;
+}
+
 static void test_migrate(void **state)
 {
     cpu_set_t all;
@@ -242,6 +265,7 @@ static void test_migrate(void **state)
         skip();
     }
     child_ok(act_migrate);
+    child_ok(act_migrate_in_pairs);
 }
 
 /* ---- Names, and very many ---------------------------------------------------------------- */
