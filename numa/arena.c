@@ -332,6 +332,19 @@ void nt__arena_give(struct nt_arena *a, void *run, size_t slices, bool clean)
     nt__unlock(&a->lock);
 }
 
+/* What was asked for of its whole units went with their mapping. Under the lock. */
+static void unadvise(struct nt_arena *a, const void *run, size_t slices)
+{
+    uintptr_t from = nt__align_up((uintptr_t)run, NT_UNIT);
+    uintptr_t to = (uintptr_t)run + (slices << NT_SLICE_SHIFT);
+    for (; from + NT_UNIT <= to; from += NT_UNIT) {
+        struct nt_unit *unit = nt__window_unit(nt__window_unit_number((void *)from));
+        if (unit->advised == NT_ADVICE_HUGE && a->huge != 0)
+            nt__figure_set(&a->huge, a->huge - 1);
+        unit->advised = NT_ADVICE_NONE;
+    }
+}
+
 void nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices, bool clean)
 {
     size_t bytes = slices << NT_SLICE_SHIFT;
@@ -343,6 +356,7 @@ void nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices, bool clea
     }
     nt__bind(run, bytes, &a->policy, a->home);
     nt__lock(&a->lock);
+    unadvise(a, run, slices);
     nt__figure_set(&a->returned, a->returned + bytes);
     give_locked(a, nt__window_unit_number(run),
                 (unsigned)(((uintptr_t)run >> NT_SLICE_SHIFT) % NT_UNIT_SLICES), slices,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * realloc: a block stays where it is if it holds what is asked for and that is more than half of
- * it; else it moves to another class, or, when it outgrows the small sizes or is about to, becomes
- * a large block that grows in place.
+ * it, or no smaller class would do; else it moves to another class, or, when it outgrows the
+ * small sizes or is about to, becomes a large block that grows in place.
  *
  * errno: kept on success, as in alloc.c.
  */
@@ -38,8 +38,9 @@ static size_t room_for(size_t size)
 static void *resized(size_t old, size_t size)
 {
     const struct nt_asked asked = {size, room_for(size), 1};
-    if (size <= old || size >= old + old / 4 || asked.held > NT_CLASSED_MAX)
-        return nt__heap_malloc(size);
+    if (size <= old || size >= old + old / 4 || asked.held > NT_CLASSED_MAX ||
+        nt__sizeclasses.size[nt__sizeclass_of(asked.held)] / 2 >= size)
+        return nt__heap_malloc(size); /* free_sized takes a larger one for a mistake */
     void *p = nt__heap_pop(size, asked.held);
     if (p)
         return p;
@@ -156,7 +157,8 @@ static void *reallocate(struct nt_slab *slab, void *p, size_t size)
     size_t old = large ? slab->bytes : slab->size;
     if (large && (size > NT_CLASSED_MAX || size > old))
         return realloc_large(slab, size, pool);
-    if (size <= old && size > old / 2) {
+    if (size <= old && (size > old / 2 ||
+                        (!pool && !large && nt__sizeclass_of(size) == slab->class))) {
         count_in_place(slab, pool, size);
         return p;
     }
@@ -206,6 +208,10 @@ move_plain(void *p, size_t size, struct nt_slab *slab, struct nt_shard *s)
 {
     size_t old = slab->size;
     bool due;
+    if (size != 0 && size <= old && s->class_of[size] == slab->class + 1) {
+        nt__count_add_two(&s->realloc_requested, size, &s->reallocs, 1);
+        return p;
+    }
     if (size == 0 || (size > old && size < old + old / 4) || !nt__slab_carved(slab, p))
         return realloc_rest(p, size);
     if (NT_UNLIKELY(size >= GROWS_FROM) && grows_early(s, old, size))

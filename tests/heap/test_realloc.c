@@ -8,6 +8,25 @@
 #include <numatally/numatally.h>
 #include <numatally/stats.h>
 
+/* Between classes far apart none gets so much room that free_sized thinks it another's. */
+static int act_far_classes(void)
+{
+    setenv("NUMATALLY_CONF", "classes:16;176;208;1K;5K", 1);
+    for (size_t from = 1; from < 1024; from += 3)
+        for (size_t to = 1; to < 1100; to += 7) {
+            char *p = nt_realloc(nt_malloc(from), to);
+            CHECK(p && nt_usable_size(p) >= to);
+            nt_free_sized(p, to); /* a mistake would be the end */
+        }
+    return 0;
+}
+
+static void test_far_classes(void **state)
+{
+    (void)state;
+    child_ok(act_far_classes);
+}
+
 static void test_resize(void **state)
 {
     (void)state;
@@ -58,6 +77,10 @@ static void test_in_place(void **state)
         assert_ptr_equal(nt_realloc(q, size), q);
     nt_free(p);
     nt_free(q);
+    p = nt_malloc(16); /* there is no smaller class */
+    for (size_t size = 16; size > 0; size--)
+        assert_ptr_equal(nt_realloc(p, size), p);
+    nt_free(p);
 }
 
 /* As a file that grows is read: block by block, to many MiB. */
@@ -156,8 +179,9 @@ static void test_moves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resize), cmocka_unit_test(test_in_place),
-        cmocka_unit_test(test_grows),  cmocka_unit_test(test_grows_early),
+        cmocka_unit_test(test_far_classes), /* before the library starts here */
+        cmocka_unit_test(test_resize),      cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_grows),       cmocka_unit_test(test_grows_early),
         cmocka_unit_test(test_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
