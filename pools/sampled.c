@@ -37,7 +37,7 @@ static int32_t this_thread(void)
 /* Does a thread ask for its node now and then? Larger sizes ask each time (src/heap/alloc.c). */
 static bool asks(const struct nt_shard *s, unsigned c)
 {
-    return nt__topo()->nodes > 1 && !s->pool && c != nt__sizeclass_large() &&
+    return nt__topo()->nodes > 1 && !s->pool && c < nt__sizeclasses.process &&
            nt__sizeclasses.size[c] <= NT_SMALL_MAX;
 }
 
@@ -84,7 +84,7 @@ uint64_t nt__sampled_both(const struct nt_shard *s, unsigned c)
 void nt__sampled_start(void)
 {
     if (nt__topo()->nodes > 1)
-        nt__profile_set(0); /* all shards follow, and begin to ask */
+        nt__profile_renew(); /* so they begin to ask */
 }
 
 void nt__sampled_follow(struct nt_shard *s)

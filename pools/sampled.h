@@ -2,7 +2,7 @@
 /*
  * Which blocks are sampled, at no cost to those that are not.
  *
- * The fast path adds the size to requested[class]. While sampling is on that counter is set
+ * The fast path adds the size to requested[class]. While sampling is on, that counter is set
  * so that it passes 2^64 when the next sample point is reached: the add that counts is the
  * test, one branch on its carry (as slab->back's for events). What was taken off is kept in
  * drawn[class], and the sum of both is what was asked for. A Poisson process on all bytes is

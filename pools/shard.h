@@ -76,7 +76,7 @@ struct nt_habit {
     uint16_t left;     /* until the next one; not proved: times to be right yet */
     uint8_t ask;       /* pages to ask for when `last` comes back */
     bool used;         /* kept since the last look at what is */
-    bool full;         /* all its pages came into memory when it was last cleared */
+    bool full;         /* all pages of `last` were in memory when it was last cleared */
 };
 
 struct nt_spares {
@@ -136,7 +136,7 @@ struct nt_shard {
     struct nt_slab *larges;    /* of an explicit pool: its large blocks */
     struct nt_spares spares;   /* spare.h */
     struct nt_slab *grown; /* the small block that was last given a run of its own */
-    uint32_t grown_left;   /* others that wait until the next one may have one, too */
+    uint32_t grown_turns, grown_left; /* for which others wait if it stays small */
     struct nt_budget *budget; /* of an explicit pool; NULL: no limit; constant */
     struct nt_batch batch[NT_BATCHES];
 
@@ -212,7 +212,7 @@ NT_HIDDEN bool nt__shard_place(struct nt_shard *s, struct nt_placement *placemen
 /* Fill in class_of around `size`. */
 NT_HIDDEN NT_SLOW void nt__shard_learn(struct nt_shard *s, size_t size);
 
-/* Another table of sizes holds from now on: a pool's, under its lock. */
+/* Another table of sizes holds from now on (a pool's, under its lock), or each size is to ask. */
 NT_HIDDEN void nt__shard_forget(struct nt_shard *s);
 
 /* See to it that nt__shard_pop knows the class of `size`. The owner. */

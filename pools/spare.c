@@ -61,6 +61,7 @@ NT_SLOW static void probe(struct nt_habit *h, void *run)
     for (unsigned i = 0; i < PAGES_PROBED && !nt__guest_mpi(); i++)
         nt__os_purge(place(run, h->slices, i, PAGES_PROBED), nt__os_page_size());
     h->ask = PAGES_PROBED;
+    h->full = false;
     h->interval = (uint16_t)nt__min(2u * h->interval, PROBE_LAST);
     h->left = h->interval;
     errno = saved;
@@ -145,6 +146,7 @@ bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab, void *run)
     if ((nt__shard_by_first_touch(s) && !is_habit(s, h, run, moved)) || moved)
         return false;
     give(s, h);
+    h->full = h->full && run == h->last;
     for (unsigned i = 0; i < NT_HABITS && spares->slices + slices > most(s); i++)
         give(s, &spares->habit[i]);
     h->run = run;

@@ -96,26 +96,34 @@ static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *po
 
 /* A small block that grows by a quarter or more, from here on, may do so again. */
 #define GROWS_FROM (16 * NT_KIB)
-#define GROWN_APART 16
+#define TURNS 16u
 
-/* May it have a run of its own though it is small, so that it is not copied again? One at a time:
- * most of its slice lies idle until it has grown into it. Where it never does, the next
- * may after GROWN_APART turns, so as good as one in so many. */
-static bool grows_early(struct nt_shard *s, size_t old, size_t size)
+/* Was the block that was last given a run of its own neither freed, nor did it grow into it? Its
+ * header may be another thread's by now, so this is a guess. */
+NT_RACES static bool grown_is_small(const struct nt_shard *s)
 {
     const struct nt_slab *last = s->grown;
-    if (size < GROWS_FROM || size < old + old / 4 || nt__shard_by_first_touch(s))
+    return last && last->kind == NT_SLAB_LARGE && last->home == s &&
+           last->bytes <= NT_SMALL_MAX;
+}
+
+/* May it have a run of its own though it is small, so that it is not copied again? One at a time:
+ * most of a unit is to lie idle behind it only until it has grown. Where it never does, others
+ * wait for TURNS, the next time for twice as many, and so on. Not where the unit is a huge page. */
+static bool grows_early(struct nt_shard *s, size_t old, size_t size)
+{
+    if (size < GROWS_FROM || size > NT_SMALL_MAX || size < old + old / 4 || !s->arena ||
+        nt__shard_by_first_touch(s) || nt__arena_config.huge >= NT_HUGE_THP)
         return false;
-    if (!last || NT_RACY(last->kind) != NT_SLAB_LARGE || last->home != s ||
-        last->bytes > NT_SMALL_MAX || s->grown_left == 0)
+    if (s->grown_left == 0 || !grown_is_small(s))
         return true;
     s->grown_left--;
     return false;
 }
 
-/* The block outgrew its class: what grows beyond small sizes does so again, so it becomes a
- * large block, which can grow where it is. Not by first touch: what a large block grows by
- * must have been given back first there, which costs more than copying. */
+/* What grows beyond small sizes does so again, so it becomes a large block, which can grow where
+ * it is. Not by first touch: what a large block grows by must have been given back first there,
+ * which costs more than copying. */
 static void *grow(void *p, size_t old, size_t size)
 {
     int saved = errno;
@@ -123,8 +131,10 @@ static void *grow(void *p, size_t old, size_t size)
     void *to =
         s && !nt__shard_by_first_touch(s) ? nt__large_malloc_ahead(s, size) : NULL;
     if (to && size <= NT_SMALL_MAX) {
+        bool again = grown_is_small(s) && s->grown_turns < UINT32_MAX / 2;
+        s->grown_turns = again ? 2 * s->grown_turns : TURNS;
+        s->grown_left = s->grown_turns;
         s->grown = nt__slab_at(to);
-        s->grown_left = GROWN_APART;
     }
     nt__heap_let_go();
     errno = saved;
@@ -208,12 +218,12 @@ move_plain(void *p, size_t size, struct nt_slab *slab, struct nt_shard *s)
 {
     size_t old = slab->size;
     bool due;
-    if (size != 0 && size <= old && s->class_of[size] == slab->class + 1) {
+    if (size == 0 || (size > old && size < old + old / 4) || !nt__slab_carved(slab, p))
+        return realloc_rest(p, size);
+    if (size <= nt__min(old, NT_SMALL_MAX) && s->class_of[size] == slab->class + 1) {
         nt__count_add_two(&s->realloc_requested, size, &s->reallocs, 1);
         return p;
     }
-    if (size == 0 || (size > old && size < old + old / 4) || !nt__slab_carved(slab, p))
-        return realloc_rest(p, size);
     if (NT_UNLIKELY(size >= GROWS_FROM) && grows_early(s, old, size))
         return realloc_rest(p, size);
     void *to = nt__shard_pop(s, size, &due);

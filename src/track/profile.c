@@ -56,6 +56,11 @@ void nt__profile_set(uint64_t interval)
         __atomic_store_n(&nt__profile.interval, interval, __ATOMIC_RELAXED);
     }
     __atomic_store_n(&nt__sampler.interval, interval, __ATOMIC_RELAXED);
+    nt__profile_renew();
+}
+
+void nt__profile_renew(void)
+{
     /* Release: who sees the generation sees its interval. */
     __atomic_add_fetch(&nt__sampler.generation, 1, __ATOMIC_RELEASE);
 }

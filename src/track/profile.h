@@ -28,13 +28,16 @@
 /* Is there sampling, and what is to be known of it at once. Written by nt__profile_set. */
 struct nt_sampler {
     uint64_t interval;   /* 0: off */
-    uint32_t generation; /* of `interval`; 0: it was never on */
+    uint32_t generation; /* of `interval`; 0: no shard need follow */
     uint8_t how;         /* enum nt_unwinder */
 };
 extern NT_HIDDEN struct nt_sampler nt__sampler;
 
 /* From now on. Any thread, signal handlers too. */
 NT_HIDDEN void nt__profile_set(uint64_t interval);
+
+/* Have all shards follow, though nothing changed. */
+NT_HIDDEN void nt__profile_renew(void);
 
 /* Once, before the first nt__profile_set. */
 NT_HIDDEN void nt__profile_start(enum nt_unwinder how, uint64_t seed);

@@ -122,7 +122,7 @@ static void read_total(struct nt_site_figures *out)
 
 bool nt__profile_exists(void)
 {
-    return __atomic_load_n(&nt__sampler.generation, __ATOMIC_RELAXED) != 0;
+    return __atomic_load_n(&nt__profile.interval, __ATOMIC_RELAXED) != 0;
 }
 
 /* Arrays for what there is, in one mapping. */
