@@ -23,7 +23,8 @@ static size_t slices_of(size_t bytes)
 
 void *nt__large_seen_to(struct nt_shard *s, struct nt_slab *slab, size_t size, bool due)
 {
-    nt__peak_publish(s, nt__sizeclass_large());
+    if (!nt__peak_large_is_known(s))
+        nt__peak_publish(s, nt__sizeclass_large());
     if (due)
         nt__sampled_large(s, slab, size);
     return nt__window_slice(slab);
@@ -130,17 +131,28 @@ void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align, bool zero)
     return open_run(s, run, bytes, size);
 }
 
-void *nt__large_malloc_ahead(struct nt_shard *s, size_t size)
+void *nt__large_malloc_ahead(struct nt_shard *s, size_t size, bool kept)
 {
     nt__sampled_sync(s);
     size_t bytes = page_bytes(size), slices = slices_of(bytes);
-    bool clean, possible = !s->pool && !nt__shard_by_first_touch(s);
-    void *run = possible ? nt__arena_take_ahead(s->large_arena, slices, &clean) : NULL;
+    if (s->pool || nt__shard_by_first_touch(s))
+        return nt__large_malloc(s, size, NT_SLICE, false);
+    struct nt_slab *slab = kept ? nt__spare_take_ahead(s, slices) : NULL;
+    if (slab) {
+        bool due;
+        nt__large_reopen(s, nt__window_slice(slab), bytes, size, &due);
+        return nt__large_seen_to(s, slab, size, due);
+    }
+    bool clean;
+    void *run = nt__arena_take_ahead(s->large_arena, slices, &clean);
     if (!run)
         return nt__large_malloc(s, size, NT_SLICE, false);
     if (!clean)
         make_fresh(run, bytes, false, false);
-    return open_run(s, run, bytes, size);
+    nt__spare_resized(s, run);
+    open_run(s, run, bytes, size);
+    nt__slab_header(run)->grows = 1;
+    return run;
 }
 
 void nt__large_free_rest(struct nt_shard *s, struct nt_slab *slab, void *p)
@@ -172,16 +184,19 @@ static void resize(struct nt_shard *s, struct nt_slab *slab, size_t size)
     if (nt__count_add_two_passes(&s->reallocs, 1, &s->requested[nt__sizeclass_large()],
                                  size))
         nt__sampled_large(s, slab, size);
-    if (bytes != old)
+    if (!nt__peak_large_is_known(s))
         nt__peak_publish(s, nt__sizeclass_large());
 }
 
-static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t slices)
+static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t bytes)
 {
+    size_t slices = slices_of(bytes);
     struct nt_arena *a = nt__arenas_get(slab->arena);
     char *run = nt__window_slice(slab);
     size_t have = slab->run_slices;
     bool clean;
+    if (bytes > slab->bytes && slices < have) /* it has room */
+        return true;
     if (slices > have) {
         if (!nt__shard_charge(s, slices - have))
             return false;
@@ -209,7 +224,7 @@ static void *move(struct nt_shard *s, struct nt_slab *slab, size_t size)
 {
     size_t kept = nt__min(slab->bytes, page_bytes(size)); /* it may become smaller */
     char *from = nt__window_slice(slab);
-    void *to = nt__large_malloc_ahead(s, size);
+    void *to = nt__large_malloc_ahead(s, size, false);
     if (!to)
         return NULL;
     struct nt_slab *target = nt__slab_header(to);
@@ -277,7 +292,7 @@ void *nt__large_realloc(struct nt_shard *s, struct nt_slab *slab, size_t size)
     size_t bytes = page_bytes(size);
     if (slab->parts != 0 && bytes != slab->bytes)
         return move_parts(s, slab, size);
-    if (slab->home == s && resize_in_place(s, slab, slices_of(bytes))) {
+    if (slab->home == s && resize_in_place(s, slab, bytes)) {
         resize(s, slab, size);
         return nt__window_slice(slab);
     }

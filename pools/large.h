@@ -37,8 +37,9 @@
 NT_HIDDEN void *nt__large_malloc(struct nt_shard *s, size_t size, size_t align,
                                  bool zero);
 
-/* The same, for one that grew and may go on to: with room behind it, if that is at hand. */
-NT_HIDDEN void *nt__large_malloc_ahead(struct nt_shard *s, size_t size);
+/* The same, for one that grew and may go on to: with room behind it, if that is at hand; `kept`:
+ * in the run of one that had grown, whatever its length. */
+NT_HIDDEN void *nt__large_malloc_ahead(struct nt_shard *s, size_t size, bool kept);
 
 /* Give the block `size` bytes (more than it has, or than NT_CLASSED_MAX), keeping its contents. The
  * block, perhaps elsewhere, or NULL: no memory, nothing changed. `s` must be its home;
@@ -114,17 +115,24 @@ NT_FAST bool nt__large_free(struct nt_shard *s, struct nt_slab *slab, void *p)
     return true;
 }
 
-/* Is `p` a block of `s`, a thread's shard, that has just the pages that `size` bytes need?
- * Then it is that large now. `*due`: it is to be sampled, which nt__large_seen_to does. */
+/* Is `p` a block of `s`, a thread's shard, that has just the pages that `size` bytes need, or
+ * fewer and room for them in its run? Then it is that large now. `*due`: it is to be sampled;
+ * that, and what a block that has grown needs besides, nt__large_seen_to does. */
 NT_FAST bool nt__large_stays(struct nt_shard *s, struct nt_slab *slab, const void *p,
                              size_t size, bool *due)
 {
+    size_t bytes = nt__align_up(size, NT_RACY(nt__os_page)), old = slab->bytes;
     if (NT_RACY(slab->kind) != NT_SLAB_LARGE || slab->home != s || slab->sampled ||
-        (uintptr_t)p % NT_SLICE != 0 ||
-        nt__align_up(size, NT_RACY(nt__os_page)) != slab->bytes)
+        (uintptr_t)p % NT_SLICE != 0)
         return false;
-    nt__count_add_two(&s->large_freed, slab->bytes, &s->large_allocated,
-                      slab->bytes); /* the order: peak.h */
+    if (bytes != old) {
+        if (bytes < old || bytes > slab->run_slices << NT_SLICE_SHIFT ||
+            slab->parts != 0)
+            return false;
+        slab->bytes = bytes;
+    }
+    nt__count_add_two(&s->large_freed, old, &s->large_allocated,
+                      bytes); /* the order: peak.h */
     *due = nt__count_add_two_passes(&s->reallocs, 1,
                                     &s->requested[nt__sizeclass_large()], size);
     return true;

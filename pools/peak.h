@@ -43,12 +43,15 @@ static inline int64_t nt__peak_large(const struct nt_shard *s)
                      nt__count_read(&s->large_sent));
 }
 
-/* Has nt__peak_publish nothing to do for the large blocks? So it is when one takes the place
- * of another, since frees are not published. Who adds to a sum looks at it: that was not us. */
+/* Has nt__peak_publish little to do for the large blocks, less than a slice? So it is when one
+ * takes the place of another, since frees are not published, or grows by little. Who adds to a
+ * sum looks at it: that was not us. */
 NT_FAST bool nt__peak_large_is_known(const struct nt_shard *s)
 {
-    return nt__peak_large(s) == __atomic_load_n(&s->published[nt__sizeclass_large()],
-                                                __ATOMIC_ACQUIRE) &&
+    int64_t published =
+        __atomic_load_n(&s->published[nt__sizeclass_large()], __ATOMIC_ACQUIRE);
+    int64_t change = nt__peak_large(s) - published, slice = (int64_t)NT_SLICE;
+    return change < slice && change > -slice &&
            __atomic_load_n(&s->live_bytes, __ATOMIC_RELAXED) <= s->live_peak &&
            !NT_RACY(nt__peak_watching);
 }

@@ -45,19 +45,19 @@ static bool asks(const struct nt_shard *s, unsigned c)
 static void set(struct nt_shard *s, unsigned c, uint64_t draw)
 {
     struct nt_sampling *st = &s->sampling;
-    uint64_t total = s->requested[c] + st->drawn[c];
+    uint64_t total = s->requested[c] + s->drawn[c];
     if (asks(s, c)) {
         uint64_t bytes = draw != 0 ? draw : NEVER;
         draw = nt__min(bytes,
                        nt__max(ASKED_BYTES, ASKED_BLOCKS * nt__sizeclasses.size[c]));
-        st->beyond[c] = bytes - draw;
+        s->beyond[c] = bytes - draw;
     }
     /* Each store's release keeps the ones before it before it. */
     __atomic_store_n(&st->class, c, __ATOMIC_RELEASE);
     __atomic_store_n(&st->total, total, __ATOMIC_RELEASE);
     __atomic_store_n(&st->changes, st->changes + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&s->requested[c], -draw, __ATOMIC_RELEASE);
-    __atomic_store_n(&st->drawn[c], total + draw, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->drawn[c], total + draw, __ATOMIC_RELEASE);
     __atomic_store_n(&st->changes, st->changes + 1, __ATOMIC_RELEASE);
 }
 
@@ -73,7 +73,7 @@ uint64_t nt__sampled_both(const struct nt_shard *s, unsigned c)
         /* Each load's acquire keeps the ones behind it behind it. */
         uint32_t changes = __atomic_load_n(&st->changes, __ATOMIC_ACQUIRE);
         uint64_t total = __atomic_load_n(&s->requested[c], __ATOMIC_ACQUIRE) +
-                         __atomic_load_n(&st->drawn[c], __ATOMIC_ACQUIRE);
+                         __atomic_load_n(&s->drawn[c], __ATOMIC_ACQUIRE);
         if (changes % 2 != 0 && __atomic_load_n(&st->class, __ATOMIC_ACQUIRE) == c)
             total = __atomic_load_n(&st->total, __ATOMIC_ACQUIRE);
         if (__atomic_load_n(&st->changes, __ATOMIC_RELAXED) == changes)
@@ -104,7 +104,7 @@ void nt__sampled_follow(struct nt_shard *s)
 static uint64_t reach(struct nt_shard *s, unsigned c)
 {
     uint64_t interval = s->sampling.interval, passed = s->requested[c];
-    uint64_t beyond = s->sampling.beyond[c];
+    uint64_t beyond = s->beyond[c];
     if (beyond != 0 && nt__shard_is_elsewhere(s))
         nt__shard_forget(s);
     if (beyond > passed) {

@@ -41,16 +41,12 @@ static inline struct nt_asked nt__asked(size_t size, size_t align)
 
 /* Where the next samples fall (sampled.h). The owner's. */
 struct nt_sampling {
-    uint64_t drawn[NT_CLASSES]; /* requested[] + drawn[] is what was asked for */
-    uint64_t interval;          /* by which this was drawn; 0: nothing is sampled */
-    uint32_t generation;        /* of the sampler that this follows */
-    bool never;                 /* no sampling here */
-    bool hidden;                /* sampled blocks come from here */
-    bool inside;                /* a sample is being taken */
+    uint64_t interval;   /* by which drawn[] was drawn; 0: nothing is sampled */
+    uint32_t generation; /* of the sampler that this follows */
+    bool never;          /* no sampling here */
+    bool hidden;         /* sampled blocks come from here */
+    bool inside;         /* a sample is being taken */
     struct nt_asked due; /* of a pool: for the block to be sampled; size 0: none */
-    uint64_t
-        beyond[NT_CLASSES]; /* several nodes: from where the node is asked for on to
-                                    the next sample's point */
     /* A change of both words of a class, for readers: it goes on while `changes` is odd. */
     uint32_t changes, class;
     uint64_t total; /* their sum meanwhile */
@@ -81,6 +77,8 @@ struct nt_habit {
 
 struct nt_spares {
     struct nt_habit habit[NT_HABITS];
+    struct nt_slab
+        *ahead;      /* the run of a block that had grown, for the next one; or NULL */
     uint64_t slices; /* of all spares; read by anyone */
     uint32_t ms;     /* of the last look */
     uint8_t next;    /* habit to be forgotten next */
@@ -126,42 +124,52 @@ struct nt_shard {
 
     /* The owner's. */
     struct nt_slab *partial[NT_CLASSES];
-    struct nt_slab
-        *empty[NT_CLASSES]; /* kept for the next time: shard.c says how many */
+
+    /* More counters, the owner's, read by anyone. */
+    uint64_t slabs[NT_CLASSES]; /* slabs held (large: runs, the spare ones, too) + 2^32
+                                    times the slices of these; summed mod 2^64 */
+    uint64_t large_allocated, large_freed, large_sent; /* bytes of large blocks */
+    uint64_t reallocs;                                 /* that moved nothing */
+    uint64_t realloc_requested;  /* bytes these asked for, large blocks apart */
+    struct nt_sampling sampling; /* sampled.h */
+
+    /* What is in the sums that peaks are taken from; peak.c says who writes. */
+    int64_t published[NT_CLASSES];
+    int64_t live_bytes; /* sum of published: what was taken here and not freed here */
+    int64_t live_peak;  /* most of it since the owner came */
+
+    /* The owner's. */
     struct nt_slab *full;
     uint32_t empty_slices; /* of the slabs on empty */
     uint32_t empty_unused; /* least there were of these since empty_ms */
     uint32_t empty_ms;
-    uint32_t used[NT_CLASSES]; /* allocs + frees, mod 2^32, at the last look */
-    struct nt_slab *larges;    /* of an explicit pool: its large blocks */
-    struct nt_spares spares;   /* spare.h */
-    struct nt_slab *grown; /* the small block that was last given a run of its own */
-    uint32_t grown_turns, grown_left; /* for which others wait if it stays small */
-    struct nt_budget *budget; /* of an explicit pool; NULL: no limit; constant */
-    struct nt_batch batch[NT_BATCHES];
-
-    /* More counters, the owner's, read by anyone. */
-    uint64_t sent[NT_CLASSES];           /* blocks freed here, of others' slabs */
-    uint64_t sent_blocks[NT_TOPO_NODES]; /* the same by home slot: a matrix row */
-    uint64_t sent_bytes[NT_TOPO_NODES];
-    uint64_t large_allocated, large_freed, large_sent; /* bytes of large blocks */
-    uint64_t reallocs;                                 /* that moved nothing */
-    uint64_t realloc_requested;  /* bytes these asked for, large blocks apart */
-    uint64_t slabs[NT_CLASSES];  /* slabs held (large: runs, the spare ones, too) + 2^32
-                                    times the slices of these; summed mod 2^64 */
-    struct nt_sampling sampling; /* sampled.h */
-
-    /* What of it is in the sums that peaks are taken from; peak.c says who writes. */
-    int64_t published[NT_CLASSES];
-    int64_t published_sent[NT_TOPO_NODES];
-    int64_t live_bytes; /* sum of published: what was taken here and not freed here */
-    int64_t live_peak;  /* most of it since the owner came */
-
-    struct nt_slab *pending __attribute__((aligned(NT_CACHE_LINE))); /* remote.h */
 
     /* Of each small size its class + 1, for malloc: one load, no arithmetic. 0 until the size,
      * or one near it, is asked for: pages of it that nobody needs are not touched. */
     uint8_t class_of[NT_SMALL_MAX + 1];
+
+    /* The owner's. What is from here on a small program with one thread does not touch. */
+    struct nt_slab
+        *empty[NT_CLASSES];    /* kept for the next time: shard.c says how many */
+    uint32_t used[NT_CLASSES]; /* allocs + frees, mod 2^32, at the last look */
+    struct nt_slab *larges;    /* of an explicit pool: its large blocks */
+    struct nt_spares spares;   /* spare.h */
+    struct nt_slab *grown; /* the block that was last given room to grow: realloc.c */
+    uint32_t grown_turns, grown_left; /* for which others wait if it does not */
+    struct nt_budget *budget; /* of an explicit pool; NULL: no limit; constant */
+    struct nt_batch batch[NT_BATCHES];
+    uint64_t drawn[NT_CLASSES]; /* requested[] + drawn[] is what was asked for */
+    uint64_t
+        beyond[NT_CLASSES]; /* several nodes: from where the node is asked for on to the
+                                    next sample's point */
+
+    /* What was freed here of others' slabs: by class and by home slot, a matrix row. The
+     * owner's, read by anyone; published_sent as published. */
+    uint64_t sent[NT_CLASSES];
+    uint64_t sent_blocks[NT_TOPO_NODES], sent_bytes[NT_TOPO_NODES];
+    int64_t published_sent[NT_TOPO_NODES];
+
+    struct nt_slab *pending __attribute__((aligned(NT_CACHE_LINE))); /* remote.h */
 };
 
 extern NT_HIDDEN struct nt_slab nt__slab_none;

@@ -65,7 +65,7 @@ struct nt_slab *nt__slab_open_large(void *run, size_t slices, size_t bytes,
     slab->home = home;
     slab->slot = home->slot;
     slab->pooled = home->pool != NULL;
-    slab->moved = slab->clean = slab->sampled = 0;
+    slab->moved = slab->clean = slab->sampled = slab->grows = 0;
     slab->parts = 0;
     slab->class = (uint8_t)nt__sizeclass_large();
     slab->next = slab->prev = NULL;

@@ -83,6 +83,8 @@ struct nt_slab {
     uint8_t sampled; /* sampled.h: a hidden shard's; L, pools': sampled blocks in it */
     uint8_t fenced;  /* L: a page of it, or all, cannot be touched: guarded.c */
     uint8_t plain; /* blocks of a thread's shard: not L, pooled or hidden, not closed */
+    uint8_t
+        grows; /* L: of a realloc that grew: its run, with what room it has, is kept */
     uint16_t arena; /* index of the arena it is from */
 
     /* The second line: what the owner's malloc and free write, and now and then senders. */

@@ -21,20 +21,34 @@ static uint32_t most(const struct nt_shard *s)
     return nt__shard_by_first_touch(s) ? MOST : MOST_ON_ONE_NODE;
 }
 
+static void give_run(struct nt_shard *s, void *run, size_t slices)
+{
+    nt__arena_give(s->large_arena, run, slices, false);
+    nt__shard_let_go(s, nt__sizeclass_large(), slices);
+    nt__count_add(&s->spares.slices, -(uint64_t)slices);
+}
+
 static void give(struct nt_shard *s, struct nt_habit *h)
 {
     if (!h->run)
         return;
-    nt__arena_give(s->large_arena, h->run, h->slices, false);
-    nt__shard_let_go(s, nt__sizeclass_large(), h->slices);
-    nt__count_add(&s->spares.slices, -(uint64_t)h->slices);
+    give_run(s, h->run, h->slices);
     h->run = NULL;
+}
+
+static void give_ahead(struct nt_shard *s)
+{
+    struct nt_slab *ahead = s->spares.ahead;
+    if (ahead)
+        give_run(s, nt__window_slice(ahead), ahead->run_slices);
+    s->spares.ahead = NULL;
 }
 
 void nt__spare_drop(struct nt_shard *s)
 {
     for (unsigned i = 0; i < NT_HABITS; i++)
         give(s, &s->spares.habit[i]);
+    give_ahead(s);
     memset(s->spares.habit, 0, sizeof s->spares.habit);
 }
 
@@ -78,6 +92,16 @@ void *nt__spare_take(struct nt_shard *s, size_t slices)
     if (--h->left == 0 && nt__shard_by_first_touch(s))
         probe(h, run);
     return run;
+}
+
+struct nt_slab *nt__spare_take_ahead(struct nt_shard *s, size_t slices)
+{
+    struct nt_slab *ahead = s->spares.ahead;
+    if (!ahead || ahead->run_slices < slices)
+        return NULL;
+    s->spares.ahead = NULL;
+    nt__count_add(&s->spares.slices, -(uint64_t)ahead->run_slices);
+    return ahead;
 }
 
 void nt__spare_note(struct nt_shard *s, size_t slices, const void *run)
@@ -135,8 +159,24 @@ NT_SLOW static void watch(struct nt_shard *s)
     errno = saved;
 }
 
-bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab, void *run)
+/* Not beside spares that come and go: with them it would be more than a unit. */
+static bool keep_ahead(struct nt_shard *s, struct nt_slab *slab)
 {
+    struct nt_spares *spares = &s->spares;
+    if (slab->home != s || slab->moved || slab->clean || nt__shard_by_first_touch(s))
+        return false;
+    give_ahead(s);
+    if (spares->slices + slab->run_slices > MOST_ON_ONE_NODE)
+        return false;
+    spares->ahead = slab;
+    nt__count_add(&spares->slices, slab->run_slices);
+    return true;
+}
+
+bool nt__spare_keep(struct nt_shard *s, struct nt_slab *slab, void *run)
+{
+    if (slab->grows)
+        return keep_ahead(s, slab);
     struct nt_spares *spares = &s->spares;
     size_t slices = slab->run_slices;
     struct nt_habit *h = nt__spare_habit(s, slices);
@@ -147,6 +187,8 @@ bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab, void *run)
         return false;
     give(s, h);
     h->full = h->full && run == h->last;
+    if (spares->slices + slices > most(s))
+        give_ahead(s);
     for (unsigned i = 0; i < NT_HABITS && spares->slices + slices > most(s); i++)
         give(s, &spares->habit[i]);
     h->run = run;

@@ -18,6 +18,10 @@
  * has no more blocks placed by the old ones than it had by them before, and less than
  * PROBE_LAST. The places are the same each time, so that few huge pages are split.
  * Where all is bound a habit is proved from the start, and never probed.
+ *
+ * There one more run is kept, whatever its length: that of the last block that had grown by
+ * realloc. The next one that grows gets it with all its slices, and is extended within them.
+ *
  * Longer runs than MOST are never kept.
  *
  * A spare's header says what it said while the block was in use, but for `kind`: to make a
@@ -66,8 +70,7 @@ NT_HIDDEN void nt__spare_note(struct nt_shard *s, size_t slices, const void *run
 NT_HIDDEN void nt__spare_resized(struct nt_shard *s, const void *run);
 
 /* Keep the run of a block that is freed in `s`. False: it is not to be kept. */
-NT_HIDDEN bool nt__spare_keep(struct nt_shard *s, const struct nt_slab *slab,
-                              void *run);
+NT_HIDDEN bool nt__spare_keep(struct nt_shard *s, struct nt_slab *slab, void *run);
 
 /* The same, where the block is used as always and its home is `s`. False, too, when there is
  * more to do than to keep it. */
@@ -82,6 +85,10 @@ NT_FAST bool nt__spare_put(struct nt_shard *s, const struct nt_slab *slab, void 
     nt__count_add(&s->spares.slices, h->slices);
     return true;
 }
+
+/* The run of a block that had grown, if it has at least so many slices and is no longer than a
+ * unit: its header. Else NULL. */
+NT_HIDDEN struct nt_slab *nt__spare_take_ahead(struct nt_shard *s, size_t slices);
 
 /* Give back all spares and forget all habits. */
 NT_HIDDEN void nt__spare_drop(struct nt_shard *s);

@@ -95,30 +95,46 @@ static void *realloc_large(struct nt_slab *slab, size_t size, struct nt_pool *po
 }
 
 /* A small block that grows by a quarter or more, from here on, may do so again. */
-#define GROWS_FROM (16 * NT_KIB)
-#define TURNS 16u
+#define GROWS_FROM (4 * NT_KIB)
+#define TURNS 64u
 
-/* Was the block that was last given a run of its own neither freed, nor did it grow into it? Its
- * header may be another thread's by now, so this is a guess. */
-NT_RACES static bool grown_is_small(const struct nt_shard *s)
+/* Does the block that was last given room to grow still leave half of it? Its header may be
+ * another thread's by now, so this is a guess. */
+NT_RACES static bool room_is_idle(const struct nt_shard *s)
 {
     const struct nt_slab *last = s->grown;
     return last && last->kind == NT_SLAB_LARGE && last->home == s &&
-           last->bytes <= NT_SMALL_MAX;
+           last->bytes <= last->run_slices << NT_SLICE_SHIFT >> 1;
 }
 
-/* May it have a run of its own though it is small, so that it is not copied again? One at a time:
- * most of a unit is to lie idle behind it only until it has grown. Where it never does, others
- * wait for TURNS, the next time for twice as many, and so on. Not where the unit is a huge page. */
-static bool grows_early(struct nt_shard *s, size_t old, size_t size)
+/* May another have room, so that it is not copied again? One at a time: most of a run is to lie
+ * idle only until its block has grown. Where it never does, others wait for TURNS, the next time
+ * for twice as many, and so on. */
+static bool may_have_room(struct nt_shard *s)
 {
-    if (size < GROWS_FROM || size > NT_SMALL_MAX || size < old + old / 4 || !s->arena ||
-        nt__shard_by_first_touch(s) || nt__arena_config.huge >= NT_HUGE_THP)
-        return false;
-    if (s->grown_left == 0 || !grown_is_small(s))
+    if (s->grown_left == 0 || !room_is_idle(s))
         return true;
     s->grown_left--;
     return false;
+}
+
+/* To have a run of its own though it is small? Not where that is a huge page. */
+static bool grows_early(struct nt_shard *s, size_t old, size_t size)
+{
+    return size >= GROWS_FROM && size <= NT_SMALL_MAX && size >= old + old / 4 &&
+           s->arena && !nt__shard_by_first_touch(s) &&
+           nt__arena_config.huge < NT_HUGE_THP && may_have_room(s);
+}
+
+/* `to` was given a run. */
+static void note_room(struct nt_shard *s, struct nt_slab *to)
+{
+    bool again = room_is_idle(s) && s->grown_turns < UINT32_MAX / 2;
+    if (to->bytes > to->run_slices << NT_SLICE_SHIFT >> 1)
+        return;
+    s->grown_turns = again ? 2 * s->grown_turns : TURNS;
+    s->grown_left = s->grown_turns;
+    s->grown = to;
 }
 
 /* What grows beyond small sizes does so again, so it becomes a large block, which can grow where
@@ -128,14 +144,11 @@ static void *grow(void *p, size_t old, size_t size)
 {
     int saved = errno;
     struct nt_shard *s = nt__heap_hold();
-    void *to =
-        s && !nt__shard_by_first_touch(s) ? nt__large_malloc_ahead(s, size) : NULL;
-    if (to && size <= NT_SMALL_MAX) {
-        bool again = grown_is_small(s) && s->grown_turns < UINT32_MAX / 2;
-        s->grown_turns = again ? 2 * s->grown_turns : TURNS;
-        s->grown_left = s->grown_turns;
-        s->grown = nt__slab_at(to);
-    }
+    bool room = s && (size <= NT_SMALL_MAX || may_have_room(s));
+    void *to = s && !nt__shard_by_first_touch(s) ? nt__large_malloc_ahead(s, size, room)
+                                                 : NULL;
+    if (to)
+        note_room(s, nt__slab_at(to));
     nt__heap_let_go();
     errno = saved;
     if (!to)
@@ -247,7 +260,9 @@ void *nt_realloc(void *p, size_t size)
         bool due;
         if (!nt__large_stays(s, slab, p, size, &due))
             return realloc_rest(p, size);
-        return NT_UNLIKELY(due) ? nt__large_seen_to(s, slab, size, true) : p;
+        return NT_UNLIKELY(due || !nt__peak_large_is_known(s))
+                   ? nt__large_seen_to(s, slab, size, due)
+                   : p;
     }
     const struct nt_block *block = p;
     if (NT_UNLIKELY(slab->pooled || !nt__slab_starts(slab, p) || block->key == NT_KEY))

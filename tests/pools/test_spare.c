@@ -244,13 +244,64 @@ static int act_bound(void)
     return 0;
 }
 
+static char *ahead(const struct nt_shard *s)
+{
+    return s->spares.ahead ? nt__window_slice(s->spares.ahead) : NULL;
+}
+
+/* Where all is bound, the run of a block that had grown goes to the next that grows, with all
+ * its slices; it gives way to others, and is given back in the end. */
+static int act_ahead(void)
+{
+    enum { SLICES = NT_MIB / NT_SLICE };
+    struct nt_policy policy;
+    CHECK(!nt__policy_parse("bind:1", &policy));
+    struct nt_shard *s = nt__shard_new(nt__placement_of(&policy), 1, NULL);
+    size_t page = nt__os_page_size();
+    bool due;
+    CHECK(cycle(s, 4 * NT_MIB) != SIZE_MAX &&
+          s->spares.slices == 0); /* there is room */
+    char *p = nt__large_malloc_ahead(s, page, true);
+    CHECK((p = nt__large_realloc(s, nt__slab_of(p), NT_MIB)) != NULL);
+    memset(p, 1, NT_MIB);
+    CHECK(nt__large_free(s, nt__slab_of(p), p));
+    CHECK(ahead(s) == p && s->spares.slices == SLICES);
+    CHECK(nt__large_malloc_ahead(s, page, true) == p && s->spares.slices == 0);
+    CHECK(nt__slab_of(p)->bytes == page && nt__slab_of(p)->run_slices == SLICES);
+    CHECK(!nt__large_stays(s, nt__slab_of(p), p, NT_MIB + 1, &due));
+    CHECK(nt__large_stays(s, nt__slab_of(p), p, NT_MIB / 2 + 1, &due));
+    CHECK(nt__slab_of(p)->bytes == NT_MIB / 2 + page && p[NT_MIB / 2] == 1);
+    CHECK(!nt__large_stays(s, nt__slab_of(p), p, NT_MIB / 2, &due)); /* less */
+    CHECK(s->large_allocated - s->large_freed == NT_MIB / 2 + page);
+    uint64_t held = room_committed();
+    CHECK(nt__large_realloc(s, nt__slab_of(p), 2 * NT_SLICE) == p); /* the room goes */
+    CHECK(nt__slab_of(p)->run_slices == 2 && room_committed() == held - (SLICES - 2));
+    CHECK(nt__large_free(s, nt__slab_of(p), p) && s->spares.slices == 2);
+    char *q =
+        nt__large_malloc_ahead(s, NT_MIB, true); /* it is too short for this one */
+    CHECK(q && ahead(s) == p);
+    CHECK(nt__large_free(s, nt__slab_of(q), q) && ahead(s) == q);
+    CHECK(cycle(s, 2 * NT_MIB) != SIZE_MAX); /* a unit in all: the habit's */
+    CHECK(s->spares.ahead == NULL && s->spares.slices == 2 * SLICES);
+    CHECK((p = nt__large_malloc_ahead(s, page, true)) &&
+          nt__large_free(s, nt__slab_of(p), p));
+    CHECK(s->spares.ahead == NULL && s->spares.slices == 2 * SLICES);
+    nt__spare_drop(s);
+    CHECK((p = nt__large_malloc_ahead(s, page, true)) &&
+          nt__large_free(s, nt__slab_of(p), p));
+    CHECK(s->spares.slices == 1);
+    nt__spare_drop(s);
+    CHECK(s->spares.slices == 0 && !s->spares.ahead);
+    return 0;
+}
+
 int main(void)
 {
     room_start("2x1");
     struct CMUnitTest tests[] = {
         ACT(habit),  ACT(nested),   ACT(several), ACT(not_kept),
         ACT(bounds), ACT(as_asked), ACT(aged),    ACT(bound),
-        ACT(broken), ACT(ended),    ACT(resized),
+        ACT(broken), ACT(ended),    ACT(resized), ACT(ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
