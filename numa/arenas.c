@@ -7,9 +7,9 @@ static struct {
     struct nt_lock lock; /* who makes a placement or an arena */
     /* written under the lock, counts last; read by anyone */
     unsigned count, placements;
-    struct nt_arena *arena[NT_ARENAS];
-    struct nt_placement *placement[NT_PLACEMENTS];
     struct nt_placement process; /* the first: there is always room for it */
+    struct nt_placement *placement[NT_PLACEMENTS];
+    struct nt_arena *arena[NT_ARENAS];
 } arenas = {.lock = NT_LOCK_INIT(NT_RANK_PLACEMENTS)};
 
 /* Threads on a slot are served from there if the policy has it, else from the nearest

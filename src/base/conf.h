@@ -40,20 +40,13 @@ struct nt_reserve {
 };
 
 struct nt_conf {
-    char report[NT_CONF_PATH_MAX];   /* "": none; "exit": stderr; else a path pattern,
-                                      absolute since the settings were read */
-    char timeline[NT_CONF_PATH_MAX]; /* a path pattern */
-    uint32_t timeline_ms;            /* at least so long between two rows; 0: none */
+    uint32_t timeline_ms; /* at least so long between two rows; 0: none */
     enum nt_hugepages hugepages;
-    bool check;                                /* proven misuse stops the program */
-    bool guard;                                /* blocks have guards: pools/guarded.h */
-    uint32_t class_count;                      /* 0: the built-in table */
-    uint32_t class_bytes[NT_CONF_CLASSES_MAX]; /* ascending multiples of 16, <= 512K */
-    uint32_t slab_bytes;         /* the most a slab may be: a power of two, 64K to 2M */
-    char live[NT_CONF_PATH_MAX]; /* "": off; else the folder of the live file */
-    char
-        policy[NT_CONF_POLICY_MAX]; /* "": the default; read when the nodes are known */
-    uint32_t return_ms;             /* free memory is given back after this delay */
+    bool check;           /* proven misuse stops the program */
+    bool guard;           /* blocks have guards: pools/guarded.h */
+    uint32_t class_count; /* 0: the built-in table */
+    uint32_t slab_bytes;  /* the most a slab may be: a power of two, 64K to 2M */
+    uint32_t return_ms;   /* free memory is given back after this delay */
     struct nt_reserve reserve;
     bool prefault;                                 /* it is brought in at the start */
     int mark_signal, report_signal, sample_signal; /* numbers; 0: none */
@@ -64,11 +57,20 @@ struct nt_conf {
     /* from NUMATALLY_RUN, which `numatally run` sets: PID:FOLDER:WHO. WHO is 0 for the
      * started program alone, r with what has an MPI rank, 1 for all; j and m are 0 and r
      * with one report for the job */
-    int64_t run_pid; /* 0: not under `numatally run` */
-    char run_dir[NT_CONF_PATH_MAX];
+    int64_t run_pid;   /* 0: not under `numatally run` */
     bool run_children; /* every process below it wants a record */
     bool run_ranks;    /* so do those that an MPI launcher started */
     bool run_job; /* one report is made of those: figures of MPI_Finalize will do */
+
+    /* What most programs leave empty: only the pages of the first take memory. */
+    char
+        policy[NT_CONF_POLICY_MAX]; /* "": the default; read when the nodes are known */
+    char live[NT_CONF_PATH_MAX];    /* "": off; else the folder of the live file */
+    char report[NT_CONF_PATH_MAX];  /* "": none; "exit": stderr; else a path pattern,
+                                      absolute since the settings were read */
+    char timeline[NT_CONF_PATH_MAX];           /* a path pattern */
+    char run_dir[NT_CONF_PATH_MAX];            /* from NUMATALLY_RUN, too */
+    uint32_t class_bytes[NT_CONF_CLASSES_MAX]; /* ascending multiples of 16, <= 512K */
 };
 
 /* Read the settings. Later calls do nothing. */

@@ -125,22 +125,29 @@ __attribute__((noinline)) static void *malloc_large(size_t size)
     return p;
 }
 
-/* Sizes above NT_SMALL_MAX all come by here: no frame, no call but at the end. */
+/* The class of a small size may not be known yet, or its list is empty. */
+__attribute__((noinline)) static void *malloc_small(size_t size)
+{
+    nt__shard_know(nt__heap_shard, size);
+    return malloc_rest(size);
+}
+
+/* Sizes above NT_SMALL_MAX all come by here: no frame, no call but at the end. With one node
+ * there is no need to ask where the thread runs. */
 void *nt__heap_malloc_slow(size_t size)
 {
     struct nt_shard *s = nt__heap_shard;
     if (size > NT_CLASSED_MAX)
         return malloc_large(size);
-    nt__shard_know(s, size);
-    if (NT_LIKELY(surely_here(s))) {
-        bool due;
-        void *p = nt__shard_pop_class(s, nt__sizeclass_of(size), size, &due);
-        if (NT_UNLIKELY(due))
-            return nt__sampled_instead(s, size, size, p);
-        if (NT_LIKELY(p != NULL))
-            return p;
-    }
-    return malloc_rest(size);
+    if (size <= NT_SMALL_MAX)
+        return malloc_small(size);
+    if (NT_UNLIKELY(nt__topo_machine.nodes > 1) && NT_UNLIKELY(!surely_here(s)))
+        return malloc_rest(size);
+    bool due;
+    void *p = nt__shard_pop_class(s, nt__sizeclass_of(size), size, &due);
+    if (NT_UNLIKELY(due))
+        return nt__sampled_instead(s, size, size, p);
+    return NT_LIKELY(p != NULL) ? p : malloc_rest(size);
 }
 
 void *nt_malloc(size_t size)
