@@ -109,14 +109,14 @@ static struct thread *entry(void)
     return threads.keyed ? pthread_getspecific(threads.key) : NULL;
 }
 
-/* The first thread has read one byte of nt__shard_none's table, and the kernel mapped 36 KiB of
- * the library's file for it. Nothing there was written to, so it can be read anew. */
+/* The first thread has read one byte of nt__shard_none's table, and the kernel mapped of the
+ * library's file what lies around it. Nothing from there on was written to, so it can be read
+ * anew. */
 static void unmap_table_of_none(void)
 {
     size_t page = nt__os_page_size();
-    uint8_t *table = nt__shard_none.class_of;
-    uintptr_t from = nt__align_up((uintptr_t)table, page);
-    uintptr_t to = (uintptr_t)(table + sizeof nt__shard_none.class_of) / page * page;
+    uintptr_t from = nt__align_up((uintptr_t)nt__shard_none.class_of, page);
+    uintptr_t to = (uintptr_t)(&nt__shard_none + 1) / page * page;
     if (from <
         to) /* not by libc's symbol, which networks hook: they know nothing of these */
         syscall(SYS_madvise, from, to - from, MADV_DONTNEED);
