@@ -195,7 +195,7 @@ static bool resize_in_place(struct nt_shard *s, struct nt_slab *slab, size_t byt
     char *run = nt__window_slice(slab);
     size_t have = slab->run_slices;
     bool clean;
-    if (bytes > slab->bytes && slices < have) /* it has room */
+    if (bytes >= slab->bytes && slices < have) /* it has room */
         return true;
     if (slices > have) {
         if (!nt__shard_charge(s, slices - have))

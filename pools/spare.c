@@ -159,17 +159,18 @@ NT_SLOW static void watch(struct nt_shard *s)
     errno = saved;
 }
 
-/* Not beside spares that come and go: with them it would be more than a unit. */
+/* The longer one, where with the spares that come and go it is no more than a unit. */
 static bool keep_ahead(struct nt_shard *s, struct nt_slab *slab)
 {
     struct nt_spares *spares = &s->spares;
-    if (slab->home != s || slab->moved || slab->clean || nt__shard_by_first_touch(s))
+    size_t slices = slab->run_slices,
+           before = spares->ahead ? spares->ahead->run_slices : 0;
+    if (slab->home != s || slab->moved || slab->clean || nt__shard_by_first_touch(s) ||
+        slices < before || spares->slices - before + slices > MOST_ON_ONE_NODE)
         return false;
     give_ahead(s);
-    if (spares->slices + slab->run_slices > MOST_ON_ONE_NODE)
-        return false;
     spares->ahead = slab;
-    nt__count_add(&spares->slices, slab->run_slices);
+    nt__count_add(&spares->slices, slices);
     return true;
 }
 

@@ -104,8 +104,7 @@ NT_FAST bool surely_here(const struct nt_shard *s)
     return s->placement->serve[slot] == s->slot;
 }
 
-__attribute__((noinline)) static void *see_to_large(struct nt_shard *s, void *p,
-                                                    size_t size, bool due)
+void *nt__heap_see_to_large(struct nt_shard *s, void *p, size_t size, bool due)
 {
     p = nt__large_seen_to(s, nt__slab_at(p), size, due);
     nt__figures_tick();
@@ -121,7 +120,7 @@ __attribute__((noinline)) static void *malloc_large(size_t size)
     if (NT_UNLIKELY(!p))
         return malloc_rest(size);
     if (NT_UNLIKELY(due || !nt__peak_large_is_known(s) || nt__figures_waiting()))
-        return see_to_large(s, p, size, due);
+        return nt__heap_see_to_large(s, p, size, due);
     return p;
 }
 

@@ -33,6 +33,11 @@ nt__heap_free_other(void *p, struct nt_slab *slab, struct nt_shard *s);
  * fast path leaves to us: because it is not small. NULL: ask nt__heap_allocate. */
 NT_HIDDEN void *nt__heap_pop(size_t size, size_t room);
 
+/* The large block `p` of `s` was counted, for `size` bytes: a sample, if that is `due`, its
+ * publication, and what waits for a slow call. Returns it. */
+NT_HIDDEN __attribute__((noinline)) void *
+nt__heap_see_to_large(struct nt_shard *s, void *p, size_t size, bool due);
+
 /* A block of any size, alignment and contents, counted; errno as malloc's is to be. */
 NT_HIDDEN void *nt__heap_allocate(const struct nt_asked *asked, bool zero);
 

@@ -17,6 +17,7 @@
 #include "src/heap/calls.h"
 #include "src/heap/figures.h"
 #include "src/heap/heap.h"
+#include "src/heap/start.h"
 
 #include <errno.h>
 #include <numatally/numatally.h>
@@ -109,7 +110,7 @@ NT_RACES static bool room_is_idle(const struct nt_shard *s)
 
 /* May another have room, so that it is not copied again? One at a time: most of a run is to lie
  * idle only until its block has grown. Where it never does, others wait for TURNS, the next time
- * for twice as many, and so on. */
+ * for twice as many, and so on for ever: what lies idle is a run for each doubling. */
 static bool may_have_room(struct nt_shard *s)
 {
     if (s->grown_left == 0 || !room_is_idle(s))
@@ -129,10 +130,12 @@ static bool grows_early(struct nt_shard *s, size_t old, size_t size)
 /* `to` was given a run. */
 static void note_room(struct nt_shard *s, struct nt_slab *to)
 {
-    bool again = room_is_idle(s) && s->grown_turns < UINT32_MAX / 2;
     if (to->bytes > to->run_slices << NT_SLICE_SHIFT >> 1)
         return;
-    s->grown_turns = again ? 2 * s->grown_turns : TURNS;
+    if (s->grown_turns == 0)
+        s->grown_turns = TURNS;
+    else if (s->grown != to && room_is_idle(s) && s->grown_turns < UINT32_MAX / 2)
+        s->grown_turns *= 2;
     s->grown_left = s->grown_turns;
     s->grown = to;
 }
@@ -144,9 +147,9 @@ static void *grow(void *p, size_t old, size_t size)
 {
     int saved = errno;
     struct nt_shard *s = nt__heap_hold();
-    bool room = s && (size <= NT_SMALL_MAX || may_have_room(s));
-    void *to = s && !nt__shard_by_first_touch(s) ? nt__large_malloc_ahead(s, size, room)
-                                                 : NULL;
+    void *to = NULL;
+    if (s && !nt__shard_by_first_touch(s))
+        to = nt__large_malloc_ahead(s, size, size <= NT_SMALL_MAX || may_have_room(s));
     if (to)
         note_room(s, nt__slab_at(to));
     nt__heap_let_go();
@@ -258,11 +261,11 @@ void *nt_realloc(void *p, size_t size)
     struct nt_slab *slab = nt__slab_at(p);
     if (NT_RACY(slab->owner) != s) {
         bool due;
-        if (!nt__large_stays(s, slab, p, size, &due))
+        if (*nt__start_alive == 0 || !nt__large_stays(s, slab, p, size, &due))
             return realloc_rest(p, size);
-        return NT_UNLIKELY(due || !nt__peak_large_is_known(s))
-                   ? nt__large_seen_to(s, slab, size, due)
-                   : p;
+        if (NT_LIKELY(!due && nt__peak_large_is_known(s) && !nt__figures_waiting()))
+            return p;
+        return nt__heap_see_to_large(s, p, size, due);
     }
     const struct nt_block *block = p;
     if (NT_UNLIKELY(slab->pooled || !nt__slab_starts(slab, p) || block->key == NT_KEY))

@@ -103,6 +103,18 @@ static struct thread *free_entry(void)
     return t;
 }
 
+/* One is to be free, if there is memory. */
+static void make_entry(void)
+{
+    nt__lock(&threads.lock);
+    struct thread *t = free_entry();
+    if (t) {
+        t->next_free = threads.free;
+        threads.free = t;
+    }
+    nt__unlock(&threads.lock);
+}
+
 /* The calling thread's entry; NULL: it has none, or it is not to be found. */
 static struct thread *entry(void)
 {
@@ -128,17 +140,15 @@ NT_SLOW static struct nt_shard *attach(void)
     /* Starting registers handlers, which may have allocated, and so attached, already. */
     if (nt__heap_shard != &nt__shard_none)
         return nt__heap_shard;
-    /* First the small one: it may share a page with what there is. */
-    nt__lock(&threads.lock);
-    struct thread *t = free_entry();
-    nt__unlock(&threads.lock);
-    if (!t)
-        return NULL;
+    make_entry(); /* before the shard: it may share a page with what there is */
     struct nt_placement *placement = nt__placement_process();
     struct nt_shard *s =
         nt__shard_acquire(placement, placement->serve[nt__topo_here()]);
+    if (!s)
+        return NULL;
     nt__lock(&threads.lock);
-    if (s) {
+    struct thread *t = free_entry();
+    if (t) {
         t->tid = (int)gettid();
         t->name[0] = '\0';
         t->earlier = (struct nt_sums){0};
@@ -147,13 +157,12 @@ NT_SLOW static struct nt_shard *attach(void)
         take_shard(t, s);
         nt__count_add(&threads.now, 1);
         nt__count_add(&threads.total, 1);
-    } else {
-        t->next_free = threads.free;
-        threads.free = t;
     }
     nt__unlock(&threads.lock);
-    if (!s)
+    if (!t) {
+        nt__shard_retire(s);
         return NULL;
+    }
     /* Past the 32nd key this allocates: from the shard that the thread now has. */
     if (NT_LIKELY(threads.keyed))
         pthread_setspecific(threads.key, t);

@@ -46,6 +46,26 @@ static uint64_t late(void)
 
 /* ---- Crossing ------------------------------------------------------------------------ */
 
+/* Growth in the run that another had left. */
+static int act_growth(void)
+{
+    char *p = NULL;
+    for (size_t size = 1000; size < 2 * MIB; size += size / 2)
+        CHECK((p = nt_realloc(p, size)) != NULL);
+    nt_free(p);
+    p = nt_realloc(nt_malloc(4000), 8000);
+    CHECK(nt_on_limit(MIB, note, NULL) == 0);
+    for (size_t size = 10000; size < 3 * MIB / 2; size += 20000) {
+        CHECK((p = nt_realloc(p, size)) != NULL);
+        uint64_t live = live_now(), step = 64 * 1024;
+        CHECK(live > MIB || seen.calls == 0);
+        CHECK(live <= MIB + step || seen.calls == 1);
+    }
+    CHECK(seen.calls == 1 && seen.live_bytes <= MIB + 2 * 64 * 1024);
+    nt_free(p);
+    return 0;
+}
+
 static int act_large(void)
 {
     char *p[200];
@@ -465,7 +485,7 @@ int main(void)
         ACT(large),     ACT(again),          ACT(small),           ACT(other_classes),
         ACT(realloc),   ACT(pools),          ACT(set_and_removed), ACT(frees),
         ACT(allocates), ACT(calls_api),      ACT(sets_itself),     ACT(jumps),
-        ACT(threads),   ACT(beside_readers), ACT(forks),
+        ACT(threads),   ACT(beside_readers), ACT(forks),           ACT(growth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
