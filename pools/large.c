@@ -43,8 +43,10 @@ static void count_free(struct nt_shard *s, const struct nt_slab *slab)
         nt__count_add(&s->sent_blocks[home->slot], 1);
         nt__count_add(&s->sent_bytes[home->slot], bytes);
         nt__count_add(&s->large_sent, bytes);
+        if (home->slot != s->slot) /* else it would hide what is allocated here */
+            nt__peak_publish(s, c);
     }
-    /* Not published: what only falls can wait for the next allocation. */
+    /* Else not published: what only falls can wait for the next allocation. */
 }
 
 /* Page by page: none is touched that was not. Were all in memory, as they are now? */

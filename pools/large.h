@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Large blocks: above 512 KiB, or aligned to more than a slice. Each has slices of its
+ * Large blocks: above 512 KiB, aligned to more than a slice, or grown by realloc. Each has slices of its
  * own and is first touched by its user: nothing here writes to fresh memory, so that an
  * array lies where the threads that initialise it run.
  *

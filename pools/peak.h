@@ -9,7 +9,8 @@
  * publishes everything of all shards, so that the sums are exact, and takes the peaks.
  *
  * step = 1/128 of the peak, 64 KiB at least. So a peak is short of the true one by at
- * most the step plus one slab per class and thread; it is never above it. Snapshots
+ * most the step plus one slab per class and thread (of large blocks 64 KiB a thread); it is
+ * never above it. Snapshots
  * settle too.
  *
  * Two more things are taken from the sum of all, by the same test (what starts a settling

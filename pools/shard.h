@@ -148,7 +148,7 @@ struct nt_shard {
      * or one near it, is asked for: pages of it that nobody needs are not touched. */
     uint8_t class_of[NT_SMALL_MAX + 1];
 
-    /* The owner's. What is from here on a small program with one thread does not touch. */
+    /* The owner's. What is from here on a small program with one thread does not write to. */
     struct nt_slab
         *empty[NT_CLASSES];    /* kept for the next time: shard.c says how many */
     uint32_t used[NT_CLASSES]; /* allocs + frees, mod 2^32, at the last look */

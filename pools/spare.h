@@ -19,8 +19,8 @@
  * PROBE_LAST. The places are the same each time, so that few huge pages are split.
  * Where all is bound a habit is proved from the start, and never probed.
  *
- * There one more run is kept, whatever its length: that of the last block that had grown by
- * realloc. The next one that grows gets it with all its slices, and is extended within them.
+ * There one more run is kept, whatever its length: the longest of blocks that had grown by
+ * realloc, from small ones. The next such gets it with all its slices, and grows within them.
  *
  * Longer runs than MOST are never kept.
  *

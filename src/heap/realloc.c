@@ -119,12 +119,13 @@ static bool may_have_room(struct nt_shard *s)
     return false;
 }
 
-/* To have a run of its own though it is small? Not where that is a huge page. */
+/* To have a run of its own though it is small? Not where that is a huge page, or pages are large. */
 static bool grows_early(struct nt_shard *s, size_t old, size_t size)
 {
     return size >= GROWS_FROM && size <= NT_SMALL_MAX && size >= old + old / 4 &&
            s->arena && !nt__shard_by_first_touch(s) &&
-           nt__arena_config.huge < NT_HUGE_THP && may_have_room(s);
+           nt__arena_config.huge < NT_HUGE_THP && nt__os_page_size() <= GROWS_FROM &&
+           may_have_room(s);
 }
 
 /* `to` was given a run. */

@@ -96,6 +96,28 @@ static int act_nodes(void)
     return 0;
 }
 
+/* Large blocks that come as others go, of another node: neither hides the other. */
+static int act_exchanged(void)
+{
+    struct nt_shard *home = new_shard(0), *away = new_shard(1);
+    enum { N = 50 };
+    int64_t truth = N * (int64_t)NT_MIB, step = truth / 128 + 64 * 1024;
+    char *p[N], *q[N];
+    for (int i = 0; i < N; i++)
+        CHECK((p[i] = nt__large_malloc(home, NT_MIB, 1, false)) != NULL);
+    for (int i = 0; i < N; i++) {
+        CHECK((q[i] = nt__large_malloc(away, NT_MIB, 1, false)) != NULL);
+        CHECK(nt__large_free(away, nt__slab_of(p[i]), p[i]));
+    }
+    for (int i = 0; i < N; i++)
+        CHECK(nt__large_free(away, nt__slab_of(q[i]), q[i]));
+    nt__peak_settle();
+    CHECK(nt__peak_live()->node[0] == 0 && nt__peak_live()->node[1] == 0);
+    for (int i = 0; i < 2; i++)
+        CHECK(nt__peaks()->node[i] <= truth && nt__peaks()->node[i] >= truth - step);
+    return 0;
+}
+
 static int act_child(void)
 {
     struct nt_shard *s = new_shard(0);
@@ -298,6 +320,12 @@ static void test_nodes(void **state)
     child_ok(act_nodes);
 }
 
+static void test_exchanged(void **state)
+{
+    (void)state;
+    child_ok(act_exchanged);
+}
+
 static void test_torn(void **state)
 {
     (void)state;
@@ -314,10 +342,11 @@ int main(void)
 {
     room_start("2x1");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact), cmocka_unit_test(test_by_itself),
-        cmocka_unit_test(test_nodes), cmocka_unit_test(test_fork_child),
-        cmocka_unit_test(test_phase), cmocka_unit_test(test_watch),
-        cmocka_unit_test(test_again), cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_exact),     cmocka_unit_test(test_by_itself),
+        cmocka_unit_test(test_nodes),     cmocka_unit_test(test_fork_child),
+        cmocka_unit_test(test_phase),     cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_again),     cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_exchanged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
