@@ -49,9 +49,9 @@ import json, sys
 points = json.loads(open(sys.argv[1]).readline())["history"]["points"]
 live = [sum(p["live_bytes_now"]) for p in points]
 top = live.index(max(live))
-valley = live.index(min(live[top:-1]), top)
 print(live)
-assert live[0] == 0 and 34e6 < live[top] < 44e6 and live[valley] < 12e6
+valley = next(i for i in range(top, len(live)) if live[i] < 12e6)
+assert live[0] == 0 and 34e6 < live[top] < 44e6 and valley < len(live) - 1
 assert 14e6 < max(live[valley:]) < 24e6 and live[-1] < 8e6
 PY
 done
