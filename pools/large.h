@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Large blocks: above 512 KiB, aligned to more than a slice, or grown by realloc. Each has slices of its
- * own and is first touched by its user: nothing here writes to fresh memory, so that an
- * array lies where the threads that initialise it run.
+ * Large blocks: above 512 KiB, aligned to more than a slice, or grown by realloc. Each has
+ * slices of its own and is first touched by its user: nothing here writes to fresh memory, so
+ * that an array lies where the threads that initialise it run.
  *
  * A block grows where it is when what follows is free, else its pages are moved by page
  * table (mremap); only where the kernel refuses is it copied. Which of two frees of the
@@ -121,10 +121,10 @@ NT_FAST bool nt__large_free(struct nt_shard *s, struct nt_slab *slab, void *p)
 NT_FAST bool nt__large_stays(struct nt_shard *s, struct nt_slab *slab, const void *p,
                              size_t size, bool *due)
 {
-    size_t bytes = nt__align_up(size, NT_RACY(nt__os_page)), old = slab->bytes;
     if (NT_RACY(slab->kind) != NT_SLAB_LARGE || slab->home != s || slab->sampled ||
         (uintptr_t)p % NT_SLICE != 0)
         return false;
+    size_t bytes = nt__align_up(size, NT_RACY(nt__os_page)), old = slab->bytes;
     if (bytes != old) {
         if (bytes < old || bytes > slab->run_slices << NT_SLICE_SHIFT ||
             slab->parts != 0)

@@ -10,8 +10,7 @@
  *
  * step = 1/128 of the peak, 64 KiB at least. So a peak is short of the true one by at
  * most the step plus one slab per class and thread (of large blocks 64 KiB a thread); it is
- * never above it. Snapshots
- * settle too.
+ * never above it. Snapshots settle too.
  *
  * Two more things are taken from the sum of all, by the same test (what starts a settling
  * is the least of three): the peak of the phase that runs, which begins anew at each mark;
