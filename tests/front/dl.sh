@@ -5,7 +5,8 @@
 #
 #   way                              outcome
 #   dlopen, dlclose                  one heap; blocks outlive the library
-#   RTLD_DEEPBIND, dlmopen           the library has glibc's heap; its blocks may be given
+#   dlopen with RTLD_DEEPBIND        the same (src/front/dlopen.c)
+#   dlmopen                          the library has glibc's heap; its blocks may be given
 #                                    to us (glibc's free may not be given ours)
 #   C++ with RTLD_LOCAL              operator new throws all the same
 #   libnumatally.so linked, or by    one heap: this copy of the library passes every call
@@ -31,7 +32,11 @@ build() {
         exit 1
     }
 }
-build "$cc" -shared -fPIC -o "$work/lib.so" "$here/dl_lib.c" -lpthread
+mkdir "$work/beside"
+build "$cc" -shared -fPIC -o "$work/beside/libbeside.so" "$here/dl_lib.c" -lpthread
+# shellcheck disable=SC2016  # the loader's $ORIGIN
+build "$cc" -shared -fPIC -o "$work/lib.so" "$here/dl_lib.c" -lpthread \
+    -Wl,--enable-new-dtags '-Wl,-rpath,$ORIGIN/beside'
 build "${CXX:-c++}" -shared -fPIC -o "$work/cxx.so" "$here/dl_cxx.cpp"
 link=(-L"$build_dir" "-Wl,-rpath,$build_dir")
 build "$cc" -o "$work/linked" "$here/dl_both.c" "${link[@]}" -lnumatally
@@ -46,7 +51,7 @@ build "$cc" -o "$work/archive_and_malloc" "$here/dl_both.c" "${archive[@]}" \
 build "$cc" -rdynamic -o "$work/archive_exporting" "$here/dl_both.c" "${archive[@]}"
 
 dl=$programs/prog_dl
-for way in reload shared deepbind namespace; do
+for way in reload shared deepbind namespace runpath; do
     program "$way" -- "$dl" "$way" "$work/lib.so"
 done
 program "C++ out of sight" -- "$dl" cxx "$work/cxx.so"

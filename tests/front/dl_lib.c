@@ -2,6 +2,7 @@
 /*
  * A library that allocates, to be loaded in every way there is. dl.sh builds it.
  */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ void lib_give_back(void *p);
 char *lib_copy(const char *text);
 int lib_round_trip(void);
 void lib_keep(void);
+void *lib_open(const char *name);
 
 static void *from_start;
 static _Thread_local char room[600];
@@ -82,4 +84,9 @@ void lib_keep(void)
     pthread_setspecific(key, room);
     free(kept);
     kept = malloc(100);
+}
+
+void *lib_open(const char *name)
+{
+    return dlopen(name, RTLD_NOW);
 }

@@ -15,6 +15,7 @@ static void (*lib_give_back)(void *);
 static char *(*lib_copy)(const char *);
 static int (*lib_round_trip)(void);
 static void (*lib_keep)(void);
+static void *(*lib_open)(const char *);
 
 static bool find(void *library, const char *name, void *function)
 {
@@ -35,7 +36,8 @@ static void *attach(void *library)
               find(library, "lib_give_back", &lib_give_back) &&
               find(library, "lib_copy", &lib_copy) &&
               find(library, "lib_round_trip", &lib_round_trip) &&
-              find(library, "lib_keep", &lib_keep));
+              find(library, "lib_keep", &lib_keep) &&
+              find(library, "lib_open", &lib_open));
     return library;
 }
 
@@ -68,11 +70,14 @@ static void reload(const char *path)
     CHECK("loaded and unloaded 100 times", good);
 }
 
-/* Blocks of either side are freed and grown by the other. */
-static void shared(const char *path)
+/* Blocks of either side, and libc's, are freed and grown by the other. */
+static void shared(const char *path, int mode)
 {
-    void *library = attach(dlopen(path, RTLD_NOW | RTLD_LOCAL));
+    void *library = attach(dlopen(path, RTLD_NOW | RTLD_LOCAL | mode));
     bool good = true;
+
+    lib_give_back(lib_copy("text"));
+    free(lib_copy("text"));
 
     for (size_t n = 1; n < 10000000; n = n * 3 + 1) {
         free(lib_get(n));
@@ -87,9 +92,9 @@ static void shared(const char *path)
     dlclose(library);
 }
 
-/* The library has glibc's heap: RTLD_DEEPBIND, or a namespace of its own. It works by
- * itself, and what it hands out we take back: freed, grown and measured here. What we
- * hand out it must not free: glibc's free knows nothing of us, as of any allocator. */
+/* The library has glibc's heap, in a namespace of its own. It works by itself, and what it
+ * hands out we take back: freed, grown and measured here. What we hand out it must not free:
+ * glibc's free knows nothing of us, as of any allocator. */
 static void takes_back(void *library)
 {
     bool good = true;
@@ -110,12 +115,14 @@ static void takes_back(void *library)
     CHECK("and it still works", lib_round_trip() == 0);
 }
 
-static void deepbind(const char *path)
+/* What a library loads by name is looked for where its own RUNPATH says. */
+static void runpath(const char *path)
 {
-    takes_back(dlopen(path, RTLD_NOW | RTLD_DEEPBIND));
-    char *text = lib_copy("text"); /* libc allocates for it: our block */
-    CHECK("what libc allocates for it is ours", strcmp(text, "text") == 0);
-    free(text);
+    attach(dlopen(path, RTLD_NOW));
+    CHECK("a library is found beside the one that loads it", lib_open("libbeside.so"));
+    CHECK("what is nowhere is not found", !lib_open("libnowhere.so"));
+    const char *error = dlerror();
+    CHECK("and the error names it", error && strstr(error, "libnowhere.so"));
 }
 
 static void namespace(const char *path)
@@ -229,9 +236,11 @@ int main(int argc, char **argv)
     if (argc == 3 && !strcmp(argv[1], "reload"))
         reload(argv[2]);
     else if (argc == 3 && !strcmp(argv[1], "shared"))
-        shared(argv[2]);
+        shared(argv[2], 0);
     else if (argc == 3 && !strcmp(argv[1], "deepbind"))
-        deepbind(argv[2]);
+        shared(argv[2], RTLD_DEEPBIND);
+    else if (argc == 3 && !strcmp(argv[1], "runpath"))
+        runpath(argv[2]);
     else if (argc == 3 && !strcmp(argv[1], "namespace"))
     namespace(argv[2]);
     else if (argc == 3 && !strcmp(argv[1], "cxx")) cxx(argv[2]);
