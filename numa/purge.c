@@ -94,8 +94,8 @@ static size_t purge_slices(struct nt_arena *a, uint32_t u)
     unit->used |= mask;
     nt__partial_insert(a, u);
     nt__unlock(&a->lock);
-    if (nt__unit_is_advised(u,
-                            NT_ADVICE_HUGE)) /* else what is touched brings all back */
+    /* Else the next page that is touched of it brings all back. */
+    if (nt__unit_is_advised(u, NT_ADVICE_HUGE))
         nt__unit_advise(a, u, NT_ADVICE_SMALL);
     uint32_t purged = 0;
     for (unsigned i = 0; i < NT_UNIT_SLICES; i++) {

@@ -71,6 +71,18 @@ static void note_loose(struct nt_arena *a, struct nt_unit *unit)
 
 /* ---- Huge pages --------------------------------------------------------------- */
 
+/* Under the lock. `huge` never falls below 0: what is unmapped takes its share (purge.c). */
+static void note_advice(struct nt_arena *a, struct nt_unit *unit, enum nt_advice how)
+{
+    if (how == NT_ADVICE_HUGE)
+        nt__figure_set(&a->huge, a->huge + 1);
+    else if (unit->advised == NT_ADVICE_HUGE && a->huge != 0)
+        nt__figure_set(&a->huge, a->huge - 1);
+    unit->advised = (uint8_t)how;
+    if (unit->state == NT_UNIT_PARTIAL) /* what nobody borrows will be in memory */
+        note_loose(a, unit);
+}
+
 void nt__unit_advise(struct nt_arena *a, uint32_t u, enum nt_advice how)
 {
     static uint32_t asked_for;
@@ -80,7 +92,8 @@ void nt__unit_advise(struct nt_arena *a, uint32_t u, enum nt_advice how)
     bool may =
         was != how && (was != NT_ADVICE_NONE ||
                        __atomic_load_n(&asked_for, __ATOMIC_RELAXED) < ADVISED_MOST);
-    unit->advised = (uint8_t)(may ? how : was);
+    if (may)
+        note_advice(a, unit, how);
     nt__unlock(&a->lock);
     if (!may)
         return;
@@ -90,15 +103,8 @@ void nt__unit_advise(struct nt_arena *a, uint32_t u, enum nt_advice how)
     if (done && was == NT_ADVICE_NONE)
         __atomic_add_fetch(&asked_for, 1, __ATOMIC_RELAXED);
     nt__lock(&a->lock);
-    if (!done)
-        unit->advised = (uint8_t)was;
-    else if (how == NT_ADVICE_HUGE)
-        nt__figure_set(&a->huge, a->huge + 1);
-    else if (was == NT_ADVICE_HUGE && a->huge != 0)
-        nt__figure_set(&a->huge, a->huge - 1);
-    if (unit->state ==
-        NT_UNIT_PARTIAL) /* what nobody borrows of it is in memory, too */
-        note_loose(a, unit);
+    if (!done && unit->advised == how) /* nobody asked for something else meanwhile */
+        note_advice(a, unit, was);
     nt__unlock(&a->lock);
 }
 
