@@ -11,7 +11,8 @@
 #define FIRST_PIECE 16u                  /* units: 32 MiB */
 #define LARGEST_PIECE (NT_GIB / NT_UNIT) /* 1 GiB */
 #define HUGE_AFTER (32 * NT_MIB)         /* small programs must not bloat */
-#define FILLED_AFTER (16 * NT_MIB)       /* nor middling ones that did not ask */
+#define FILLED_AFTER (64 * NT_MIB)       /* nor middling ones that did not ask */
+#define ADVISED_MOST 16384u              /* units by themselves */
 
 struct nt_arena_config nt__arena_config = {.return_ms = 1000};
 
@@ -185,19 +186,49 @@ static void *take_large(struct nt_arena *a, size_t slices, size_t align,
     return nt__window_unit_address(at);
 }
 
-/* A clean unit whose first run this is, of a part of it, is not to be a huge page, be it that all
- * are that may be, or that it was to be filled before its memory went back. And what a long run
- * takes of units that were not to be is to be as the system has it. */
+/* Ask for a unit to be a huge page, or not to be one, unless that was asked for already, or
+ * something of too many: each may split a mapping, and there are few to be had. Without the
+ * lock. */
+static void advise(struct nt_arena *a, uint32_t u, enum nt_advice how)
+{
+    static uint32_t asked_for;
+    struct nt_unit *unit = nt__window_unit(u);
+    nt__lock(&a->lock);
+    enum nt_advice was = unit->advised;
+    bool may =
+        was != how && (was != NT_ADVICE_NONE ||
+                       __atomic_load_n(&asked_for, __ATOMIC_RELAXED) < ADVISED_MOST);
+    unit->advised = (uint8_t)(may ? how : was);
+    nt__unlock(&a->lock);
+    if (!may)
+        return;
+    char *at = nt__window_unit_address(u);
+    bool done = how == NT_ADVICE_HUGE ? nt__os_advise_huge(at, NT_UNIT)
+                                      : nt__os_advise_small(at, NT_UNIT);
+    if (done && was == NT_ADVICE_NONE)
+        __atomic_add_fetch(&asked_for, 1, __ATOMIC_RELAXED);
+    nt__lock(&a->lock);
+    if (!done)
+        unit->advised = (uint8_t)was;
+    else if (how == NT_ADVICE_HUGE)
+        nt__figure_set(&a->huge, a->huge + 1);
+    else if (was == NT_ADVICE_HUGE && a->huge != 0)
+        nt__figure_set(&a->huge, a->huge - 1);
+    nt__unlock(&a->lock);
+}
+
+/* Where all is a huge page that may be: a clean unit whose first run this is, of a part of it, is
+ * not to be one; and what a long run takes of such units is to be as the system has it. */
 static void *lent(struct nt_arena *a, void *run, size_t slices, bool clean)
 {
     uint32_t u = nt__window_unit_number(run);
-    bool always = nt__arena_config.always;
-    if (slices < NT_UNIT_SLICES && clean && (uintptr_t)run % NT_UNIT == 0 &&
-        (always || nt__unit_is_advised(u, NT_ADVICE_HUGE)))
-        nt__unit_advise(a, u, NT_ADVICE_SMALL);
-    for (uint32_t i = 0; always && i < slices / NT_UNIT_SLICES; i++)
-        if (nt__unit_is_advised(u + i, NT_ADVICE_SMALL))
-            nt__unit_advise(a, u + i, NT_ADVICE_HUGE);
+    if (!nt__arena_config.always)
+        return run;
+    if (slices < NT_UNIT_SLICES && clean && (uintptr_t)run % NT_UNIT == 0)
+        advise(a, u, NT_ADVICE_SMALL);
+    for (uint32_t i = 0; i < slices / NT_UNIT_SLICES; i++)
+        if (NT_RACY(nt__window_unit(u + i)->advised) == NT_ADVICE_SMALL)
+            advise(a, u + i, NT_ADVICE_HUGE);
     return run;
 }
 
@@ -213,7 +244,7 @@ void nt__arena_will_fill(struct nt_arena *a, void *run)
         nt__figure_get(&a->committed) << NT_SLICE_SHIFT < FILLED_AFTER ||
         takes_turns(a))
         return;
-    nt__unit_advise(a, nt__window_unit_number(run), NT_ADVICE_HUGE);
+    advise(a, nt__window_unit_number(run), NT_ADVICE_HUGE);
 }
 
 void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align, bool *clean)

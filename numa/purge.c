@@ -94,9 +94,6 @@ static size_t purge_slices(struct nt_arena *a, uint32_t u)
     unit->used |= mask;
     nt__partial_insert(a, u);
     nt__unlock(&a->lock);
-    /* Else the next page that is touched of it brings all back. */
-    if (nt__unit_is_advised(u, NT_ADVICE_HUGE))
-        nt__unit_advise(a, u, NT_ADVICE_SMALL);
     uint32_t purged = 0;
     for (unsigned i = 0; i < NT_UNIT_SLICES; i++) {
         char *at = nt__window_unit_address(u) + ((size_t)i << NT_SLICE_SHIFT);

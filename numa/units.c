@@ -2,9 +2,6 @@
 #include "numa/units.h"
 
 #include "src/base/fmt.h"
-
-#define ADVISED_MOST 16384u /* units by themselves */
-
 /* ---- Lists of units ---------------------------------------------------------- */
 
 static void list_push(uint32_t *head, uint32_t u)
@@ -58,54 +55,6 @@ void nt__partial_remove(struct nt_arena *a, uint32_t u)
     list_remove(&a->partial[n], u);
     if (a->partial[n] == NT_NO_UNIT)
         a->partial_bins &= ~(1u << n);
-}
-
-/* Is a partial unit to be looked at when it has been left alone for the delay? */
-static void note_loose(struct nt_arena *a, struct nt_unit *unit)
-{
-    if (!nt__unit_is_loose(unit) || nt__arena_config.huge > NT_HUGE_OFF)
-        return;
-    unit->stamp_ms = nt__unit_now_ms();
-    __atomic_store_n(&a->loose, UINT32_MAX, __ATOMIC_RELAXED); /* all */
-}
-
-/* ---- Huge pages --------------------------------------------------------------- */
-
-/* Under the lock. `huge` never falls below 0: what is unmapped takes its share (purge.c). */
-static void note_advice(struct nt_arena *a, struct nt_unit *unit, enum nt_advice how)
-{
-    if (how == NT_ADVICE_HUGE)
-        nt__figure_set(&a->huge, a->huge + 1);
-    else if (unit->advised == NT_ADVICE_HUGE && a->huge != 0)
-        nt__figure_set(&a->huge, a->huge - 1);
-    unit->advised = (uint8_t)how;
-    if (unit->state == NT_UNIT_PARTIAL) /* what nobody borrows will be in memory */
-        note_loose(a, unit);
-}
-
-void nt__unit_advise(struct nt_arena *a, uint32_t u, enum nt_advice how)
-{
-    static uint32_t asked_for;
-    struct nt_unit *unit = nt__window_unit(u);
-    nt__lock(&a->lock);
-    enum nt_advice was = unit->advised;
-    bool may =
-        was != how && (was != NT_ADVICE_NONE ||
-                       __atomic_load_n(&asked_for, __ATOMIC_RELAXED) < ADVISED_MOST);
-    if (may)
-        note_advice(a, unit, how);
-    nt__unlock(&a->lock);
-    if (!may)
-        return;
-    char *at = nt__window_unit_address(u);
-    bool done = how == NT_ADVICE_HUGE ? nt__os_advise_huge(at, NT_UNIT)
-                                      : nt__os_advise_small(at, NT_UNIT);
-    if (done && was == NT_ADVICE_NONE)
-        __atomic_add_fetch(&asked_for, 1, __ATOMIC_RELAXED);
-    nt__lock(&a->lock);
-    if (!done && unit->advised == how) /* nobody asked for something else meanwhile */
-        note_advice(a, unit, was);
-    nt__unlock(&a->lock);
 }
 
 /* ---- Extents ------------------------------------------------------------------ */
@@ -233,7 +182,10 @@ void nt__unit_free_again(struct nt_arena *a, uint32_t u)
     struct nt_unit *unit = nt__window_unit(u);
     if (unit->used != 0) {
         nt__partial_insert(a, u);
-        note_loose(a, unit);
+        if (nt__unit_is_loose(unit) && nt__arena_config.huge <= NT_HUGE_OFF) {
+            unit->stamp_ms = nt__unit_now_ms();
+            __atomic_store_n(&a->loose, UINT32_MAX, __ATOMIC_RELAXED); /* all */
+        }
         return;
     }
     unit->state = NT_UNIT_OTHER; /* it may come to lie within an extent: nobody looks */

@@ -4,7 +4,7 @@
  *
  * Partial units by how many slices are free, extents by the power of two in their
  * length (arena.h tells what they are and what always holds). Every call here is made
- * under the arena's lock but where it says otherwise.
+ * under the arena's lock.
  */
 #ifndef NT_NUMA_UNITS_H
 #define NT_NUMA_UNITS_H
@@ -44,12 +44,10 @@ static inline void nt__unit_own(const struct nt_arena *a, struct nt_unit *unit)
     __atomic_store_n(&unit->arena, (uint16_t)(a->index + 1), __ATOMIC_RELEASE);
 }
 
-/* Free slices of a partial unit that are in memory: they were written to, or belong to a huge
- * page. */
+/* Free slices of a partial unit that were written to. */
 static inline uint32_t nt__unit_waiting(const struct nt_unit *unit)
 {
-    bool huge = unit->advised == NT_ADVICE_HUGE;
-    return (huge ? NT_ALL_SLICES : unit->dirty) & ~unit->used;
+    return unit->dirty & ~unit->used;
 }
 
 /* Is so much of it free and written to that to give it back is worth a huge page? */
@@ -64,17 +62,6 @@ NT_HIDDEN void nt__partial_remove(struct nt_arena *a, uint32_t u);
 
 /* A unit off the lists, some of whose slices came back: to where it belongs now. */
 NT_HIDDEN void nt__unit_free_again(struct nt_arena *a, uint32_t u);
-
-/* Is it known of a unit, without the lock, that this was asked for? */
-static inline bool nt__unit_is_advised(uint32_t u, enum nt_advice how)
-{
-    return NT_RACY(nt__window_unit(u)->advised) == how;
-}
-
-/* Ask for a unit to be a huge page, or not to be one, unless that was asked for already, or
- * something of too many: each may split a mapping, and there are few to be had. Without the
- * lock; the unit is the caller's, lent or taken. */
-NT_HIDDEN void nt__unit_advise(struct nt_arena *a, uint32_t u, enum nt_advice how);
 
 /* Is unit `u` the edge of an extent of this arena? */
 NT_HIDDEN bool nt__extent_at(const struct nt_arena *a, uint32_t u);

@@ -21,7 +21,7 @@
 #define KEPT_SLICES (32 * NT_MIB / NT_SLICE) /* of empty slabs */
 #define GROWS_BY 8u                          /* a class's slabs: by an eighth */
 /* Slices of a class's slabs: so many, and one more will be filled, too. */
-#define SLICES_MANY (4 * NT_MIB / NT_SLICE)
+#define SLICES_MANY (8 * NT_MIB / NT_SLICE)
 
 static bool age_slabs(struct nt_shard *s);
 

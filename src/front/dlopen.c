@@ -40,7 +40,7 @@ __attribute__((noinline)) static dlopen_call *find_next(void)
 #define JUMP __attribute__((musttail)) return
 #else
 #define JUMP return
-__attribute__((optimize("O2")))
+__attribute__((optimize("O2", "optimize-sibling-calls")))
 #endif
 NT_API void *dlopen(const char *file, int mode)
 {

@@ -4,11 +4,8 @@
 
 #include "numa/bind.h"
 #include "numa/topo.h"
-#include "src/base/guest.h"
 #include "src/base/os.h"
 #include "tests/child.h"
-
-#include <time.h>
 
 static const struct nt_policy unbound = {.mode = NT_INHERIT, .slots = 1};
 static struct nt_arena one;
@@ -103,49 +100,6 @@ static void test_will_fill(void **state)
     nt__arena_config.huge = NT_HUGE_OFF;
 }
 
-/* What was to be filled and was not goes back; and what it was advised does not hold for whoever
- * comes to lie there later. */
-static void test_part_of_it(void **state)
-{
-    (void)state;
-    bool clean, can = access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;
-    fresh_arena();
-    nt__arena_config.huge = NT_HUGE_AUTO;
-    char *much = nt__arena_take(&one, 32 * NT_UNIT_SLICES, NT_UNIT, &clean);
-    char *slab = nt__arena_take(&one, 16, NT_UNIT, &clean);
-    char *other = nt__arena_take(&one, NT_UNIT_SLICES, NT_UNIT, &clean);
-    nt__arena_will_fill(&one, slab);
-    nt__arena_will_fill(&one, other);
-    assert_true(is_advised(slab) == can && is_advised(other) == can);
-    slab[0] = other[0] = 1;
-    nt__arena_config.return_ms = 40;
-    const struct timespec pause = {.tv_nsec = 5000000};
-    while (nt__arena_waits(&one)) { /* ctest guards against for ever */
-        nt__guest_refresh();
-        nt__arena_decay(&one);
-        nanosleep(&pause, NULL);
-    }
-    assert_true(has_flag(slab, " nh") == can && is_advised(other) == can);
-    assert_true(one.huge == can && one.returned == (can ? 16 * NT_SLICE : 0));
-    assert_int_equal(slab[0], 1);
-    nt__arena_give(&one, other, NT_UNIT_SLICES, false);
-    nt__arena_purge(&one);
-    char *run[64], *found = NULL;
-    int n = 0;
-    while (!found && n < 64) { /* one of them comes to lie there */
-        assert_non_null(run[n] = nt__arena_take(&one, 1, NT_UNIT, &clean));
-        found = run[n++] == other ? other : NULL;
-    }
-    assert_true(found && clean && has_flag(found, " nh") == can && one.huge == 0);
-    while (n > 0)
-        nt__arena_give(&one, run[--n], 1, true);
-    nt__arena_give(&one, slab, 16, false);
-    nt__arena_give(&one, much, 32 * NT_UNIT_SLICES, true);
-    nt__arena_config.return_ms = 1000;
-    end_arena();
-    nt__arena_config.huge = NT_HUGE_OFF;
-}
-
 /* Where the system makes all huge that may be: not what slabs share, which are touched here and
  * there; but again what a long run is of. */
 static void test_always(void **state)
@@ -204,8 +158,9 @@ int main(void)
     nt__bind_start();
     nt__window_start();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_huge),       cmocka_unit_test(test_will_fill),
-        cmocka_unit_test(test_part_of_it), cmocka_unit_test(test_always),
+        cmocka_unit_test(test_huge),
+        cmocka_unit_test(test_will_fill),
+        cmocka_unit_test(test_always),
         cmocka_unit_test(test_hugetlb),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
