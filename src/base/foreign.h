@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blocks of glibc's own heap. They reach us legitimately when a library was loaded
- * by dlmopen, or with RTLD_DEEPBIND where our dlopen was not asked, or when they are older
- * than our arrival; then they go back to glibc. Everything else that is not ours is the caller's mistake,
- * so the question "is it glibc's?" is answered strictly.
+ * Blocks of glibc's own heap. They reach us legitimately when a library was loaded by
+ * dlmopen, or with RTLD_DEEPBIND where our dlopen was not asked (a program that our archive is
+ * linked into), or when they are older than our arrival; then they go back to glibc.
+ * Everything else that is not ours is the caller's mistake, so the question "is it glibc's?"
+ * is answered strictly.
  *
  * Common to all calls: any thread, no locks held, nothing is allocated, errno is kept.
  */
