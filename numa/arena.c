@@ -11,8 +11,8 @@
 #define FIRST_PIECE 16u                  /* units: 32 MiB */
 #define LARGEST_PIECE (NT_GIB / NT_UNIT) /* 1 GiB */
 #define HUGE_AFTER (32 * NT_MIB)         /* small programs must not bloat */
-#define FILLED_AFTER (64 * NT_MIB)       /* nor middling ones that did not ask */
-#define ADVISED_MOST 16384u              /* units by themselves */
+#define FILLED_AFTER (16 * NT_MIB)       /* nor middling ones that did not ask */
+#define FILLED_WITHIN 100u               /* ms; else it would be given back before */
 
 struct nt_arena_config nt__arena_config = {.return_ms = 1000};
 
@@ -120,6 +120,7 @@ static void *unit_lend(struct nt_arena *a, uint32_t u, unsigned at, unsigned sli
     *clean = (unit->dirty & mask) == 0;
     unit->used |= mask;
     nt__partial_insert(a, u);
+    nt__unit_note_loose(a, unit); /* it was not left alone, and the rest may wait */
     nt__figure_set(&a->committed, a->committed + slices);
     return nt__window_unit_address(u) + ((size_t)at << NT_SLICE_SHIFT);
 }
@@ -169,6 +170,7 @@ static uint32_t lend_units(struct nt_arena *a, uint32_t u, uint32_t at, uint32_t
         last->used = run_mask(0, tail);
         last->dirty = dirty != 0 ? NT_ALL_SLICES : 0;
         nt__partial_insert(a, at + units - 1);
+        nt__unit_note_loose(a, last);
     }
     nt__figure_set(&a->committed, a->committed + slices);
     return dirty;
@@ -186,37 +188,6 @@ static void *take_large(struct nt_arena *a, size_t slices, size_t align,
     return nt__window_unit_address(at);
 }
 
-/* Ask for a unit to be a huge page, or not to be one, unless that was asked for already, or
- * something of too many: each may split a mapping, and there are few to be had. Without the
- * lock. */
-static void advise(struct nt_arena *a, uint32_t u, enum nt_advice how)
-{
-    static uint32_t asked_for;
-    struct nt_unit *unit = nt__window_unit(u);
-    nt__lock(&a->lock);
-    enum nt_advice was = unit->advised;
-    bool may =
-        was != how && (was != NT_ADVICE_NONE ||
-                       __atomic_load_n(&asked_for, __ATOMIC_RELAXED) < ADVISED_MOST);
-    unit->advised = (uint8_t)(may ? how : was);
-    nt__unlock(&a->lock);
-    if (!may)
-        return;
-    char *at = nt__window_unit_address(u);
-    bool done = how == NT_ADVICE_HUGE ? nt__os_advise_huge(at, NT_UNIT)
-                                      : nt__os_advise_small(at, NT_UNIT);
-    if (done && was == NT_ADVICE_NONE)
-        __atomic_add_fetch(&asked_for, 1, __ATOMIC_RELAXED);
-    nt__lock(&a->lock);
-    if (!done)
-        unit->advised = (uint8_t)was;
-    else if (how == NT_ADVICE_HUGE)
-        nt__figure_set(&a->huge, a->huge + 1);
-    else if (was == NT_ADVICE_HUGE && a->huge != 0)
-        nt__figure_set(&a->huge, a->huge - 1);
-    nt__unlock(&a->lock);
-}
-
 /* Where all is a huge page that may be: a clean unit whose first run this is, of a part of it, is
  * not to be one; and what a long run takes of such units is to be as the system has it. */
 static void *lent(struct nt_arena *a, void *run, size_t slices, bool clean)
@@ -225,10 +196,10 @@ static void *lent(struct nt_arena *a, void *run, size_t slices, bool clean)
     if (!nt__arena_config.always)
         return run;
     if (slices < NT_UNIT_SLICES && clean && (uintptr_t)run % NT_UNIT == 0)
-        advise(a, u, NT_ADVICE_SMALL);
+        nt__unit_advise(a, u, NT_ADVICE_SMALL);
     for (uint32_t i = 0; i < slices / NT_UNIT_SLICES; i++)
-        if (NT_RACY(nt__window_unit(u + i)->advised) == NT_ADVICE_SMALL)
-            advise(a, u + i, NT_ADVICE_HUGE);
+        if (nt__unit_is_advised(u + i, NT_ADVICE_SMALL))
+            nt__unit_advise(a, u + i, NT_ADVICE_HUGE);
     return run;
 }
 
@@ -238,13 +209,16 @@ static bool takes_turns(const struct nt_arena *a)
     return nt__topo()->nodes > 1 && a->policy.mode >= NT_INTERLEAVE;
 }
 
-void nt__arena_will_fill(struct nt_arena *a, void *run)
+void nt__arena_will_fill(struct nt_arena *a, void *run, size_t slices)
 {
-    if (nt__arena_config.huge != NT_HUGE_AUTO || (uintptr_t)run % NT_UNIT != 0 ||
+    uint32_t u = nt__window_unit_number(run);
+    if (nt__arena_config.huge != NT_HUGE_AUTO ||
+        nt__arena_config.return_ms < FILLED_WITHIN || (uintptr_t)run % NT_UNIT != 0 ||
+        NT_RACY(nt__window_unit(u)->used) != run_mask(0, slices) ||
         nt__figure_get(&a->committed) << NT_SLICE_SHIFT < FILLED_AFTER ||
         takes_turns(a))
         return;
-    advise(a, nt__window_unit_number(run), NT_ADVICE_HUGE);
+    nt__unit_advise(a, u, NT_ADVICE_HUGE);
 }
 
 void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align, bool *clean)
@@ -302,6 +276,8 @@ static void unit_give(struct nt_arena *a, uint32_t u, unsigned at, size_t slices
     if (!clean)
         unit->dirty |= mask;
     nt__unit_free_again(a, u);
+    if (unit->used != 0)
+        nt__unit_note_loose(a, unit);
 }
 
 static void give_locked(struct nt_arena *a, uint32_t u, unsigned at, size_t slices,
@@ -327,6 +303,8 @@ void nt__arena_give(struct nt_arena *a, void *run, size_t slices, bool clean)
 {
     uint32_t u = nt__window_unit_number(run);
     unsigned at = (unsigned)(((uintptr_t)run >> NT_SLICE_SHIFT) % NT_UNIT_SLICES);
+    if (clean && at == 0) /* its pages were moved elsewhere, or never touched */
+        nt__units_forgo_huge(a, u, slices / NT_UNIT_SLICES);
     nt__lock(&a->lock);
     give_locked(a, u, at, slices, clean);
     nt__unlock(&a->lock);
@@ -338,10 +316,8 @@ static void unadvise(struct nt_arena *a, const void *run, size_t slices)
     uintptr_t from = nt__align_up((uintptr_t)run, NT_UNIT);
     uintptr_t to = (uintptr_t)run + (slices << NT_SLICE_SHIFT);
     for (; from + NT_UNIT <= to; from += NT_UNIT) {
-        struct nt_unit *unit = nt__window_unit(nt__window_unit_number((void *)from));
-        if (unit->advised == NT_ADVICE_HUGE && a->huge != 0)
-            nt__figure_set(&a->huge, a->huge - 1);
-        unit->advised = NT_ADVICE_NONE;
+        uint32_t u = nt__window_unit_number((void *)from);
+        nt__unit_note_advice(a, nt__window_unit(u), NT_ADVICE_NONE);
     }
 }
 

@@ -7,8 +7,8 @@
  * lent in part; an *extent* is a maximal row of wholly free units.
  *
  * Ideas. Partial units are filled fullest first, so that the emptiest come to be wholly
- * free: only whole units are given back to the system, since splitting one would cost
- * its huge page. Extents are kept by length in powers of two, with their length noted
+ * free: these are given back to the system, and of a unit that stays half free the half, for
+ * which its huge page is split. Extents are kept by length in powers of two, with their length noted
  * at both ends, so that neighbours merge in constant time (Knuth's boundary tags).
  * A run's memory is `clean` when it is known to read as zero.
  *
@@ -101,8 +101,9 @@ NT_HIDDEN void *nt__arena_take(struct nt_arena *a, size_t slices, size_t align,
 NT_HIDDEN void *nt__arena_take_ahead(struct nt_arena *a, size_t slices, bool *clean);
 
 /* `run`, just lent and clean, is a slab's that will be filled: its unit is to be a huge page, if
- * the setting is auto, the run begins it, and the arena lends much already. */
-NT_HIDDEN void nt__arena_will_fill(struct nt_arena *a, void *run);
+ * the setting is auto, the run begins a unit of which nothing else is lent, the arena lends much
+ * already, and does not give back what is free within a moment. */
+NT_HIDDEN void nt__arena_will_fill(struct nt_arena *a, void *run, size_t slices);
 
 /* Give a run, or the end of one, back. `clean`: it still reads as zero. */
 NT_HIDDEN void nt__arena_give(struct nt_arena *a, void *run, size_t slices, bool clean);
@@ -120,7 +121,7 @@ NT_HIDDEN void nt__arena_give_anew(struct nt_arena *a, void *run, size_t slices,
                                    bool clean);
 
 /* Beyond the reserve: purge what has been free for longer than the delay, if it is time to look: true. That
- * is extents, and units at least half of which is free, unless huge pages were asked for. */
+ * is extents, and, but with `thp` and `hugetlb`, units at least half of which is free. */
 NT_HIDDEN bool nt__arena_decay(struct nt_arena *a);
 
 /* Slices that are lent, or wait in free units, beyond the reserve. */

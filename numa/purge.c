@@ -31,15 +31,27 @@ static uint32_t dirty_take(struct nt_arena *a, uint32_t age_ms, size_t most,
     return NT_NO_UNIT;
 }
 
-/* Units were unmapped. Which of them were advised, or made a mapping of their own, is
- * not noted: none of these figures is ever above what is left. */
-static void count_release(struct nt_arena *a, uint32_t units)
+/* Unmap units that are off the lists. Which of them were in pieces that were advised whole, or
+ * made a mapping of their own, is not noted: none of these figures is ever above what is left. */
+static bool unmap(struct nt_arena *a, uint32_t u, uint32_t units)
 {
+    uint32_t advised = 0, huge = 0;
+    for (uint32_t i = 0; i < units; i++) {
+        advised += !nt__unit_is_advised(u + i, NT_ADVICE_NONE);
+        huge += nt__unit_is_advised(u + i, NT_ADVICE_HUGE);
+    }
+    if (!nt__window_unmap(u, units))
+        return false;
+    nt__unit_forget_advice(advised);
+    nt__lock(&a->lock);
     nt__figure_set(&a->reserved, a->reserved - units);
     nt__figure_set(&a->bound, nt__min(a->bound, a->reserved));
-    nt__figure_set(&a->huge, nt__min(a->huge, a->reserved));
+    huge = (uint32_t)nt__min(huge, a->huge);
+    nt__figure_set(&a->huge, nt__min(a->huge - huge, a->reserved));
     nt__figure_set(&a->mappings, nt__min(a->mappings, a->reserved));
     nt__figure_set(&a->returned, a->returned + ((uint64_t)units << NT_UNIT_SHIFT));
+    nt__unlock(&a->lock);
+    return true;
 }
 
 /* An extent off the lists goes back to the system, and on the lists again. Where room was
@@ -47,15 +59,14 @@ static void count_release(struct nt_arena *a, uint32_t units)
  * before the memory is used again. */
 static bool give_back(struct nt_arena *a, uint32_t u, uint32_t length, uint32_t dirty)
 {
-    bool gone = nt__promise_is_kept(&a->policy) && nt__window_unmap(u, length);
-    bool purged = gone || nt__os_purge(nt__window_unit_address(u),
-                                       (size_t)length << NT_UNIT_SHIFT);
+    if (nt__promise_is_kept(&a->policy) && unmap(a, u, length))
+        return true;
+    bool purged =
+        nt__os_purge(nt__window_unit_address(u), (size_t)length << NT_UNIT_SHIFT);
+    nt__units_forgo_huge(a, u, length);
     nt__lock(&a->lock);
-    if (gone)
-        count_release(a, length);
-    else
-        nt__extent_insert(a, u, length, purged ? 0 : dirty, nt__unit_now_ms());
-    if (purged && !gone)
+    nt__extent_insert(a, u, length, purged ? 0 : dirty, nt__unit_now_ms());
+    if (purged)
         nt__figure_set(&a->returned, a->returned + ((uint64_t)dirty << NT_SLICE_SHIFT));
     nt__unlock(&a->lock);
     return purged;
@@ -79,13 +90,36 @@ static size_t purge_extents(struct nt_arena *a, uint32_t age_ms, size_t budget)
     return done;
 }
 
-/* Free slices of partial units. One unit at a time is lent to ourselves meanwhile. */
-static size_t purge_slices(struct nt_arena *a, uint32_t u)
+/* Those of `mask` in a unit that the system took back. */
+static uint32_t purge_mask(uint32_t u, uint32_t mask)
+{
+    uint32_t purged = 0;
+    while (mask != 0) { /* row by row */
+        unsigned first = (unsigned)__builtin_ctz(mask);
+        uint32_t rest =
+            ~(mask >> first); /* zeroes were shifted in: never 0 but for all */
+        unsigned row = rest != 0 ? (unsigned)__builtin_ctz(rest) : NT_UNIT_SLICES;
+        uint32_t bits = (row < NT_UNIT_SLICES ? (1u << row) - 1 : NT_ALL_SLICES)
+                        << first;
+        char *at = nt__window_unit_address(u) + ((size_t)first << NT_SLICE_SHIFT);
+        if (nt__os_purge(at, (size_t)row << NT_SLICE_SHIFT))
+            purged |= bits;
+        mask &= ~bits;
+    }
+    return purged;
+}
+
+/* Free slices of a partial unit that are in memory; beyond age 0: if they are half of it, and it
+ * was left alone for so long. They are lent to ourselves meanwhile. Bytes. */
+static size_t purge_slices(struct nt_arena *a, uint32_t u, uint32_t age_ms)
 {
     struct nt_unit *unit = nt__window_unit(u);
-    size_t bytes = 0;
     nt__lock(&a->lock);
-    uint32_t mask = unit->state == NT_UNIT_PARTIAL ? nt__unit_waiting(unit) : 0;
+    uint32_t mask = 0;
+    if (unit->state == NT_UNIT_PARTIAL &&
+        (age_ms == 0 ||
+         (nt__unit_is_loose(unit) && nt__unit_now_ms() - unit->stamp_ms >= age_ms)))
+        mask = nt__unit_waiting(unit);
     if (mask == 0 || unit->arena != a->index + 1) {
         nt__unlock(&a->lock);
         return 0;
@@ -94,14 +128,14 @@ static size_t purge_slices(struct nt_arena *a, uint32_t u)
     unit->used |= mask;
     nt__partial_insert(a, u);
     nt__unlock(&a->lock);
-    uint32_t purged = 0;
-    for (unsigned i = 0; i < NT_UNIT_SLICES; i++) {
-        char *at = nt__window_unit_address(u) + ((size_t)i << NT_SLICE_SHIFT);
-        if (mask >> i & 1 && nt__os_purge(at, NT_SLICE)) {
-            purged |= 1u << i;
-            bytes += NT_SLICE;
-        }
-    }
+    /* A huge page of which a part is purged stays whole until memory is short, and may come to
+     * be filled up again. */
+    if (nt__unit_is_advised(u, NT_ADVICE_HUGE))
+        nt__unit_advise(a, u, NT_ADVICE_SMALL);
+    nt__os_split(nt__window_unit_address(u) +
+                 ((size_t)__builtin_ctz(mask) << NT_SLICE_SHIFT));
+    uint32_t purged = purge_mask(u, mask);
+    size_t bytes = (size_t)nt__bits(purged) << NT_SLICE_SHIFT;
     nt__lock(&a->lock);
     nt__partial_remove(a, u);
     unit->used &= ~mask;
@@ -148,7 +182,7 @@ static void purge_loose(struct nt_arena *a, uint32_t age_ms)
     unsigned n = find_loose(a, age_ms, found);
     nt__unlock(&a->lock);
     for (unsigned i = 0; i < n; i++)
-        purge_slices(a, found[i]);
+        purge_slices(a, found[i], age_ms);
 }
 
 bool nt__arena_decay(struct nt_arena *a)
@@ -189,7 +223,7 @@ size_t nt__arena_purge(struct nt_arena *a)
     for (uint32_t u = 0; u < units; u++)
         if (__atomic_load_n(&nt__window_unit(u)->arena, __ATOMIC_RELAXED) ==
             a->index + 1)
-            bytes += purge_slices(a, u);
+            bytes += purge_slices(a, u, 0);
     return bytes;
 }
 
@@ -215,15 +249,12 @@ size_t nt__arena_release(struct nt_arena *a)
         uint32_t length = nt__window_unit(u)->length;
         uint32_t dirty = nt__extent_cut(a, u, u, length);
         nt__unlock(&a->lock);
-        bool gone = nt__window_unmap(u, length);
-        nt__lock(&a->lock);
-        if (gone)
-            count_release(a, length);
-        else
+        if (!unmap(a, u, length)) {
+            nt__lock(&a->lock);
             nt__extent_insert(a, u, length, dirty, nt__unit_now_ms());
-        nt__unlock(&a->lock);
-        if (!gone)
+            nt__unlock(&a->lock);
             return bytes;
+        }
         bytes += (size_t)length << NT_UNIT_SHIFT;
     }
     return bytes;

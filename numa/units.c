@@ -2,6 +2,9 @@
 #include "numa/units.h"
 
 #include "src/base/fmt.h"
+
+#define ADVISED_MOST 16384u /* units by themselves */
+
 /* ---- Lists of units ---------------------------------------------------------- */
 
 static void list_push(uint32_t *head, uint32_t u)
@@ -55,6 +58,72 @@ void nt__partial_remove(struct nt_arena *a, uint32_t u)
     list_remove(&a->partial[n], u);
     if (a->partial[n] == NT_NO_UNIT)
         a->partial_bins &= ~(1u << n);
+}
+
+void nt__unit_note_loose(struct nt_arena *a, struct nt_unit *unit)
+{
+    if (!nt__unit_is_loose(unit) || nt__arena_config.huge > NT_HUGE_OFF)
+        return;
+    unit->stamp_ms = nt__unit_now_ms();
+    __atomic_store_n(&a->loose, UINT32_MAX, __ATOMIC_RELAXED); /* all */
+}
+
+/* ---- Huge pages --------------------------------------------------------------- */
+
+static uint32_t advised_units; /* of all arenas: each may split a mapping */
+
+/* `huge` never falls below 0: pieces that were advised whole are counted, too. */
+void nt__unit_note_advice(struct nt_arena *a, struct nt_unit *unit, enum nt_advice how)
+{
+    bool before = unit->advised != NT_ADVICE_NONE, after = how != NT_ADVICE_NONE;
+    if (after && !before)
+        __atomic_add_fetch(&advised_units, 1, __ATOMIC_RELAXED);
+    else if (before && !after)
+        __atomic_sub_fetch(&advised_units, 1, __ATOMIC_RELAXED);
+    if (how == NT_ADVICE_HUGE && unit->advised != NT_ADVICE_HUGE)
+        nt__figure_set(&a->huge, a->huge + 1);
+    else if (how != NT_ADVICE_HUGE && unit->advised == NT_ADVICE_HUGE && a->huge != 0)
+        nt__figure_set(&a->huge, a->huge - 1);
+    unit->advised = (uint8_t)how;
+    if (unit->state == NT_UNIT_PARTIAL) /* what nobody borrows will be in memory */
+        nt__unit_note_loose(a, unit);
+}
+
+void nt__unit_forget_advice(uint32_t units)
+{
+    __atomic_sub_fetch(&advised_units, units, __ATOMIC_RELAXED);
+}
+
+void nt__unit_advise(struct nt_arena *a, uint32_t u, enum nt_advice how)
+{
+    struct nt_unit *unit = nt__window_unit(u);
+    char *at = nt__window_unit_address(u);
+    nt__lock(&a->lock);
+    enum nt_advice was = unit->advised;
+    if (was == how ||
+        (was == NT_ADVICE_NONE &&
+         __atomic_load_n(&advised_units, __ATOMIC_RELAXED) >= ADVISED_MOST))
+        how = NT_ADVICE_NONE;
+    else
+        nt__unit_note_advice(a, unit, how);
+    nt__unlock(&a->lock);
+    while (how != NT_ADVICE_NONE) {
+        bool done = how == NT_ADVICE_HUGE ? nt__os_advise_huge(at, NT_UNIT)
+                                          : nt__os_advise_small(at, NT_UNIT);
+        nt__lock(&a->lock);
+        enum nt_advice now = unit->advised; /* somebody may have asked for the other */
+        if (now == how && how == NT_ADVICE_HUGE && !done)
+            nt__unit_note_advice(a, unit, was);
+        nt__unlock(&a->lock);
+        how = now == how ? NT_ADVICE_NONE : now;
+    }
+}
+
+void nt__units_forgo_huge(struct nt_arena *a, uint32_t u, size_t units)
+{
+    for (uint32_t i = 0; nt__figure_get(&a->huge) != 0 && i < units; i++)
+        if (nt__unit_is_advised(u + i, NT_ADVICE_HUGE))
+            nt__unit_advise(a, u + i, NT_ADVICE_SMALL);
 }
 
 /* ---- Extents ------------------------------------------------------------------ */
@@ -182,14 +251,10 @@ void nt__unit_free_again(struct nt_arena *a, uint32_t u)
     struct nt_unit *unit = nt__window_unit(u);
     if (unit->used != 0) {
         nt__partial_insert(a, u);
-        if (nt__unit_is_loose(unit) && nt__arena_config.huge <= NT_HUGE_OFF) {
-            unit->stamp_ms = nt__unit_now_ms();
-            __atomic_store_n(&a->loose, UINT32_MAX, __ATOMIC_RELAXED); /* all */
-        }
         return;
     }
     unit->state = NT_UNIT_OTHER; /* it may come to lie within an extent: nobody looks */
-    nt__extent_insert(a, u, 1, nt__bits(unit->dirty), nt__unit_now_ms());
+    nt__extent_insert(a, u, 1, nt__bits(nt__unit_waiting(unit)), nt__unit_now_ms());
 }
 
 #define CHECK(x)                                                                       \

@@ -4,7 +4,7 @@
  *
  * Partial units by how many slices are free, extents by the power of two in their
  * length (arena.h tells what they are and what always holds). Every call here is made
- * under the arena's lock.
+ * under the arena's lock but where it says otherwise.
  */
 #ifndef NT_NUMA_UNITS_H
 #define NT_NUMA_UNITS_H
@@ -44,13 +44,15 @@ static inline void nt__unit_own(const struct nt_arena *a, struct nt_unit *unit)
     __atomic_store_n(&unit->arena, (uint16_t)(a->index + 1), __ATOMIC_RELEASE);
 }
 
-/* Free slices of a partial unit that were written to. */
+/* Free slices of a unit that are in memory: they were written to, or belong to what is to be a huge
+ * page, of which the system brings all. */
 static inline uint32_t nt__unit_waiting(const struct nt_unit *unit)
 {
-    return unit->dirty & ~unit->used;
+    bool huge = unit->advised == NT_ADVICE_HUGE;
+    return (huge ? NT_ALL_SLICES : unit->dirty) & ~unit->used;
 }
 
-/* Is so much of it free and written to that to give it back is worth a huge page? */
+/* Is so much of it free and in memory that to give it back is worth a huge page? */
 static inline bool nt__unit_is_loose(const struct nt_unit *unit)
 {
     return nt__bits(nt__unit_waiting(unit)) >= NT_UNIT_SLICES / 2;
@@ -62,6 +64,32 @@ NT_HIDDEN void nt__partial_remove(struct nt_arena *a, uint32_t u);
 
 /* A unit off the lists, some of whose slices came back: to where it belongs now. */
 NT_HIDDEN void nt__unit_free_again(struct nt_arena *a, uint32_t u);
+
+/* A partial unit is to be looked at, if it is loose, when it was left alone for the delay. */
+NT_HIDDEN void nt__unit_note_loose(struct nt_arena *a, struct nt_unit *unit);
+
+/* This was asked for of a unit; nothing: its mapping is made anew. */
+NT_HIDDEN void nt__unit_note_advice(struct nt_arena *a, struct nt_unit *unit,
+                                    enum nt_advice how);
+
+/* So many units of which something was asked for were unmapped. */
+NT_HIDDEN void nt__unit_forget_advice(uint32_t units);
+
+/* Is it known of a unit, without the lock, that this was asked for? */
+static inline bool nt__unit_is_advised(uint32_t u, enum nt_advice how)
+{
+    return NT_RACY(nt__window_unit(u)->advised) == how;
+}
+
+/* Ask for a unit to be a huge page, or not to be one, unless that was asked for already, or
+ * something of too many: each may split a mapping, and there are few to be had. That it is not
+ * to be one is noted even if the system refuses: nobody is to try again each second. Without
+ * the lock; the unit is the caller's, lent or taken. */
+NT_HIDDEN void nt__unit_advise(struct nt_arena *a, uint32_t u, enum nt_advice how);
+
+/* Units that are, or will be, clean: those that were to be huge pages are not to be such any more,
+ * as others will lie there. Without the lock; they are the caller's. */
+NT_HIDDEN void nt__units_forgo_huge(struct nt_arena *a, uint32_t u, size_t units);
 
 /* Is unit `u` the edge of an extent of this arena? */
 NT_HIDDEN bool nt__extent_at(const struct nt_arena *a, uint32_t u);

@@ -21,7 +21,7 @@
 #define KEPT_SLICES (32 * NT_MIB / NT_SLICE) /* of empty slabs */
 #define GROWS_BY 8u                          /* a class's slabs: by an eighth */
 /* Slices of a class's slabs: so many, and one more will be filled, too. */
-#define SLICES_MANY (8 * NT_MIB / NT_SLICE)
+#define SLICES_MANY (4 * NT_MIB / NT_SLICE)
 
 static bool age_slabs(struct nt_shard *s);
 
@@ -350,7 +350,7 @@ static struct nt_slab *open_slab(struct nt_shard *s, unsigned c)
     if (!run)
         return NULL;
     if (clean && fills)
-        nt__arena_will_fill(s->arena, run);
+        nt__arena_will_fill(s->arena, run, slices);
     nt__shard_hold(s, c, slices);
     nt__arena_decay(s->arena);
     return nt__slab_open(run, c, slices, s, clean);

@@ -143,6 +143,11 @@ bool nt__os_advise_small(void *at, size_t size)
     return syscall(SYS_madvise, at, size, MADV_NOHUGEPAGE) == 0;
 }
 
+void nt__os_split(void *at)
+{
+    syscall(SYS_madvise, at, nt__os_page_size(), MADV_COLD);
+}
+
 bool nt__os_move(void *from, void *to, size_t size)
 {
     if (__atomic_load_n(&reserved_pages, __ATOMIC_RELAXED))

@@ -58,6 +58,11 @@ NT_HIDDEN bool nt__os_is_mapped(void *at, size_t size);
  * of a huge page in a process that has mapped any with `hugetlb`. */
 NT_HIDDEN bool nt__os_purge(void *at, size_t size);
 
+/* If the page there, which nobody needs, is part of a huge page, make that small ones: the kernel
+ * keeps one of which a part was purged until memory is short. By MADV_COLD, which splits what it
+ * is told a part of (Linux 5.4 and later; else nothing happens). */
+NT_HIDDEN void nt__os_split(void *at);
+
 /* Have the range read as zero: pages in memory are written to and stay there, others stay out
  * of it. Were there none of these? */
 NT_HIDDEN bool nt__os_clear(void *at, size_t size);

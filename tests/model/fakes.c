@@ -100,9 +100,9 @@ unsigned nt__sizetable_aligned(const struct nt_sizetable *t, size_t size, size_t
     return nt__sizeclass_of(size);
 }
 
-void nt__arena_will_fill(struct nt_arena *a, void *run)
+void nt__arena_will_fill(struct nt_arena *a, void *run, size_t slices)
 {
-    (void)a, (void)run;
+    (void)a, (void)run, (void)slices;
 }
 
 bool nt__arena_decay(struct nt_arena *a)

@@ -3,15 +3,11 @@
 #include "numa/arena.h"
 
 #include "src/base/os.h"
+#include "tests/child.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
-
-#include <cmocka.h>
 
 /* As callers do it, who have asked for guests before. */
 static bool decay(struct nt_arena *a)
@@ -114,6 +110,29 @@ static void test_loose(void **state)
     nt__arena_check(&arena);
 }
 
+/* Pages that are locked in memory do not go back: not tried again and again. */
+static int act_locked(void)
+{
+    char *kept = take_dirty(8), *given = take_dirty(24);
+    if (mlock(given, 24 * NT_SLICE) != 0)
+        return 0; /* not allowed so many */
+    nt__arena_config.return_ms = 20;
+    nt__arena_give(&arena, given, 24, false);
+    CHECK(nt__arena_waits(&arena));
+    while (nt__arena_waits(&arena)) {
+        decay(&arena);
+        pause_ms(5);
+    }
+    CHECK(arena.returned == 0 && kept[0] == 1 && given[0] == 1);
+    return 0;
+}
+
+static void test_locked(void **state)
+{
+    (void)state;
+    child_ok(act_locked);
+}
+
 static void test_purge_slices(void **state)
 {
     (void)state;
@@ -152,6 +171,7 @@ int main(void)
         cmocka_unit_test_setup(test_decay_waits, start),
         cmocka_unit_test_setup(test_old_enough, start),
         cmocka_unit_test_setup(test_loose, start),
+        cmocka_unit_test_setup(test_locked, start),
         cmocka_unit_test_setup(test_purge_slices, start),
         cmocka_unit_test_setup(test_release, start),
     };
