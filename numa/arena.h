@@ -8,8 +8,8 @@
  *
  * Ideas. Partial units are filled fullest first, so that the emptiest come to be wholly
  * free: these are given back to the system, and of a unit that stays half free the half, for
- * which its huge page is split. Extents are kept by length in powers of two, with their length noted
- * at both ends, so that neighbours merge in constant time (Knuth's boundary tags).
+ * which its huge page is split. Extents are kept by length in powers of two, with their
+ * length noted at both ends, so that neighbours merge in constant time (Knuth's boundary tags).
  * A run's memory is `clean` when it is known to read as zero.
  *
  * Always, under the arena's lock:

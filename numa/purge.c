@@ -96,8 +96,7 @@ static uint32_t purge_mask(uint32_t u, uint32_t mask)
     uint32_t purged = 0;
     while (mask != 0) { /* row by row */
         unsigned first = (unsigned)__builtin_ctz(mask);
-        uint32_t rest =
-            ~(mask >> first); /* zeroes were shifted in: never 0 but for all */
+        uint32_t rest = ~(mask >> first); /* 0: of all */
         unsigned row = rest != 0 ? (unsigned)__builtin_ctz(rest) : NT_UNIT_SLICES;
         uint32_t bits = (row < NT_UNIT_SLICES ? (1u << row) - 1 : NT_ALL_SLICES)
                         << first;

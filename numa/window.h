@@ -56,12 +56,10 @@ struct nt_unit {
     uint32_t used;       /* slices handed out, a bit each */
     uint32_t dirty;      /* slices that may not read as zero; of an extent how many */
     uint32_t length;     /* first and last unit of a free extent: its units */
-    uint32_t
-        stamp_ms;   /* when the extent's first was freed, or of the loose unit something
-                            was freed, lent or asked for */
-    uint16_t arena; /* owner's index + 1; 0: a hole, or never mapped */
-    uint8_t state;  /* enum nt_unit_state */
-    uint8_t advised; /* enum nt_advice: until it is mapped anew */
+    uint32_t stamp_ms;   /* when the extent's first was freed, or it became loose */
+    uint16_t arena;      /* owner's index + 1; 0: a hole, or never mapped */
+    uint8_t state;       /* enum nt_unit_state */
+    uint8_t advised;     /* enum nt_advice: until it is mapped anew */
     uint8_t spare[4];
 };
 
