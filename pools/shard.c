@@ -22,6 +22,7 @@
 #define GROWS_BY 8u                          /* a class's slabs: by an eighth */
 /* Slices of a class's slabs: so many, and one more will be filled, too. */
 #define SLICES_MANY (4 * NT_MIB / NT_SLICE)
+#define FILLED 4096u /* bytes of a block: of a larger one little may be touched */
 
 static bool age_slabs(struct nt_shard *s);
 
@@ -339,7 +340,7 @@ static struct nt_slab *open_slab(struct nt_shard *s, unsigned c)
 {
     bool clean;
     unsigned slices = slices_wanted(s, c);
-    bool fills = s->slabs[c] >> 32 >= SLICES_MANY;
+    bool fills = s->slabs[c] >> 32 >= SLICES_MANY && nt__sizeclasses.size[c] <= FILLED;
     if (s->empty_slices > NT_UNIT_SLICES)
         nt__shard_shrink(s);
     void *run = nt__shard_take(s, s->arena, slices, NT_SLICE, &clean);
